@@ -1,0 +1,88 @@
+"""Which rows make a batch, and how their tokens are laid out; plain numpy.
+
+Training reads an endless stream of epochs, each a new permutation that depends on (seed, epoch)
+alone; batch i holds the places i * batch_size to (i + 1) * batch_size of that stream, so a run
+that resumes at step i meets the rows it would have met. (The original repeats the file and then
+shuffles a buffer of 100, unseeded: a file sorted by label stays sorted.)
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from finetune.records import FeatureTable
+
+
+class Batch(NamedTuple):
+    """Rows ready for the encoder.
+
+    Attributes:
+        input_ids: int32[T] packed, or int32[B, S] padded.
+        segment_ids: like input_ids.
+        lengths: int32[B], real tokens of each row.
+        label_ids: int32[B].
+    """
+
+    input_ids: np.ndarray
+    segment_ids: np.ndarray
+    lengths: np.ndarray
+    label_ids: np.ndarray
+
+
+class TrainingOrder:
+    """The rows of each training step.
+
+    Args:
+        rows: rows in the training split.
+        batch_size: rows in a step.
+        seed: --seed.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int):
+        self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Returns int64[batch_size], the rows of a step (from 0); it may span two epochs."""
+        places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
+        epochs, places = np.divmod(places, self._rows)
+        return np.concatenate([self._permutation(int(epoch))[places[epochs == epoch]]
+                               for epoch in np.unique(epochs)])
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            generator = np.random.default_rng([self._seed, epoch])
+            self._epoch, self._order = epoch, generator.permutation(self._rows)
+        return self._order
+
+
+def by_length(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields every row once, longest first, `batch_size` at a time.
+
+    Rows of one length cost least together; the longest come first, so that a batch too large for
+    the memory fails at once and not at the end.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield order[start:start + batch_size]
+
+
+def pack(table: FeatureTable, rows: np.ndarray) -> Batch:
+    """Lays the real tokens of the rows one after the other, without padding."""
+    starts = table.offsets[rows]
+    lengths = table.offsets[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    # Token i of the batch stands at i - (tokens before its row) + (where its row starts).
+    tokens = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+    return Batch(table.input_ids[tokens], table.segment_ids[tokens], lengths.astype(np.int32),
+                 table.label_ids[rows])
+
+
+def pad(table: FeatureTable, rows: np.ndarray, length: int) -> Batch:
+    """Lays the rows out as [B, length] with zeros behind each, as the original does."""
+    packed = pack(table, rows)
+    places = np.arange(length) < packed.lengths[:, None]
+    input_ids, segment_ids = np.zeros((2, len(rows), length), np.int32)
+    input_ids[places], segment_ids[places] = packed.input_ids, packed.segment_ids
+    return Batch(input_ids, segment_ids, packed.lengths, packed.label_ids)

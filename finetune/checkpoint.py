@@ -1,0 +1,215 @@
+"""Checkpoints in TensorFlow 1's format and with the original's variable names.
+
+google-research/bert reads what is written here, and what it wrote is read here. A checkpoint
+`model.ckpt-N` is written under another name and renamed when it is whole; the file `checkpoint`
+names the newest, `best_checkpoint.json` the best.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import outputs
+from finetune.errors import UserError
+
+STATE_FILE = "checkpoint"
+BEST_FILE = "best_checkpoint.json"
+WRITING = ".writing-"
+
+
+def save(prefix: str, tensors: Mapping[str, Any]) -> None:
+    """Writes a checkpoint; no reader ever sees half of it.
+
+    Args:
+        prefix: for instance ".../model.ckpt-343".
+        tensors: arrays, tensors or variables by name.
+    """
+    folder, name = os.path.split(prefix)
+    temporary = os.path.join(folder, WRITING + name)
+    values = [value.read_value() if isinstance(value, tf.Variable) else tf.convert_to_tensor(value)
+              for value in tensors.values()]
+    try:
+        with tf.device("CPU:0"):
+            tf.raw_ops.SaveV2(prefix=temporary, tensor_names=list(tensors),
+                              shape_and_slices=[""] * len(values), tensors=values)
+        for ending in (".data-00000-of-00001", ".index"):  # a checkpoint exists by its index
+            tf.io.gfile.rename(temporary + ending, prefix + ending, overwrite=True)
+    except BaseException:
+        for leftover in tf.io.gfile.glob(temporary + "*"):
+            tf.io.gfile.remove(leftover)
+        raise
+
+
+def exists(prefix: str) -> bool:
+    """Whether there is a checkpoint of this prefix."""
+    return tf.io.gfile.exists(prefix + ".index")
+
+
+def latest(folder: str) -> str | None:
+    """Returns the prefix of the folder's newest checkpoint, by its file `checkpoint`, or None."""
+    prefix = tf.train.latest_checkpoint(folder) if tf.io.gfile.isdir(folder) else None
+    return prefix if prefix and exists(prefix) else None
+
+
+def best(folder: str) -> dict[str, Any] | None:
+    """Returns what best_checkpoint.json says (checkpoint, step, metric, value), or None."""
+    text = outputs.read_text(os.path.join(folder, BEST_FILE))
+    if text is None:
+        return None
+    record = json.loads(text)
+    return record if exists(os.path.join(folder, record["checkpoint"])) else None
+
+
+def resolve(path: str) -> str:
+    """Returns the prefix that --init_checkpoint names: a prefix, or a folder that holds one.
+
+    Raises:
+        UserError: there is none.
+    """
+    if exists(path):
+        return path
+    if tf.io.gfile.isdir(path):
+        found = latest(path) or os.path.join(path, "bert_model.ckpt")
+        if exists(found):
+            return found
+        raise UserError(f"--init_checkpoint={path}: the folder holds no checkpoint "
+                        "(bert_model.ckpt.index or a file named checkpoint)")
+    raise UserError(f"--init_checkpoint={path}: there is no {path}.index; give the prefix of a "
+                    "TensorFlow checkpoint (.../bert_model.ckpt) or its folder")
+
+
+def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every tensor in a checkpoint.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: "
+                        f"{' '.join(str(error).split())}") from error
+    return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+
+
+def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
+    """Returns the named tensors of a checkpoint.
+
+    Raises:
+        UserError: one is damaged.
+    """
+    reader = tf.train.load_checkpoint(prefix)
+    values = {}
+    for name in names:
+        try:
+            values[name] = reader.get_tensor(name)
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise UserError(f"{prefix}: {name} is damaged and cannot be read: "
+                            f"{' '.join(str(error).split())[:200]}") from error
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreReport:
+    """What a checkpoint gives a model.
+
+    Attributes:
+        loaded: variables of the model that the checkpoint has in the right shape.
+        fresh: variables of the model that it does not have.
+        reshaped: variables it has in another shape, as (name, its shape, the model's shape).
+        ignored: what it holds besides.
+    """
+
+    loaded: list[str]
+    fresh: list[str]
+    reshaped: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
+    ignored: list[str]
+
+
+def compare(held: Mapping[str, tuple[int, ...]],
+            wanted: Mapping[str, tuple[int, ...]]) -> RestoreReport:
+    """Compares a checkpoint's shapes with those a model wants."""
+    return RestoreReport(
+        loaded=[name for name, shape in wanted.items() if held.get(name) == shape],
+        fresh=[name for name in wanted if name not in held],
+        reshaped=[(name, held[name], shape) for name, shape in wanted.items()
+                  if name in held and held[name] != shape],
+        ignored=[name for name in held if name not in wanted])
+
+
+def start_problems(prefix: str, held: Mapping[str, tuple[int, ...]],
+                   wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Returns why fine-tuning cannot start from a checkpoint.
+
+    The original accepts any checkpoint, even one of which nothing fits, and then trains random
+    weights. Here all of the encoder has to be there; a pooler may be missing.
+
+    Args:
+        held: the checkpoint's shapes.
+        wanted: the encoder's, without the head.
+    """
+    report = compare(held, wanted)
+    if not report.loaded:
+        seen = ", ".join(sorted(held)[:3])
+        return [f"--init_checkpoint={prefix}: nothing in it fits this model; it holds {seen}, ... "
+                f"and a BERT checkpoint has {next(iter(wanted))}"]
+    problems = [f"--init_checkpoint={prefix}: {name} has shape {list(shape)} there, but "
+                f"bert_config.json asks for {list(asked)}"
+                for name, shape, asked in report.reshaped]
+    missing = [name for name in report.fresh if not name.startswith("bert/pooler/")]
+    if missing:
+        problems.append(f"--init_checkpoint={prefix}: lacks {len(missing)} of {len(wanted)} "
+                        f"variables that bert_config.json asks for, first {missing[0]}")
+    return problems[:4] + ([f"... and {len(problems) - 4} more of the same"]
+                           if len(problems) > 4 else [])
+
+
+class Folder:
+    """The checkpoints of one output folder.
+
+    Args:
+        path: output_dir.
+        keep: newest checkpoints kept besides the best one; 0 keeps all.
+    """
+
+    def __init__(self, path: str, keep: int):
+        self._path, self._keep = path, keep
+        for leftover in tf.io.gfile.glob(os.path.join(path, WRITING + "*")):
+            tf.io.gfile.remove(leftover)
+
+    def write(self, step: int, tensors: Mapping[str, Any]) -> str:
+        """Writes model.ckpt-<step>, names it in `checkpoint`, and deletes what is too old."""
+        prefix = os.path.join(self._path, f"model.ckpt-{step}")
+        save(prefix, tensors)
+        kept = sorted({*self.steps(), step})
+        if self._keep:
+            kept = kept[-self._keep:]
+        self._name_newest(prefix, kept)
+        chosen = best(self._path)
+        for old in set(self.steps()) - set(kept) - ({chosen["step"]} if chosen else set()):
+            for path in tf.io.gfile.glob(os.path.join(self._path, f"model.ckpt-{old}.*")):
+                tf.io.gfile.remove(path)
+        return prefix
+
+    def mark_best(self, step: int, metric: str, value: float) -> None:
+        """Notes that model.ckpt-<step> is the best so far; it is kept until another is."""
+        record = {"checkpoint": f"model.ckpt-{step}", "step": step, "metric": metric,
+                  "value": value}
+        outputs.write_json(os.path.join(self._path, BEST_FILE), record)
+
+    def steps(self) -> list[int]:
+        """Returns the steps of the checkpoints in the folder, in ascending order."""
+        found = (re.fullmatch(r"model\.ckpt-(\d+)\.index", name)
+                 for name in tf.io.gfile.listdir(self._path))
+        return sorted(int(match[1]) for match in found if match)
+
+    def _name_newest(self, prefix: str, steps: list[int]) -> None:
+        lines = [f'model_checkpoint_path: "{os.path.basename(prefix)}"']
+        lines += [f'all_model_checkpoint_paths: "model.ckpt-{step}"' for step in steps]
+        outputs.write_text(os.path.join(self._path, STATE_FILE), "\n".join(lines) + "\n")

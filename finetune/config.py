@@ -1,0 +1,229 @@
+"""What a run is: one frozen RunConfig, every setting declared once.
+
+The entry point makes its flags from these declarations (name, type, default, help, group), so
+there is no second list of flags. `RunConfig.problems()` checks all that can be known without
+opening a file and reports every problem together, each quoting its flag.
+"""
+
+import dataclasses
+import math
+import typing
+from typing import Any
+
+
+def setting(group: str, help_text: str, default: Any = None, original: bool = False,
+            choices: tuple[str, ...] | None = None) -> Any:
+    """Declares one field of RunConfig and so one flag.
+
+    Args:
+        group: the heading it stands under in --help.
+        help_text: what it does, with units.
+        default: its value when the flag is not given.
+        original: whether google-research/bert's run_classifier.py has this flag; name, type and
+            default are then the original's.
+        choices: the values allowed, for a flag with few.
+    """
+    return dataclasses.field(default=default, metadata={
+        "group": group, "help": help_text, "original": original, "choices": choices})
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """All settings of a run. Read the fields as the manual: `--help` prints the same text."""
+
+    # What to do
+    do_train: bool = setting("What to do", "Fine-tune on the training split.", False, True)
+    do_eval: bool = setting("What to do", "Score the dev split.", False, True)
+    do_predict: bool = setting("What to do", "Predict the test split.", False, True)
+    output_dir: str | None = setting(
+        "What to do", "Folder for everything the run writes (required).", None, True)
+    overwrite_output_dir: bool = setting(
+        "What to do", "Delete what an earlier run wrote into output_dir and start anew; without "
+        "it the same command goes on where it stopped.", False)
+    config: str | None = setting(
+        "What to do", "A YAML or JSON file of flags (name: value); the command line wins. "
+        "output_dir/run_config.json is such a file.")
+    seed: int = setting(
+        "What to do", "Decides the head's first weights, dropout and the order of the rows; the "
+        "same seed gives the same bits on the same machine.", 42)
+
+    # Data
+    data_dir: str | None = setting("Data", "Folder of the data files.", None, True)
+    task_name: str | None = setting(
+        "Data", "A task with a known file layout; without it your own files are read.", None, True)
+    processor: str | None = setting(
+        "Data", "Your own DataProcessor, as package.module:ClassName; one written for "
+        "google-research/bert runs unchanged.")
+    labels: tuple[str, ...] | None = setting(
+        "Data", "The labels, comma-separated; their order is the order of the columns of "
+        "test_results.tsv. Without it: the task's own list, or the training split's labels, "
+        "sorted.")
+    labels_file: str | None = setting(
+        "Data", "The labels, one a line (for names with commas).")
+    data_format: str | None = setting(
+        "Data", "Format of your own files; by their extension when not given.",
+        choices=("tsv", "csv", "jsonl", "json"))
+    train_file: str | None = setting(
+        "Data", "Training file within data_dir (default: train.tsv, .csv, .jsonl or .json).")
+    dev_file: str | None = setting("Data", "Dev file within data_dir (default: dev.*).")
+    test_file: str | None = setting("Data", "Test file within data_dir (default: test.*).")
+    text_column: tuple[str, ...] | None = setting(
+        "Data", "Text column by name or position (from 0); several, comma-separated, are joined "
+        "by a blank (default: text, else sentence, else title,body).")
+    text_b_column: tuple[str, ...] | None = setting(
+        "Data", "Column of the second text of a pair, by name or position.")
+    label_column: str | None = setting(
+        "Data", "Label column by name or position (default: label).")
+    id_column: str | None = setting(
+        "Data", "Column of the row's own id, repeated in predictions.tsv (default: id, if there "
+        "is one).")
+    header: str = setting(
+        "Data", "Whether the first line names the columns; auto: it does when columns are given "
+        "by name, or when it is the known header of the task.", "auto",
+        choices=("auto", "true", "false"))
+    encoding: str = setting("Data", "Encoding of the data files.", "utf-8")
+    language: str = setting("Data", "Language of the xnli task, one of its 15.", "zh")
+
+    # Model
+    init_checkpoint: str | None = setting(
+        "Model", "Checkpoint to start from: a prefix (.../bert_model.ckpt) or its folder.",
+        None, True)
+    bert_config_file: str | None = setting(
+        "Model", "bert_config.json of the model (default: the one beside the checkpoint).",
+        None, True)
+    vocab_file: str | None = setting(
+        "Model", "vocab.txt of the model (default: the one beside the checkpoint).", None, True)
+    do_lower_case: bool = setting(
+        "Model", "Lower-case the text and strip accents: true for uncased models, false for "
+        "cased ones.", True, True)
+    max_seq_length: int = setting(
+        "Model", "Longest input in WordPiece tokens, [CLS] and [SEP] included; longer ones are "
+        "cut, shorter ones cost only what they have.", 128, True)
+
+    # Training
+    train_batch_size: int = setting("Training", "Rows in a training step.", 32, True)
+    learning_rate: float = setting("Training", "Highest learning rate of Adam.", 5e-5, True)
+    num_train_epochs: float = setting(
+        "Training", "Passes over the training split; fractions allowed.", 3.0, True)
+    warmup_proportion: float = setting(
+        "Training", "Share of the steps in which the rate rises from 0; 0.1 = 10 %.", 0.1, True)
+    save_checkpoints_steps: int = setting(
+        "Training", "Steps between checkpoints; one more is written at the end.", 1000, True)
+    keep_checkpoint_max: int = setting(
+        "Training", "Newest checkpoints kept (the best one comes on top); 0 keeps all.", 5)
+    eval_every_steps: int = setting(
+        "Training", "Steps between evaluations during training; 0: none. The best checkpoint is "
+        "then the one evaluated and used for prediction.", 0)
+    early_stopping_patience: int = setting(
+        "Training", "Stop after so many evaluations without a better one; 0: never.", 0)
+    metric_for_best: str | None = setting(
+        "Training", "Metric that decides which checkpoint is best (default: the task's first; "
+        "a loss is best when lowest).")
+    log_every_steps: int = setting("Training", "Steps between lines in the log.", 20)
+
+    # Evaluation and prediction
+    eval_batch_size: int = setting("Evaluation and prediction", "Rows in an evaluation step.",
+                                   8, True)
+    predict_batch_size: int = setting("Evaluation and prediction", "Rows in a prediction step.",
+                                      8, True)
+
+    # Devices
+    use_tpu: bool = setting("Devices", "Run on a Cloud TPU.", False, True)
+    tpu_name: str | None = setting(
+        "Devices", "Name of the TPU; 'local' on a TPU VM (the default there).", None, True)
+    tpu_zone: str | None = setting("Devices", "Zone of the TPU, if it cannot be found.",
+                                   None, True)
+    gcp_project: str | None = setting("Devices", "Project of the TPU, if it cannot be found.",
+                                      None, True)
+    master: str | None = setting(
+        "Devices", "TensorFlow master of the original; TPU Nodes, which it named, are gone.",
+        None, True)
+    num_tpu_cores: int = setting("Devices", "Cores of the TPU.", 8, True)
+    tpu_job_name: str | None = setting("Devices", "Name of the TPU worker's job.", None, True)
+    iterations_per_loop: int = setting("Devices", "Steps inside one call on a TPU.", 1000, True)
+
+    def problems(self) -> list[str]:
+        """Returns all that is wrong with the settings themselves, a message each."""
+        found = []
+        if not (self.do_train or self.do_eval or self.do_predict):
+            found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict")
+        if not self.output_dir:
+            found.append("--output_dir is required: the folder for everything the run writes")
+        if not (self.data_dir or self.train_file or self.dev_file or self.test_file):
+            found.append("--data_dir is required: the folder of the data files")
+        if self.task_name and self.processor:
+            found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
+                         "each other: give one of them")
+        return found + self._number_problems() + self._label_problems() + self._mode_problems()
+
+    def _number_problems(self) -> list[str]:
+        found = []
+        for name, least in (("train_batch_size", 1), ("eval_batch_size", 1),
+                            ("predict_batch_size", 1), ("max_seq_length", 3),
+                            ("save_checkpoints_steps", 1), ("iterations_per_loop", 1),
+                            ("num_tpu_cores", 1), ("log_every_steps", 1),
+                            ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
+                            ("early_stopping_patience", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if value < least:
+                found.append(f"--{name}={value}: must be {least} or more")
+        for name in ("learning_rate", "num_train_epochs"):
+            value = getattr(self, name)
+            if not (0 < value < math.inf):
+                found.append(f"--{name}={value}: must be above 0")
+        if self.seed >= 2 ** 31:
+            found.append(f"--seed={self.seed}: must be below 2147483648")
+        if not 0 <= self.warmup_proportion <= 1:
+            found.append(f"--warmup_proportion={self.warmup_proportion}: must lie between 0 and 1")
+        return found
+
+    def _label_problems(self) -> list[str]:
+        if self.labels is not None and self.labels_file:
+            return ["--labels and --labels_file exclude each other: give one of them"]
+        return label_list_problems(self.labels, "--labels") if self.labels is not None else []
+
+    def _mode_problems(self) -> list[str]:
+        found = []
+        if self.eval_every_steps and not self.do_train:
+            found.append("--eval_every_steps evaluates during training: give --do_train too")
+        if self.early_stopping_patience and not self.eval_every_steps:
+            found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
+        if self.metric_for_best and not self.eval_every_steps:
+            found.append("--metric_for_best compares evaluations: give --eval_every_steps")
+        if self.master and self.master != "local":
+            found.append(
+                f"--master={self.master}: TPU Nodes (a grpc master) ended on 2025-04-25; run on a "
+                "TPU VM with --use_tpu --tpu_name=local")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the settings as JSON-ready values; `--config` reads them back."""
+        return {key: list(value) if isinstance(value, tuple) else value
+                for key, value in dataclasses.asdict(self).items()}
+
+
+def flag_type(field: dataclasses.Field) -> type:
+    """Returns bool, int, float, str or tuple (a comma-separated list) for a field of RunConfig."""
+    options = [kind for kind in (typing.get_args(field.type) or (field.type,))
+               if kind is not type(None)]
+    if field.type in (tuple[str, ...] | None,):
+        return tuple
+    return options[0]
+
+
+def label_list_problems(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
+    """Returns what is wrong with a list of label names; `origin` is the flag or file it is from."""
+    found = []
+    if len(labels) < 2:
+        found.append(f"{origin}: a classifier needs two labels or more, here {list(labels)}")
+    for position, label in enumerate(labels):
+        if not str(label).strip():
+            found.append(f"{origin}: label {position + 1} is empty")
+        elif label != label.strip() or any(mark in label for mark in "\t\n\r"):
+            found.append(f"{origin}: label {label!r} begins or ends with a blank, or holds a tab "
+                         "or a line break")
+    twice = sorted({label for label in labels if list(labels).count(label) > 1})
+    if twice:
+        found.append(f"{origin}: label names must differ; given more than once: "
+                     + ", ".join(map(repr, twice)))
+    return found

@@ -1,0 +1,54 @@
+"""Which device a run uses, through tf.distribute."""
+
+import os
+
+import tensorflow as tf
+
+from finetune.config import RunConfig
+from finetune.errors import UserError
+
+
+def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
+    """Returns the strategy that the flags ask for: a Cloud TPU, else the first GPU, else the CPU.
+
+    Raises:
+        UserError: --use_tpu where no TPU can be reached.
+    """
+    if config.use_tpu:
+        return _tpu_strategy(config)
+    device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
+    return tf.distribute.OneDeviceStrategy(device)
+
+
+def _tpu_strategy(config: RunConfig) -> tf.distribute.Strategy:
+    # Not run by us: no TPU was at hand. The calls are those of TensorFlow's TPU guide.
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+            config.tpu_name or "local", zone=config.tpu_zone, project=config.gcp_project,
+            job_name=config.tpu_job_name or "worker")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except Exception as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"--use_tpu --tpu_name={config.tpu_name or 'local'}: no TPU can be reached "
+            f"({first_line}). On a TPU VM install tensorflow-tpu in place of tensorflow; leave "
+            "--use_tpu out to run on CPU or GPU") from error
+
+
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether shapes have to be static."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+def describe(strategy: tf.distribute.Strategy) -> str:
+    """Returns the device in words, for people who wonder which one runs."""
+    if is_tpu(strategy):
+        return f"TPU, {strategy.num_replicas_in_sync} cores"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"GPU {details.get('device_name', gpus[0].name)}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU, {cores} cores (no GPU found)"

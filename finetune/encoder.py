@@ -1,0 +1,265 @@
+"""BERT (Devlin et al., 2018, arXiv:1810.04805) on packed or padded tokens.
+
+The same mathematics as google-research/bert's modeling.py, with its variable names. Weights are a
+dict of name -> variable, so that one function serves training, evaluation, export and tests:
+
+    weights = {name: tf.Variable(...) for name in encoder.variable_shapes(config)}
+    layout = PackedLayout(lengths)
+    hidden = encoder.encode(weights, config, layout, input_ids, segment_ids)     # [T, H]
+    pooled = encoder.pool(weights, layout.first(hidden))                         # [B, H]
+
+Letters: B batch, S longest length, T tokens, H hidden, N heads, D head width, I intermediate.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from finetune.errors import UserError
+from finetune.layout import PackedLayout, PaddedLayout
+
+Layout = PackedLayout | PaddedLayout
+Weights = Mapping[str, tf.Variable]
+LAYER_NORM_EPSILON = 1e-12  # tensorflow.contrib.layers.layer_norm's, which the original calls
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    """Gaussian Error Linear Unit in the original's tanh form (arXiv:1606.08415)."""
+    return tf.nn.gelu(x, approximate=True)
+
+
+ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """The fields of bert_config.json (modeling.py's BertConfig), with its defaults."""
+
+    vocab_size: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 16
+    initializer_range: float = 0.02
+
+    @classmethod
+    def from_json_file(cls, path: str) -> "BertConfig":
+        """Reads bert_config.json; fields unknown to the original's model are left aside.
+
+        Raises:
+            UserError: the file is missing, not JSON, lacks vocab_size, or holds a value that no
+                BERT can have.
+        """
+        try:
+            with tf.io.gfile.GFile(path) as file:
+                fields = json.loads(file.read())
+        except (tf.errors.OpError, OSError) as error:
+            raise UserError(f"--bert_config_file={path}: cannot be read: no such file") from error
+        except (ValueError, UnicodeDecodeError) as error:
+            raise UserError(f"--bert_config_file={path}: is not JSON: {error}") from error
+        known = {field.name: field.type for field in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or "vocab_size" not in fields:
+            raise UserError(f"--bert_config_file={path}: is no BERT configuration: it has no "
+                            "vocab_size")
+        config = {key: value for key, value in fields.items() if key in known}
+        problems = [f"--bert_config_file={path}: {problem}" for problem in _problems(config, known)]
+        if problems:
+            raise UserError(problems)
+        return cls(**config)
+
+    def to_json(self) -> str:
+        """Returns the text of a bert_config.json."""
+        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+
+
+def _problems(config: dict, kinds: dict) -> list[str]:
+    found = []
+    for key, value in config.items():
+        if kinds[key] is int and (type(value) is not int or value < 1):
+            found.append(f"{key} is {value!r}: must be a whole number above 0")
+        elif kinds[key] is float and not (type(value) in (int, float) and 0 <= value < 1):
+            found.append(f"{key} is {value!r}: must be a number from 0 to below 1")
+    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        found.append(f"hidden_act is {config['hidden_act']!r}: must be one of "
+                     + ", ".join(ACTIVATIONS))
+    if not found and config.get("hidden_size", 768) % config.get("num_attention_heads", 12):
+        found.append(f"hidden_size {config.get('hidden_size', 768)} is no multiple of "
+                     f"num_attention_heads {config.get('num_attention_heads', 12)}")
+    return found
+
+
+def variable_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every variable of the encoder and pooler under its TF1 name."""
+    width, inner = config.hidden_size, config.intermediate_size
+    shapes = {"bert/embeddings/word_embeddings": (config.vocab_size, width),
+              "bert/embeddings/token_type_embeddings": (config.type_vocab_size, width),
+              "bert/embeddings/position_embeddings": (config.max_position_embeddings, width)}
+
+    def layer_norm(scope: str) -> None:
+        shapes[f"{scope}/LayerNorm/beta"] = shapes[f"{scope}/LayerNorm/gamma"] = (width,)
+
+    def dense(scope: str, rows: int, columns: int) -> None:
+        shapes[f"{scope}/kernel"], shapes[f"{scope}/bias"] = (rows, columns), (columns,)
+
+    layer_norm("bert/embeddings")
+    for index in range(config.num_hidden_layers):
+        scope = f"bert/encoder/layer_{index}"
+        for part in ("query", "key", "value"):
+            dense(f"{scope}/attention/self/{part}", width, width)
+        dense(f"{scope}/attention/output/dense", width, width)
+        layer_norm(f"{scope}/attention/output")
+        dense(f"{scope}/intermediate/dense", width, inner)
+        dense(f"{scope}/output/dense", inner, width)
+        layer_norm(f"{scope}/output")
+    dense("bert/pooler/dense", width, width)
+    return shapes
+
+
+def initial_value(name: str, shape: tuple[int, ...], deviation: float, seed: int) -> np.ndarray:
+    """Returns the float32 value a variable starts from without a checkpoint.
+
+    Zeros for biases and beta, ones for gamma, else a normal distribution cut at two standard
+    deviations, as the original's create_initializer. The draw depends on the name and the seed
+    alone, not on which other variables there are.
+    """
+    if name.endswith(("bias", "beta")):
+        return np.zeros(shape, np.float32)
+    if name.endswith("gamma"):
+        return np.ones(shape, np.float32)
+    words = np.frombuffer(name.encode().ljust(-(-len(name) // 4) * 4), np.uint32)
+    generator = np.random.default_rng([seed, *words.tolist()])
+    values = generator.standard_normal(shape, np.float32)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = generator.standard_normal(int(outside.sum()), np.float32)
+    return values * np.float32(deviation)
+
+
+class Dropout:
+    """Dropout whose masks depend on a seed alone, so that a resumed run draws them again.
+
+    Args:
+        seed: int32[2], for instance (--seed, step); None turns dropout off.
+    """
+
+    def __init__(self, seed: tf.Tensor | None):
+        self._seed = seed
+        self._count = 0
+
+    def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
+        """Zeroes a share `rate` of x and scales the rest by 1 / (1 - rate), as tf.nn.dropout."""
+        if self._seed is None or rate == 0.0:
+            return x
+        self._count += 1
+        seed = self._seed + tf.constant([self._count << 20, 0], tf.int32)
+        keep = tf.random.stateless_uniform(tf.shape(x), seed, dtype=tf.float32) >= rate
+        return tf.where(keep, x * (1.0 / (1.0 - rate)), tf.zeros_like(x))
+
+
+def dense(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
+    """x[..., in] @ kernel[in, out] + bias[out]."""
+    return tf.nn.bias_add(tf.matmul(x, weights[f"{scope}/kernel"]), weights[f"{scope}/bias"])
+
+
+def layer_norm(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
+    """Normalises the last dimension of x[T, H] (arXiv:1607.06450)."""
+    mean, variance = tf.nn.moments(x, [-1], keepdims=True)                             # [T, 1]
+    return tf.nn.batch_normalization(
+        x, mean, variance, weights[f"{scope}/LayerNorm/beta"],
+        weights[f"{scope}/LayerNorm/gamma"], LAYER_NORM_EPSILON)
+
+
+def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
+          segment_ids: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+    """Sums word, segment and position embeddings.
+
+    Args:
+        input_ids: int32[T].
+        segment_ids: int32[T], 0 or 1.
+
+    Returns:
+        float32[T, H].
+    """
+    words = tf.gather(weights["bert/embeddings/word_embeddings"], input_ids)           # [T, H]
+    segments = tf.matmul(tf.one_hot(segment_ids, config.type_vocab_size),
+                         weights["bert/embeddings/token_type_embeddings"])             # [T, H]
+    # A slice and a dense gradient, as in the original: the norm that clips the gradients counts
+    # each position once.
+    table = weights["bert/embeddings/position_embeddings"][:layout.length]             # [S, H]
+    positions = dense_gather(table, layout.positions())                                # [T, H]
+    hidden = layer_norm(weights, "bert/embeddings", words + segments + positions)
+    return dropout(hidden, config.hidden_dropout_prob)
+
+
+@tf.custom_gradient
+def dense_gather(table: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """table[R, H], int32[T] -> float32[T, H]; its gradient is a dense [R, H]."""
+    rows = tf.shape(table)[0]
+    return tf.gather(table, indices), lambda upstream: (
+        tf.math.unsorted_segment_sum(upstream, indices, rows), None)
+
+
+def attention(weights: Weights, config: BertConfig, layout: Layout, scope: str,
+              hidden: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+    """Multi-head self-attention (arXiv:1706.03762), float32[T, H] -> float32[T, H].
+
+    Every token attends to all tokens of its own row. Padding gets -10000 before the softmax, which
+    leaves it exactly 0.
+    """
+    heads, width = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+    parts = ("query", "key", "value")
+    kernel = tf.concat([weights[f"{scope}/{part}/kernel"] for part in parts], 1)       # [H, 3H]
+    bias = tf.concat([weights[f"{scope}/{part}/bias"] for part in parts], 0)           # [3H]
+    projected = layout.unpack(tf.nn.bias_add(tf.matmul(hidden, kernel), bias))         # [B, S, 3H]
+    split = tf.reshape(projected, [layout.batch, layout.length, 3, heads, width])
+    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=3)        # [B, N, S, D]
+    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))        # [B, N, S, S]
+    padding = (1.0 - tf.cast(layout.mask, tf.float32)) * -10000.0                      # [B, S]
+    probabilities = tf.nn.softmax(scores + padding[:, None, None, :])
+    probabilities = dropout(probabilities, config.attention_probs_dropout_prob)
+    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])              # [B, S, N, D]
+    return layout.pack(tf.reshape(
+        context, [layout.batch, layout.length, config.hidden_size]))                   # [T, H]
+
+
+def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
+           segment_ids: tf.Tensor, dropout_seed: tf.Tensor | None = None,
+           all_layers: bool = False) -> tf.Tensor | list[tf.Tensor]:
+    """Runs the transformer.
+
+    Args:
+        input_ids: int32[T].
+        segment_ids: int32[T].
+        dropout_seed: int32[2] in training; None: no dropout.
+        all_layers: return the embedding and every layer's output instead of the last.
+
+    Returns:
+        float32[T, H], or a list of 1 + num_hidden_layers of them.
+    """
+    dropout = Dropout(dropout_seed)
+    activation = ACTIVATIONS[config.hidden_act]
+    outputs = [embed(weights, config, layout, input_ids, segment_ids, dropout)]
+    for index in range(config.num_hidden_layers):
+        scope, hidden = f"bert/encoder/layer_{index}", outputs[-1]
+        context = attention(weights, config, layout, f"{scope}/attention/self", hidden, dropout)
+        context = dropout(dense(weights, f"{scope}/attention/output/dense", context),
+                          config.hidden_dropout_prob)
+        attended = layer_norm(weights, f"{scope}/attention/output", context + hidden)
+        inner = activation(dense(weights, f"{scope}/intermediate/dense", attended))    # [T, I]
+        output = dropout(dense(weights, f"{scope}/output/dense", inner),
+                         config.hidden_dropout_prob)
+        outputs.append(layer_norm(weights, f"{scope}/output", output + attended))
+    return outputs if all_layers else outputs[-1]
+
+
+def pool(weights: Weights, first_tokens: tf.Tensor) -> tf.Tensor:
+    """The pooled output: tanh(dense([CLS])), float32[B, H] -> float32[B, H]."""
+    return tf.tanh(dense(weights, "bert/pooler/dense", first_tokens))

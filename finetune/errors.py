@@ -1,0 +1,18 @@
+"""The one exception that stands for a mistake of the user."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """What the user has to change before the run can work.
+
+    The entry point prints every problem and exits with status 2; nothing has been written.
+
+    Attributes:
+        problems: complete messages, each naming the flag or the file, the value and what is
+            allowed.
+    """
+
+    def __init__(self, problems: str | Iterable[str]):
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))

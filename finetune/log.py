@@ -1,0 +1,142 @@
+"""What the user sees while a run works: plain lines, and one moving line on a terminal."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+LOGGER = logging.getLogger("finetune")
+# Libraries that are not there: of no interest on a machine without a GPU, and the summary of the
+# run names the device on any.
+_GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit")
+_CLEAR_LINE = "\r\033[K"
+
+
+class _Terminal(logging.StreamHandler):
+    """Standard error; wipes the moving progress line before a plain one."""
+
+    moving = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.moving:
+            self.stream.write(_CLEAR_LINE)
+            self.moving = False
+        super().emit(record)
+
+    def move(self, line: str) -> None:
+        """Shows a line that the next one replaces."""
+        self.stream.write(_CLEAR_LINE + line)
+        self.stream.flush()
+        self.moving = True
+
+
+def start(path: str | None = None) -> None:
+    """Sends messages to standard error and, if a path is given, appends them to that file."""
+    stop()
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    terminal = _Terminal(sys.stderr)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    LOGGER.addHandler(terminal)
+    if path:
+        file = logging.FileHandler(path, encoding="utf-8", delay=True)
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        LOGGER.addHandler(file)
+
+
+def stop() -> None:
+    """Closes the log."""
+    for handler in list(LOGGER.handlers):
+        LOGGER.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drops the greeting that TensorFlow's C++ side writes to standard error while it starts.
+
+    It comes before any log level counts. All else that is written meanwhile is shown at the end of
+    the block; with TF_CPP_MIN_LOG_LEVEL=0 nothing is held back.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            said.seek(0)
+            for line in said.read().decode("utf-8", "replace").splitlines():
+                if line and not any(part in line for part in _GREETING):
+                    print(line, file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as people write it: 42 s, 3 min 5 s, 2 h 10 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+class Progress:
+    """Says how far a piece of long work is, with its rate and the time left.
+
+    On a terminal a line moves twice a second; a plain line goes to the log every `log_every`
+    steps.
+
+    Args:
+        what: the work, for instance "train".
+        total: steps in all.
+        done: steps done before (a resumed run).
+        log_every: steps between plain lines; 0: none.
+    """
+
+    def __init__(self, what: str, total: int, done: int = 0, log_every: int = 0):
+        self._what, self._total, self._done, self._log_every = what, total, done, log_every
+        self._first, self._rows = done, 0
+        self._began = self._shown = time.monotonic()
+        terminals = [handler for handler in LOGGER.handlers if isinstance(handler, _Terminal)]
+        self._terminal = next((one for one in terminals if one.stream.isatty()), None)
+
+    def reach(self, done: int) -> None:
+        """Counts rows instead of steps: so many are done now."""
+        self._rows, self._done = done, done - 1
+        self.advance(0)
+
+    def advance(self, rows: int, note: str = "") -> None:
+        """Counts one step of so many rows; `note` stands behind the step (the loss, say)."""
+        self._done += 1
+        self._rows += rows
+        now = time.monotonic()
+        plain = self._log_every and (self._done % self._log_every == 0 or self._done == self._total)
+        if plain:
+            LOGGER.info(self._line(now, note))
+        elif self._terminal and now - self._shown > 0.5:
+            self._terminal.move(self._line(now, note))
+            self._shown = now
+
+    def due(self) -> bool:
+        """Whether the next advance() shows a line, so that its note is worth computing."""
+        step = self._done + 1
+        return bool(self._log_every and (step % self._log_every == 0 or step == self._total)) or (
+            self._terminal is not None and time.monotonic() - self._shown > 0.5)
+
+    def _line(self, now: float, note: str) -> str:
+        elapsed = max(now - self._began, 1e-9)
+        left = elapsed / (self._done - self._first) * (self._total - self._done)
+        parts = [f"{self._what} {self._done}/{self._total}", note,
+                 f"{self._rows / elapsed:.1f} examples/s", f"{duration(left)} left"]
+        return "  ".join(part for part in parts if part)

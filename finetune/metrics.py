@@ -1,0 +1,78 @@
+"""Scores of a classifier: pure functions (label ids, predicted ids, ...) -> {name: number}.
+
+All are fractions from 0 to 1 but the Matthews correlation, which lies between -1 and 1. Computed
+once over the whole dev split by scikit-learn, never as a mean over batches.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+
+def names(num_labels: int) -> list[str]:
+    """Returns the metrics that can decide which checkpoint is best."""
+    return ["accuracy", "f1_macro", "mcc", "loss",
+            *(["precision", "recall", "f1"] if num_labels == 2 else [])]
+
+
+def classification(label_ids: np.ndarray, predicted_ids: np.ndarray,
+                   labels: Sequence[str]) -> dict[str, float]:
+    """Scores single-label predictions.
+
+    Args:
+        label_ids: int[N], the truth.
+        predicted_ids: int[N].
+        labels: names of the ids.
+
+    Returns:
+        accuracy; f1_macro, the plain mean of the F1 of the labels that occur in truth or
+        predictions; mcc, the Matthews correlation (0 when one class is predicted for everything);
+        for two labels also precision, recall and f1 of the second, as GLUE scores MRPC and QQP.
+    """
+    scores = {
+        "accuracy": float(np.mean(label_ids == predicted_ids)),
+        "f1_macro": float(sklearn_metrics.f1_score(
+            label_ids, predicted_ids, average="macro", zero_division=0)),
+        "mcc": float(sklearn_metrics.matthews_corrcoef(label_ids, predicted_ids)),
+    }
+    if len(labels) == 2:
+        precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+            label_ids, predicted_ids, labels=[1], zero_division=0)
+        scores |= {"precision": float(precision[0]), "recall": float(recall[0]),
+                   "f1": float(f1[0])}
+    return scores
+
+
+def per_class(label_ids: np.ndarray, predicted_ids: np.ndarray,
+              labels: Sequence[str]) -> list[dict[str, float]]:
+    """Returns precision, recall, f1 and support (rows of that label) of every label, in order."""
+    columns = sklearn_metrics.precision_recall_fscore_support(
+        label_ids, predicted_ids, labels=range(len(labels)), zero_division=0)
+    return [{"precision": float(precision), "recall": float(recall), "f1": float(f1),
+             "support": int(support)}
+            for precision, recall, f1, support in zip(*columns, strict=True)]
+
+
+def confusion_matrix(label_ids: np.ndarray, predicted_ids: np.ndarray,
+                     num_labels: int) -> np.ndarray:
+    """Returns int[L, L]: rows are the truth, columns the predictions."""
+    return sklearn_metrics.confusion_matrix(label_ids, predicted_ids, labels=range(num_labels))
+
+
+def original(label_ids: np.ndarray, predicted_ids: np.ndarray, losses: np.ndarray,
+             batch_size: int) -> dict[str, np.float32]:
+    """Returns the numbers of the original's eval_results.txt.
+
+    Args:
+        losses: float32[N] in the order of the file.
+        batch_size: --eval_batch_size; `loss` is the mean of the batches' means, so it differs
+            from eval_loss when the last batch is short.
+
+    Returns:
+        eval_accuracy, eval_loss, loss.
+    """
+    losses = losses.astype(np.float64)
+    batches = [losses[start:start + batch_size].mean()
+               for start in range(0, len(losses), batch_size)]
+    return {"eval_accuracy": np.float32(np.mean(label_ids == predicted_ids)),
+            "eval_loss": np.float32(losses.mean()), "loss": np.float32(np.mean(batches))}

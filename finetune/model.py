@@ -1,0 +1,97 @@
+"""A classifier as a whole: its variables under TF1 names, and its logits.
+
+    state = model.create(config, num_labels=3, seed=42, values=restored, training=True)
+    logits = model.logits(state.weights, config, batch)                                # [B, L]
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import encoder, heads, optimizer
+from finetune.batches import Batch
+from finetune.encoder import BertConfig, Weights
+from finetune.layout import PackedLayout, PaddedLayout
+
+GLOBAL_STEP = "global_step"
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Everything a checkpoint holds.
+
+    Attributes:
+        weights: the trainable variables by TF1 name, encoder first.
+        slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
+        step: int64[], updates made so far.
+    """
+
+    weights: dict[str, tf.Variable]
+    slots: dict[str, tf.Variable]
+    step: tf.Variable
+
+    def variables(self) -> dict[str, tf.Variable]:
+        """Returns all variables under the names they have in a checkpoint."""
+        return {**self.weights, **self.slots, GLOBAL_STEP: self.step}
+
+
+def variable_shapes(config: BertConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every weight under its TF1 name."""
+    return {**encoder.variable_shapes(config),
+            **heads.variable_shapes(num_labels, config.hidden_size)}
+
+
+def slot_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the optimizer's slots for weights of these shapes."""
+    return {f"{name}/{slot}": shape for name, shape in shapes.items() for slot in optimizer.SLOTS}
+
+
+def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, np.ndarray],
+           training: bool) -> State:
+    """Creates the variables; call it inside a strategy's scope.
+
+    Args:
+        seed: decides the weights that `values` lacks.
+        values: arrays by variable name, from a checkpoint; others start as the original's do.
+        training: also create the optimizer's slots.
+    """
+    shapes = variable_shapes(config, num_labels)
+    weights = {}
+    for name, shape in shapes.items():
+        value = values.get(name)
+        if value is None:
+            deviation = (heads.HEAD_DEVIATION if name == "output_weights"
+                         else config.initializer_range)
+            value = encoder.initial_value(name, shape, deviation, seed)
+        weights[name] = tf.Variable(value, name=name, dtype=tf.float32)
+    slots = {}
+    for name, shape in (slot_shapes(shapes) if training else {}).items():
+        value = values.get(name)
+        slots[name] = tf.Variable(np.zeros(shape, np.float32) if value is None else value,
+                                  trainable=False, name=name)
+    step = tf.Variable(np.int64(values.get(GLOBAL_STEP, 0)), trainable=False, name=GLOBAL_STEP)
+    return State(weights, slots, step)
+
+
+def logits(weights: Weights, config: BertConfig, batch: Batch,
+           dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+    """Runs encoder and head on a packed or a padded batch.
+
+    Args:
+        batch: see batches.Batch; a padded one has input_ids of rank 2.
+        dropout_seed: int32[2] in training; None: no dropout.
+
+    Returns:
+        float32[B, L].
+    """
+    input_ids, segment_ids = batch.input_ids, batch.segment_ids
+    if input_ids.shape.rank == 2:
+        layout = PaddedLayout(batch.lengths, input_ids.shape[1])
+        input_ids, segment_ids = tf.reshape(input_ids, [-1]), tf.reshape(segment_ids, [-1])
+    else:
+        layout = PackedLayout(batch.lengths)
+    hidden = encoder.encode(weights, config, layout, input_ids, segment_ids, dropout_seed)
+    pooled = encoder.pool(weights, layout.first(hidden))                               # [B, H]
+    return heads.classify(weights, pooled, dropout_seed)

@@ -1,0 +1,164 @@
+"""Every file a run leaves in output_dir, but checkpoints and records.
+
+    run_config.json       the flags of the training run; `--config` reads it back
+    runs.json             every run in this folder: command, versions, device, seed, data hashes
+    labels.txt            the labels, one a line, in the order of their ids
+    vocab.txt bert_config.json     copies, so that the folder can be used alone
+    eval_results.txt      the original's four lines first, then ours
+    confusion_matrix.tsv  rows: the truth, columns: what was predicted
+    test_results.tsv      probabilities only, as the original writes it
+    predictions.tsv       id, predicted label, confidence, a column a label; with a header
+    events.out.tfevents.* TensorBoard: loss, rate, metrics
+    run.log               what was shown
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
+RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
+EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
+TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
+# Also what the original leaves in its output folder.
+RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, EVAL_RESULTS, CONFUSION,
+             TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json", "model.ckpt-*",
+             ".writing-*", "*.tf_record", "*.tf_record.json", "events.out.tfevents.*",
+             "graph.pbtxt", "eval/events.out.tfevents.*")
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a file whole or not at all."""
+    with tf.io.gfile.GFile(path + ".writing", "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(path + ".writing", path, overwrite=True)
+
+
+def read_text(path: str) -> str | None:
+    """Returns a file's text, or None if there is no such file."""
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
+
+
+def read_bytes(path: str) -> bytes | None:
+    """Returns a file's bytes, or None if there is no such file."""
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read()
+
+
+def read_labels(folder: str) -> list[str] | None:
+    """Returns the labels written down in a folder, or None."""
+    text = read_text(os.path.join(folder, LABELS))
+    return None if text is None else text.splitlines()
+
+
+def write_json(path: str, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def append_run(folder: str, record: Mapping[str, Any]) -> None:
+    """Adds one run to runs.json."""
+    path = os.path.join(folder, RUNS)
+    runs = json.loads(read_text(path) or "[]")
+    write_text(path, json.dumps([*runs, record], indent=2, ensure_ascii=False) + "\n")
+
+
+def copy(source: str, target: str) -> None:
+    """Copies a file whole or not at all; nothing to do if both have the same bytes."""
+    if read_bytes(source) != read_bytes(target):
+        tf.io.gfile.copy(source, target + ".writing", overwrite=True)
+        tf.io.gfile.rename(target + ".writing", target, overwrite=True)
+
+
+def remove_run(folder: str) -> None:
+    """Deletes what earlier runs wrote into a folder; other files stay."""
+    for pattern in RUN_FILES:
+        for path in tf.io.gfile.glob(os.path.join(folder, pattern)):
+            tf.io.gfile.remove(path)
+
+
+def write_eval_results(folder: str, original: Mapping[str, Any], step: int,
+                       scores: Mapping[str, float], classes: Sequence[Mapping[str, float]],
+                       labels: Sequence[str]) -> None:
+    """Writes eval_results.txt.
+
+    Args:
+        original: eval_accuracy, eval_loss, loss.
+        step: global_step of the checkpoint.
+        scores: ours, for the whole split.
+        classes: precision, recall, f1, support of every label.
+    """
+    first = {**original, "global_step": step}
+    lines = [f"{key} = {str(first[key])}" for key in sorted(first)]  # np.float32: 7 digits
+    lines += [f"{key} = {value:.7g}" for key, value in scores.items()]
+    lines += [f"{key}[{label}] = {value:.7g}" for label, one in zip(labels, classes, strict=True)
+              for key, value in one.items()]
+    write_text(os.path.join(folder, EVAL_RESULTS), "\n".join(lines) + "\n")
+
+
+def write_confusion_matrix(folder: str, matrix: np.ndarray, labels: Sequence[str]) -> None:
+    """Writes confusion_matrix.tsv from int[L, L] (rows the truth, columns the predictions)."""
+    rows = [["truth\\predicted", *labels]]
+    rows += [[label, *map(str, row)] for label, row in zip(labels, matrix.tolist(), strict=True)]
+    write_text(os.path.join(folder, CONFUSION), _tsv(rows))
+
+
+def write_test_results(folder: str, probabilities: np.ndarray) -> None:
+    """Writes test_results.tsv from float32[N, L], digit for digit as the original does."""
+    write_text(os.path.join(folder, TEST_RESULTS),
+               _tsv([[str(value) for value in row] for row in probabilities]))
+
+
+def write_predictions(folder: str, ids: Sequence[str], probabilities: np.ndarray,
+                      labels: Sequence[str]) -> None:
+    """Writes predictions.tsv, a line a row in the order of the input.
+
+    Args:
+        ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
+        probabilities: float32[N, L].
+    """
+    rows = [["id", "prediction", "confidence", *labels]]
+    for row_id, row in zip(ids, probabilities, strict=True):
+        top = int(row.argmax())
+        rows.append([_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))])
+    write_text(os.path.join(folder, PREDICTIONS), _tsv(rows))
+
+
+def _tsv(rows: Sequence[Sequence[str]]) -> str:
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+class EventWriter:
+    """TensorBoard summaries in the format of the original's Estimator.
+
+    Args:
+        folder: where the events file goes.
+    """
+
+    def __init__(self, folder: str):
+        with tf.Graph().as_default():  # the plain file writer is a graph-mode API
+            self._writer = tf.compat.v1.summary.FileWriter(folder)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds numbers under their names at a step."""
+        summary = tf.compat.v1.Summary(value=[
+            tf.compat.v1.Summary.Value(tag=tag, simple_value=value)
+            for tag, value in values.items()])
+        self._writer.add_summary(summary, step)
+
+    def close(self) -> None:
+        """Writes out what is left."""
+        self._writer.close()

@@ -1,0 +1,281 @@
+"""Everything that can be known before the first step, checked; every problem reported together.
+
+Nothing is written here. `check` returns what the run needs, or raises one UserError.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from finetune import checkpoint, metrics, model, outputs
+from finetune.config import RunConfig, label_list_problems
+from finetune.encoder import BertConfig
+from finetune.errors import UserError
+from finetune.features import label_problems
+from finetune.start import Start, choose_start
+from finetune.tokenization import Tokenizer, vocabulary_problems
+from finetune.trainer import Plan
+
+SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
+                 "test": "get_test_examples"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A run that has passed all checks.
+
+    Attributes:
+        config: the settings, with the paths of checkpoint, configuration and vocabulary filled in.
+        labels: their position is their id.
+        examples: by split ("train", "dev", "test"), those the run needs.
+        files: paths of the data files by split, where the processor knows them.
+        start: where the weights come from.
+        plan: how long to train; None without training.
+        best_metric: decides which checkpoint is best.
+        notices: worth telling before the run starts.
+    """
+
+    config: RunConfig
+    bert_config: BertConfig
+    tokenizer: Tokenizer
+    labels: list[str]
+    examples: dict[str, list[Any]]
+    files: dict[str, str]
+    start: Start
+    plan: Plan | None
+    best_metric: str
+    notices: list[str]
+
+
+def check(config: RunConfig, processor: Any) -> Prepared:
+    """Checks settings, model, data, labels, checkpoint and disk.
+
+    Args:
+        processor: an object with the original's four methods.
+
+    Raises:
+        UserError: with every problem found.
+    """
+    problems: list[str] = []
+    with _collected(problems):
+        config = _with_model_files(config)
+    bert_config, tokenizer = _model(config, problems)
+    examples = _examples(config, processor, problems)
+    labels = _labels(config, processor, problems)
+    if labels:
+        for split, rows in examples.items():
+            problems += label_problems(rows, labels, require_labels=split != "test")
+    plan = _plan(config, examples, problems)
+    start = None
+    if bert_config and labels:
+        with _collected(problems):
+            start = choose_start(config, bert_config, labels)
+        problems += _room_problems(config, bert_config, len(labels), plan)
+    best_metric = _best_metric(config, processor, labels or [], problems)
+    problems += _output_problems(config)
+    if problems:
+        raise UserError(problems)
+    notices = [*getattr(processor, "notices", ()), *start.notices]
+    files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
+    return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
+                    best_metric, notices)
+
+
+@contextlib.contextmanager
+def _collected(problems: list[str]) -> Iterator[None]:
+    """Adds the problems of an exception that carries some to the list."""
+    try:
+        yield
+    except (UserError, ValueError) as error:
+        if not hasattr(error, "problems"):
+            raise
+        problems.extend(error.problems)
+
+
+def _with_model_files(config: RunConfig) -> RunConfig:
+    """Fills in what --init_checkpoint and output_dir say about vocabulary and configuration."""
+    given = config.init_checkpoint
+    prefix = checkpoint.resolve(given) if given else None
+    folders = [os.path.dirname(prefix)] if prefix else []
+    if not config.overwrite_output_dir:
+        folders.append(config.output_dir)
+
+    def beside(name: str) -> str | None:
+        paths = (os.path.join(folder, name) for folder in folders)
+        return next((path for path in paths if tf.io.gfile.exists(path)), None)
+
+    return dataclasses.replace(
+        config, init_checkpoint=prefix, vocab_file=config.vocab_file or beside(outputs.VOCABULARY),
+        bert_config_file=config.bert_config_file or beside(outputs.BERT_CONFIG))
+
+
+def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, Tokenizer | None]:
+    bert_config = tokenizer = None
+    for flag in ("bert_config_file", "vocab_file"):
+        if not getattr(config, flag):
+            problems.append(f"--{flag} is required: none lies beside --init_checkpoint="
+                            f"{config.init_checkpoint or ''}")
+    if config.bert_config_file:
+        with _collected(problems):
+            bert_config = BertConfig.from_json_file(config.bert_config_file)
+    if config.vocab_file:
+        found = vocabulary_problems(config.vocab_file, config.do_lower_case)
+        problems += found
+        tokenizer = None if found else Tokenizer(config.vocab_file, config.do_lower_case)
+    if bert_config and config.max_seq_length > bert_config.max_position_embeddings:
+        problems.append(
+            f"--max_seq_length={config.max_seq_length}: the model of {config.bert_config_file} has "
+            f"positions for {bert_config.max_position_embeddings} tokens at most")
+    if bert_config and tokenizer and tokenizer.vocab_size != bert_config.vocab_size:
+        problems.append(
+            f"--vocab_file={config.vocab_file}: has {tokenizer.vocab_size} tokens, but the model "
+            f"of {config.bert_config_file} has {bert_config.vocab_size}: it is not the "
+            "checkpoint's vocabulary")
+    elif config.vocab_file and config.init_checkpoint:
+        problems += _other_vocabulary(config)
+    return bert_config, tokenizer
+
+
+def _other_vocabulary(config: RunConfig) -> list[str]:
+    own = os.path.join(os.path.dirname(config.init_checkpoint), outputs.VOCABULARY)
+    held, given = outputs.read_bytes(own), outputs.read_bytes(config.vocab_file)
+    if held is None or held.split() == given.split():
+        return []
+    return [f"--vocab_file={config.vocab_file}: differs from {own}, the vocabulary that lies "
+            "beside the checkpoint"]
+
+
+def needed_splits(config: RunConfig) -> list[str]:
+    """Returns which of train, dev and test the flags ask for."""
+    wanted = {"train": config.do_train, "dev": config.do_eval or config.eval_every_steps > 0,
+              "test": config.do_predict}
+    return [split for split, needed in wanted.items() if needed]
+
+
+def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[str, list[Any]]:
+    examples = {}
+    for split in needed_splits(config):
+        rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
+        if rows is not None and not len(rows):
+            problems.append(f"the {split} split is empty: {type(processor).__name__}."
+                            f"{SPLIT_METHODS[split]} gave no rows")
+        elif rows is not None:
+            examples[split] = rows
+    return examples
+
+
+def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> Any:
+    """Calls a method of a processor; whatever it raises becomes a problem, not a traceback."""
+    before = len(problems)
+    try:
+        with _collected(problems):
+            return getattr(processor, method)(*arguments)
+    except Exception as error:  # a user's own code can raise anything
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        problems.append(f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
+                        f"{error} ({frame.filename}:{frame.lineno}: {frame.line})")
+    if problems[before:] and all(one in problems[:before] for one in problems[before:]):
+        del problems[before:]  # get_labels reads the training file again
+    return None
+
+
+def _labels(config: RunConfig, processor: Any, problems: list[str]) -> list[str] | None:
+    """Returns --labels, else those bound to the checkpoint, else the processor's."""
+    bound, folder = _bound_labels(config)
+    if config.labels is not None:
+        labels = list(config.labels)
+    elif bound and not config.do_train:
+        labels = bound
+    else:
+        before = len(problems)
+        labels = _ask(processor, "get_labels", problems)
+        if labels is None:
+            if len(problems) == before and not problems:
+                problems.append("the labels are not known: give --labels or --labels_file")
+            return None
+        labels = [str(label) for label in labels]
+    found = label_list_problems(labels, "--labels" if config.labels else "labels")
+    problems += found
+    if not found and bound and bound != labels:
+        problems.append(
+            f"{folder} holds a classifier of {len(bound)} labels ({', '.join(bound)}); this run "
+            f"has {len(labels)} ({', '.join(labels)}): name another --output_dir, or give "
+            "--overwrite_output_dir to delete it")
+    return None if found else labels
+
+
+def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
+    own = None if config.overwrite_output_dir else checkpoint.latest(config.output_dir)
+    if own:
+        return outputs.read_labels(config.output_dir), f"--output_dir={config.output_dir}"
+    if config.init_checkpoint and not config.do_train:
+        folder = os.path.dirname(config.init_checkpoint)
+        return outputs.read_labels(folder), f"--init_checkpoint={config.init_checkpoint}"
+    return None, ""
+
+
+def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]) -> Plan | None:
+    if "train" not in examples or config.train_batch_size < 1:
+        return None
+    rows = len(examples["train"])
+    plan = Plan.of(config, rows)
+    if plan.steps < 1:
+        problems.append(
+            f"--train_batch_size={config.train_batch_size}: int({rows} rows / "
+            f"{config.train_batch_size} * {config.num_train_epochs} epochs) is 0, no single step; "
+            "take a smaller batch or more epochs")
+    return plan
+
+
+def _best_metric(config: RunConfig, processor: Any, labels: list[str],
+                 problems: list[str]) -> str:
+    known = metrics.names(len(labels))
+    if config.metric_for_best and labels and config.metric_for_best not in known:
+        problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
+                        + ", ".join(known))
+    usual = next((name for name in getattr(processor, "metrics", ()) if name in known), "accuracy")
+    return config.metric_for_best or usual
+
+
+def _output_problems(config: RunConfig) -> list[str]:
+    path = config.output_dir
+    if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
+        return [f"--output_dir={path}: is a file; name a folder"]
+    if "://" not in path and not os.access(_nearest_folder(path), os.W_OK):
+        return [f"--output_dir={path}: {_nearest_folder(path)} cannot be written to"]
+    return []
+
+
+def _nearest_folder(path: str) -> str:
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
+                   usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
+    """Compares the checkpoints of the whole run with the free disk, one more while it is written."""
+    if plan is None or "://" in config.output_dir:
+        return []
+    values = sum(tf.TensorShape(shape).num_elements()
+                 for shape in model.variable_shapes(bert_config, num_labels).values())
+    kept = plan.steps // config.save_checkpoints_steps + 1
+    if config.eval_every_steps:
+        kept += plan.steps // config.eval_every_steps
+    if config.keep_checkpoint_max:
+        kept = min(kept, config.keep_checkpoint_max)
+    count = kept + 1 + bool(config.eval_every_steps)
+    needed = 4 * 3 * values * count  # float32: the weight, adam_m, adam_v
+    free = usage(_nearest_folder(config.output_dir)).free
+    if needed <= free:
+        return []
+    return [f"--output_dir={config.output_dir}: {count} checkpoints of {12 * values / 1e6:.0f} MB "
+            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
+            "lower --keep_checkpoint_max"]

@@ -1,0 +1,278 @@
+"""TFRecords of features: the original's schema, an atomic writer, a fast reader, a cache.
+
+    table = cached("out/train.tf_record", {"data": examples_digest(examples), ...},
+                   lambda: convert(examples, labels, 128, tokenizer))
+    table.input_ids, table.offsets, table.label_ids
+
+Files have the original's feature names and types. Sequences are unpadded, unless `pad_to` asks
+for the form that the original reads; `read` takes both, and the original's own files.
+"""
+
+import bisect
+import contextlib
+import dataclasses
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from finetune.errors import UserError
+from finetune.features import InputFeatures, LengthStats, LengthSummary
+
+# The schema: name -> how to get the values of one example, at a width of at least its length.
+# All of them int64 lists.
+SCHEMA: dict[str, Callable[[InputFeatures, int], list[int]]] = {
+    "input_ids": lambda item, width: _padded(item.input_ids, width),
+    "input_mask": lambda item, width: _padded([1] * len(item.input_ids), width),
+    "segment_ids": lambda item, width: _padded(item.segment_ids, width),
+    "label_ids": lambda item, width: [item.label_id or 0],  # the original's placeholder is 0 too
+    "is_real_example": lambda item, width: [1],
+}
+_SEQUENCES = ("input_ids", "input_mask", "segment_ids")
+_FORMAT = 1  # to be raised when the same features would be written otherwise
+_BATCH = 4096
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
+
+    Attributes:
+        input_ids: int32[T], T the sum of all lengths.
+        segment_ids: int32[T].
+        offsets: int64[N + 1].
+        label_ids: int32[N]; 0 where the example has no label.
+        is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
+            of length 0.
+        summary: lengths before truncation; None where the records do not tell.
+    """
+
+    input_ids: np.ndarray
+    segment_ids: np.ndarray
+    offsets: np.ndarray
+    label_ids: np.ndarray
+    is_real: np.ndarray
+    summary: LengthSummary | None = None
+
+    @classmethod
+    def from_features(cls, features: Iterable[InputFeatures]) -> "FeatureTable":
+        """Builds the table from features that need no file."""
+        stats = LengthStats()
+        items = list(stats.watch(features))
+        return cls(
+            np.array([id_ for item in items for id_ in item.input_ids], np.int32),
+            np.array([id_ for item in items for id_ in item.segment_ids], np.int32),
+            _offsets(np.array([len(item.input_ids) for item in items], np.int64)),
+            np.array([item.label_id or 0 for item in items], np.int32),
+            np.ones(len(items), bool), stats.summary())
+
+    def __len__(self) -> int:
+        """Number of examples, N."""
+        return len(self.label_ids)
+
+    def lengths(self) -> np.ndarray:
+        """Returns int64[N], the length of each example in tokens."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (input_ids, segment_ids) of one example, int32[length] each, as views."""
+        span = slice(self.offsets[index], self.offsets[index + 1])
+        return self.input_ids[span], self.segment_ids[span]
+
+
+def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = None) -> int:
+    """Writes features as TFRecords, completely or not at all.
+
+    Args:
+        path: any path TensorFlow can write. It appears, or is replaced, when all is written.
+        features: unpadded features.
+        pad_to: None to write sequences as they are; max_seq_length to pad them with zeros, as
+            the original does and needs.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        UserError: the file cannot be written, for example because the disk is full.
+        ValueError: a sequence is longer than pad_to.
+    """
+    count = 0
+    with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+        for item in features:
+            width = len(item.input_ids) if pad_to is None else pad_to
+            example = tf.train.Example()
+            for name, values in SCHEMA.items():
+                example.features.feature[name].int64_list.value.extend(values(item, width))
+            writer.write(example.SerializeToString())
+            count += 1
+    return count
+
+
+def read(path: str) -> FeatureTable:
+    """Reads a file of records, unpadded or padded, ours or the original's.
+
+    Raises:
+        UserError: the file is missing or damaged; the message has the number of the record.
+    """
+    parts, done = [], 0
+    try:
+        for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
+            parts.append(_parse(batch))
+            done += len(parts[-1][0])
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"{path}: there is no such file.") from error
+    except (tf.errors.OpError, ValueError) as error:  # TensorFlow may fail to decode its own words
+        number = done + _good_records(path, done) + 1
+        raise UserError(f"{path}: record {number:,} is damaged; delete the file and run again. "
+                        f"({getattr(error, 'message', error)})") from error
+    if not parts:
+        return FeatureTable.from_features([])
+    lengths, labels, is_real, ids, segments = map(np.concatenate, zip(*parts, strict=True))
+    return FeatureTable(ids.astype(np.int32), segments.astype(np.int32), _offsets(lengths),
+                        labels.astype(np.int32), is_real.astype(bool))
+
+
+def cached(path: str, fingerprint: dict[str, Any],
+           make: Callable[[], Iterable[InputFeatures]]) -> FeatureTable:
+    """Reads records that an earlier run wrote for the same input, or makes them.
+
+    Beside the records lies `<path>.json`: the fingerprint, number of records, size and sha256 of
+    the file, lengths. The records are used again only if all of it is right; a stale, foreign or
+    torn file is replaced.
+
+    Args:
+        path: for example output_dir/train.tf_record. One process at a time may make it.
+        fingerprint: everything that decides the features, as JSON values.
+        make: called only when the records have to be made.
+
+    Returns:
+        The table, with its summary.
+
+    Raises:
+        UserError: from `make`, or because the files cannot be written.
+    """
+    fingerprint = json.loads(json.dumps({**fingerprint, "format": _FORMAT}))
+    table = _reusable(path, fingerprint)
+    if table is not None:
+        return table
+    stats = LengthStats()
+    count = write(path, stats.watch(make()))
+    note = {"fingerprint": fingerprint, "records": count, "bytes": tf.io.gfile.stat(path).length,
+            "sha256": sha256_file(path), "lengths": dataclasses.asdict(stats.summary())}
+    with _replacing(f"{path}.json") as temporary, tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(json.dumps(note, indent=2, sort_keys=True) + "\n")
+    return dataclasses.replace(read(path), summary=stats.summary())
+
+
+def _reusable(path: str, fingerprint: dict[str, Any]) -> FeatureTable | None:
+    """Returns the table if the files at path are intact and made for this fingerprint."""
+    try:
+        with tf.io.gfile.GFile(f"{path}.json", "r") as file:
+            note = json.loads(file.read())
+        if (note["fingerprint"] != fingerprint
+                or note["bytes"] != tf.io.gfile.stat(path).length
+                or note["sha256"] != sha256_file(path)):
+            return None
+        table = read(path)
+        if len(table) != note["records"]:
+            return None
+        return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
+    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError):
+        return None  # whatever is wrong with a cache, making it anew puts it right
+
+
+def sha256_file(path: str) -> str:
+    """Returns the sha256 of a file's bytes, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def examples_digest(examples: Iterable[Any]) -> str:
+    """Returns a sha256 over guid, text_a, text_b and label of all examples, in order.
+
+    It stands for the data where the files behind a user's own processor are not known.
+    """
+    digest = hashlib.sha256()
+    for example in examples:
+        for value in (example.guid, example.text_a, example.text_b, example.label):
+            if not isinstance(value, bytes):
+                value = None if value is None else str(value).encode("utf-8", "surrogatepass")
+            # The length in front keeps ("ab", "c") apart from ("a", "bc"), and None from "".
+            digest.update(b"none;" if value is None else b"%d:%b" % (len(value), value))
+    return digest.hexdigest()
+
+
+def _padded(values: list[int], width: int) -> list[int]:
+    if len(values) > width:
+        raise ValueError(f"a sequence of {len(values)} ids does not fit into {width}")
+    return values + [0] * (width - len(values))
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _parse(records: tf.Tensor) -> tuple[np.ndarray, ...]:
+    """Parses serialized examples.
+
+    Args:
+        records: string[B].
+
+    Returns:
+        int64 arrays: lengths [B], labels [B], is_real [B], and input_ids and segment_ids [T]
+        without the padding.
+    """
+    rows = tf.io.parse_example(records, {name: tf.io.RaggedFeature(tf.int64) for name in SCHEMA})
+    values = {name: row.flat_values.numpy() for name, row in rows.items()}
+    widths = {name: row.row_lengths().numpy() for name, row in rows.items()}
+    for name in SCHEMA:
+        expected = widths["input_ids"] if name in _SEQUENCES else 1
+        if not np.all(widths[name] == expected):
+            raise ValueError(f"{name} has the wrong number of values")
+    lengths = tf.reduce_sum(rows["input_mask"], axis=1).numpy()
+    ends = np.repeat(np.cumsum(widths["input_ids"]) - widths["input_ids"] + lengths,
+                     widths["input_ids"])
+    kept = np.arange(len(ends)) < ends
+    if not np.array_equal(values["input_mask"], kept):
+        raise ValueError("input_mask is not a row of ones followed by zeros")
+    return (lengths, values["label_ids"], values["is_real_example"],
+            values["input_ids"][kept], values["segment_ids"][kept])
+
+
+def _good_records(path: str, skip: int) -> int:
+    """Counts the good records after the first `skip`, up to a damaged one in the next batch."""
+    records = []
+    with contextlib.suppress(tf.errors.OpError):
+        for record in tf.data.TFRecordDataset(path).skip(skip).take(_BATCH):
+            records.append(record.numpy())
+
+    def fails(count: int) -> bool:
+        try:
+            _parse(tf.constant(records[:count]))
+        except (tf.errors.OpError, ValueError):
+            return True
+        return False
+
+    return bisect.bisect_left(range(1, len(records) + 1), True, key=fails)
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Gives a temporary name in the same folder, renamed to `path` if the block succeeds."""
+    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        yield temporary
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except (tf.errors.OpError, OSError) as error:
+        reason = getattr(error, "message", None) or error
+        raise UserError(f"{path}: cannot be written ({reason}).") from error
+    finally:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)

@@ -1,0 +1,200 @@
+"""The story of a run: check, prepare, train, evaluate, predict.
+
+    data_dir/*.tsv --processor--> examples --features, records--> *.tf_record --batches--> tokens
+        --encoder, head--> logits --optimizer--> model.ckpt-N
+        --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
+"""
+
+import os
+import platform
+import time
+from typing import Any
+
+import tensorflow as tf
+
+from finetune import (checkpoint, distribution, log, metrics, model, outputs, preflight, records,
+                      summary, upstream)
+from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.features import convert
+from finetune.predictor import Predictions, Predictor
+from finetune.preflight import Prepared
+from finetune.records import FeatureTable
+from finetune.trainer import Trainer
+
+RECORD_FILES = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
+make_importable = upstream.make_importable
+
+
+def run(config: RunConfig, processor: Any, command: str) -> None:
+    """Does what the flags ask for.
+
+    Args:
+        config: the settings; `config.problems()` is empty.
+        processor: an object with the original's four DataProcessor methods.
+        command: the command line, to be written down.
+
+    Raises:
+        UserError: what the user has to change; before that nothing has been written.
+    """
+    log.start()
+    try:
+        with log.quiet():  # TensorFlow looks for devices here
+            strategy = distribution.make_strategy(config)
+        Run(preflight.check(config, processor), strategy, config, command).execute()
+    except (OSError, tf.errors.OpError) as error:
+        raise _no_room(error, config) or error from error
+    finally:
+        log.stop()
+
+
+def _no_room(error: Exception, config: RunConfig) -> UserError | None:
+    """Returns the user's view of a full disk, or None for any other error."""
+    text = " ".join(str(getattr(error, "message", error)).split())
+    if "No space left on device" not in text and "Disk quota exceeded" not in text:
+        return None
+    last = checkpoint.latest(config.output_dir)
+    return UserError(f"--output_dir={config.output_dir}: the disk is full ({text}); make room and "
+                     f"run the same command again. Last whole checkpoint: {last or 'none yet'}")
+
+
+class Run:
+    """One run of a prepared configuration.
+
+    Args:
+        prepared: what preflight.check found.
+        given: the settings as the user gave them.
+    """
+
+    def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
+                 command: str):
+        self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
+        self._given, self._command = given, command
+        self._began = time.monotonic()
+        self._losses: list[float] = []
+
+    def execute(self) -> None:
+        """Runs the stages that the flags name, in the order of the original."""
+        self._open_folder()
+        tables = {split: self._features(split) for split in self._prepared.examples}
+        summary.before(self._prepared, tables, distribution.describe(self._strategy))
+        self._load()
+        if self._config.do_train:
+            self._train(tables)
+        if self._config.do_eval:
+            self._evaluate(tables["dev"])
+        if self._config.do_predict:
+            self._predict(tables["test"])
+        summary.after(self._config, time.monotonic() - self._began)
+
+    def _open_folder(self) -> None:
+        config, folder, prepared = self._config, self._config.output_dir, self._prepared
+        if config.overwrite_output_dir:
+            outputs.remove_run(folder)
+        tf.io.gfile.makedirs(folder)
+        log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
+        for line in summary.changes(folder, self._given):
+            log.LOGGER.info("note: %s", line)
+        outputs.write_text(os.path.join(folder, outputs.LABELS),
+                           "".join(f"{label}\n" for label in prepared.labels))
+        outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
+        outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG),
+                           prepared.bert_config.to_json())
+        settings = os.path.join(folder, outputs.RUN_CONFIG)
+        if config.do_train or outputs.read_text(settings) is None:
+            outputs.write_json(settings, self._given.as_dict())
+        outputs.append_run(folder, {
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
+            "seed": config.seed, "device": distribution.describe(self._strategy),
+            "versions": summary.versions(), "python": platform.python_version(),
+            "data": {split: {"path": path, "sha256": records.sha256_file(path)}
+                     for split, path in prepared.files.items()},
+            "start": prepared.start.prefix})
+
+    def _features(self, split: str) -> FeatureTable:
+        prepared, config = self._prepared, self._config
+        examples = prepared.examples[split]
+
+        def make():
+            progress = log.Progress(f"features of {split}", len(examples))
+            return convert(examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
+                           progress.reach, require_labels=split != "test")
+
+        return records.cached(
+            os.path.join(config.output_dir, RECORD_FILES[split]),
+            {"examples": records.examples_digest(examples), "labels": prepared.labels,
+             "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint()}, make)
+
+    def _load(self) -> None:
+        start, config = self._prepared.start, self._config
+        values = checkpoint.read(start.prefix, start.names) if start.prefix else {}
+        with self._strategy.scope():
+            self._state = model.create(self._prepared.bert_config, len(self._prepared.labels),
+                                       config.seed, values, training=config.do_train)
+        static = config.max_seq_length if distribution.is_tpu(self._strategy) else None
+        self._predictor = Predictor(self._state, self._prepared.bert_config, static)
+
+    def _train(self, tables: dict[str, FeatureTable]) -> None:
+        config, prepared, events = self._config, self._prepared, None
+        done, steps = int(self._state.step.numpy()), prepared.plan.steps
+        if done >= steps:
+            log.LOGGER.info("training is complete: step %d of %d is in %s; more epochs, or "
+                            "--overwrite_output_dir, train again", done, steps, config.output_dir)
+        else:
+            self._check_one_batch(tables["train"])
+            events = outputs.EventWriter(config.output_dir)
+            trainer = Trainer(
+                self._strategy, self._state, prepared.bert_config, config, prepared.plan,
+                tables["train"],
+                (lambda: self._score(tables["dev"])[1]) if config.eval_every_steps else None,
+                prepared.best_metric)
+            self._losses = trainer.run(events)
+            events.close()
+            for warning in summary.loss_warnings(self._losses, config, started_at=done):
+                log.LOGGER.warning("warning: %s", warning)
+        chosen = checkpoint.best(config.output_dir)
+        if chosen and chosen["step"] != int(self._state.step.numpy()):
+            log.LOGGER.info("evaluation and prediction use the best checkpoint, %s (dev %s %.4f)",
+                            chosen["checkpoint"], chosen["metric"], chosen["value"])
+            prefix = os.path.join(config.output_dir, chosen["checkpoint"])
+            names = [*self._state.weights, model.GLOBAL_STEP]
+            for name, value in checkpoint.read(prefix, names).items():
+                self._state.variables()[name].assign(value)
+
+    def _check_one_batch(self, table: FeatureTable) -> None:
+        if not self._predictor.answers_are_numbers(table, self._config.eval_batch_size):
+            raise UserError(f"{self._prepared.start.prefix}: the model's first answers are not "
+                            "numbers (NaN); the checkpoint is damaged")
+
+    def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
+        predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
+        scores = metrics.classification(table.label_ids, predictions.probabilities.argmax(1),
+                                        self._prepared.labels)
+        return predictions, {**scores, "loss": float(predictions.losses.mean(dtype="float64"))}
+
+    def _evaluate(self, table: FeatureTable) -> None:
+        config, labels = self._config, self._prepared.labels
+        predictions, scores = self._score(table)
+        predicted = predictions.probabilities.argmax(1)
+        original = metrics.original(table.label_ids, predicted, predictions.losses,
+                                    config.eval_batch_size)
+        classes = metrics.per_class(table.label_ids, predicted, labels)
+        matrix = metrics.confusion_matrix(table.label_ids, predicted, len(labels))
+        ours = {key: value for key, value in scores.items() if key not in ("accuracy", "loss")}
+        step = int(self._state.step.numpy())
+        outputs.write_eval_results(config.output_dir, original, step, ours, classes, labels)
+        outputs.write_confusion_matrix(config.output_dir, matrix, labels)
+        events = outputs.EventWriter(os.path.join(config.output_dir, "eval"))
+        events.write(step, {**scores, "eval_accuracy": float(original["eval_accuracy"])})
+        events.close()
+        summary.scores(original, ours, classes, matrix, labels, step)
+        for warning in summary.collapse_warnings(table.label_ids, predicted, labels, config):
+            log.LOGGER.warning("warning: %s", warning)
+
+    def _predict(self, table: FeatureTable) -> None:
+        config, examples = self._config, self._prepared.examples["test"]
+        probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
+        ids = [str(getattr(one, "row_id", None) or one.guid) for one in examples]
+        outputs.write_test_results(config.output_dir, probabilities)
+        outputs.write_predictions(config.output_dir, ids, probabilities, self._prepared.labels)
+        summary.predicted(probabilities, self._prepared.labels)

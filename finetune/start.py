@@ -1,0 +1,141 @@
+"""Where a run's weights come from: its own output folder, --init_checkpoint, or chance."""
+
+import dataclasses
+import os
+
+from finetune import checkpoint, encoder, heads, model, outputs
+from finetune.config import RunConfig
+from finetune.encoder import BertConfig
+from finetune.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """The source of the weights.
+
+    Attributes:
+        prefix: the checkpoint to read; None: random weights.
+        names: the variables to take from it.
+        resumed: it is this output folder's own, with the optimizer's state.
+        notices: worth telling.
+    """
+
+    prefix: str | None
+    names: list[str]
+    resumed: bool
+    notices: list[str]
+
+
+def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
+    """Decides where the weights come from; reads shapes, no weights.
+
+    As in the original, a checkpoint in output_dir comes before --init_checkpoint.
+
+    Raises:
+        UserError: the checkpoint is of another model, or has no trained head where one is needed.
+    """
+    own = None if config.overwrite_output_dir else checkpoint.latest(config.output_dir)
+    if own:
+        return _from_output_dir(config, bert_config, labels, own)
+    if not config.init_checkpoint:
+        if not config.do_train:
+            raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
+                            f"{config.output_dir} holds no checkpoint and --init_checkpoint is "
+                            "not given")
+        return Start(None, [], False, ["no --init_checkpoint: all weights start at random, as "
+                                       "nothing pre-trained is given (expect poor scores)"])
+    if config.do_train:
+        return _fine_tune(config, bert_config, labels)
+    return _trained(config, bert_config, labels)
+
+
+def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[str],
+                     own: str) -> Start:
+    remedy = "name another --output_dir, or give --overwrite_output_dir to delete it"
+    held = checkpoint.shapes(own)
+    wanted = model.variable_shapes(bert_config, len(labels))
+    rows = held.get("output_weights", (0,))[0]
+    if rows and rows != len(labels):
+        raise UserError(f"--output_dir={config.output_dir} holds a classifier of {rows} labels; "
+                        f"this run has {len(labels)}: {remedy}")
+    report = checkpoint.compare(held, wanted)
+    if report.fresh or report.reshaped:
+        different = [name for name, _, _ in report.reshaped] + report.fresh
+        raise UserError(f"--output_dir={config.output_dir} holds another model than "
+                        f"--bert_config_file={config.bert_config_file} describes ({len(different)} "
+                        f"variables differ, first {different[0]}): {remedy}")
+    problems = _copies_differ(config, bert_config, remedy)
+    if problems:
+        raise UserError(problems)
+    names = report.loaded + [model.GLOBAL_STEP]
+    if config.do_train:
+        names += [name for name in model.slot_shapes(wanted) if name in held]
+    else:
+        chosen = checkpoint.best(config.output_dir)
+        own = os.path.join(config.output_dir, chosen["checkpoint"]) if chosen else own
+    notices = []
+    if config.init_checkpoint and not config.do_train:
+        notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
+    return Start(own, [name for name in names if name in held], config.do_train, notices)
+
+
+def _copies_differ(config: RunConfig, bert_config: BertConfig, remedy: str) -> list[str]:
+    """Compares with the vocabulary and configuration that an earlier run of ours left there."""
+    problems = []
+    vocabulary = os.path.join(config.output_dir, outputs.VOCABULARY)
+    held, given = outputs.read_bytes(vocabulary), outputs.read_bytes(config.vocab_file or "")
+    if held is not None and given is not None and held != given:
+        problems.append(f"--output_dir={config.output_dir} was trained with another vocabulary "
+                        f"than --vocab_file={config.vocab_file}: {remedy}")
+    path = os.path.join(config.output_dir, outputs.BERT_CONFIG)
+    if outputs.read_bytes(path) is not None and BertConfig.from_json_file(path) != bert_config:
+        problems.append(f"--output_dir={config.output_dir} was trained with another configuration "
+                        f"than --bert_config_file={config.bert_config_file}: {remedy}")
+    return problems
+
+
+def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
+    prefix = config.init_checkpoint
+    held = checkpoint.shapes(prefix)
+    wanted = encoder.variable_shapes(bert_config)
+    problems = checkpoint.start_problems(prefix, held, wanted)
+    if problems:
+        raise UserError(problems)
+    report, notices = checkpoint.compare(held, wanted), []
+    if report.fresh:
+        notices.append(f"not in the checkpoint, starting at random: {', '.join(report.fresh)}")
+    deeper = {name.split("/")[2] for name in report.ignored
+              if name.startswith("bert/encoder/layer_")}
+    if deeper:
+        notices.append(f"the checkpoint has {len(deeper)} layers more than bert_config.json asks "
+                       "for; they are not used")
+    names = report.loaded
+    if "output_weights" in held:
+        known = outputs.read_labels(os.path.dirname(prefix))
+        head = heads.variable_shapes(len(labels), bert_config.hidden_size)
+        if checkpoint.compare(held, head).loaded == list(head) and known in (None, labels):
+            names = names + list(head)
+            notices.append("the checkpoint's trained head is the starting point")
+        else:
+            notices.append(f"the checkpoint's head ({held['output_weights'][0]} labels) is of "
+                           "other labels; a new one starts at random")
+    return Start(prefix, names, False, notices)
+
+
+def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
+    prefix = config.init_checkpoint
+    held = checkpoint.shapes(prefix)
+    if "output_weights" not in held:
+        raise UserError(
+            f"--init_checkpoint={prefix}: has no trained head (output_weights), so its answers "
+            "would be random; give a fine-tuned checkpoint, or --do_train")
+    wanted = model.variable_shapes(bert_config, len(labels))
+    report = checkpoint.compare(held, wanted)
+    if held["output_weights"][0] != len(labels):
+        raise UserError(f"--init_checkpoint={prefix}: is a classifier of "
+                        f"{held['output_weights'][0]} labels, this run has {len(labels)}")
+    if report.fresh or report.reshaped:
+        raise UserError(checkpoint.start_problems(prefix, held, wanted)
+                        or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
+    names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
+    return Start(prefix, names, False, [])

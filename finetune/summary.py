@@ -1,0 +1,157 @@
+"""What a run tells its user: before it starts, when it ends, and when something looks wrong."""
+
+import importlib.metadata
+import json
+import math
+import os
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetune import outputs
+from finetune.config import RunConfig
+from finetune.log import LOGGER, duration
+from finetune.records import FeatureTable
+
+if TYPE_CHECKING:
+    from finetune.preflight import Prepared
+
+PACKAGES = ("tensorflow", "bert-tensorflow", "tokenizers", "numpy", "scikit-learn")
+_MOST_LABELS = 20
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that decide the numbers."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # tensorflow-tpu in place of tensorflow
+            continue
+    return found
+
+
+def changes(folder: str, config: RunConfig) -> list[str]:
+    """Returns what a training run changes against the settings of the run it goes on from."""
+    text = outputs.read_text(os.path.join(folder, outputs.RUN_CONFIG))
+    if text is None or not config.do_train:
+        return []
+    earlier, now = json.loads(text), config.as_dict()
+    aside = ("do_eval", "do_predict", "config", "output_dir", "overwrite_output_dir")
+    return [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
+            for name, value in now.items()
+            if name not in aside and name in earlier and earlier[name] != value]
+
+
+def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str) -> None:
+    """Logs what is about to run."""
+    config, bert, start = prepared.config, prepared.bert_config, prepared.start
+    origin = "random weights" if start.prefix is None else (
+        f"{'goes on from' if start.resumed else 'from'} {start.prefix}")
+    _row("device", device)
+    _row("model", f"{bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
+         f"{bert.num_attention_heads} heads, vocabulary {bert.vocab_size}; {origin}")
+    _row("labels", _shortened(prepared.labels))
+    for split, table in tables.items():
+        _row(split, _rows(prepared.examples[split], prepared.labels, split))
+        _row("", _lengths(table, config.max_seq_length))
+    if prepared.plan:
+        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
+             f"({config.num_train_epochs:g} epochs), learning rate {config.learning_rate:g}, "
+             f"warm-up {prepared.plan.warmup} steps, seed {config.seed}")
+    _row("output", config.output_dir)
+    for notice in prepared.notices:
+        LOGGER.info("note: %s", notice)
+
+
+def _row(name: str, text: str) -> None:
+    LOGGER.info("%-10s %s", name, text)
+
+
+def _shortened(labels: Sequence[str]) -> str:
+    more = f", ... ({len(labels)} in all)" if len(labels) > _MOST_LABELS else ""
+    return ", ".join(labels[:_MOST_LABELS]) + more
+
+
+def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
+    text = f"{len(examples)} rows"
+    if split == "test":
+        return text
+    counts = Counter(str(example.label) for example in examples)
+    shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
+    return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"
+
+
+def _lengths(table: FeatureTable, limit: int) -> str:
+    lengths = table.summary
+    cut = f"{lengths.truncated} rows ({lengths.truncated / lengths.count:.1%}) cut to {limit}"
+    return (f"tokens a row: half up to {lengths.p50}, 90 % up to {lengths.p90}, 99 % up to "
+            f"{lengths.p99}, longest {lengths.max}; {cut if lengths.truncated else 'none cut'}")
+
+
+def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -> Iterator[str]:
+    """Yields a warning if the loss went up over a whole training run.
+
+    Args:
+        losses: of every step of this process.
+        started_at: the step it began with; a resumed run has no beginning to compare with.
+    """
+    window = len(losses) // 5
+    if started_at or window < 2:
+        return
+    first, last = statistics.fmean(losses[:window]), statistics.fmean(losses[-window:])
+    if last > first * 1.02:
+        yield (f"the loss climbed from {first:.3f} to {last:.3f}: --learning_rate="
+               f"{config.learning_rate:g} is too high for this model and destroys what it knew; "
+               "try 5e-5, 3e-5 or 2e-5")
+
+
+def collapse_warnings(label_ids: np.ndarray, predicted: np.ndarray, labels: Sequence[str],
+                      config: RunConfig) -> Iterator[str]:
+    """Yields a warning if a model gives every row of a varied dev split the same label."""
+    if len(set(predicted.tolist())) > 1 or len(set(label_ids.tolist())) == 1:
+        return
+    yield (f"all {len(predicted)} dev rows were predicted {labels[predicted[0]]!r}: the model "
+           f"tells nothing apart. Try a lower --learning_rate (now {config.learning_rate:g}; the "
+           "paper uses 5e-5 to 2e-5), more --num_train_epochs, or another --seed")
+
+
+def scores(original: Mapping[str, Any], ours: Mapping[str, float],
+           classes: Sequence[Mapping[str, float]], matrix: np.ndarray, labels: Sequence[str],
+           step: int) -> None:
+    """Logs the scores of the dev split: in all, by label, and the confusion matrix."""
+    total = " ".join(f"{key} {value:.4f}" for key, value in {**original, **ours}.items())
+    LOGGER.info("dev at step %d: %s", step, total)
+    if len(labels) > _MOST_LABELS:
+        LOGGER.info("by label: see %s and %s", outputs.EVAL_RESULTS, outputs.CONFUSION)
+        return
+    width = max(map(len, [*labels, "predicted:"]))
+    cells = max(7, width + 1)
+    LOGGER.info("%-*s precision  recall      f1    rows   predicted:%s", width, "label",
+                "".join(f"{label:>{cells}}" for label in labels))
+    for label, one, row in zip(labels, classes, matrix.tolist(), strict=True):
+        LOGGER.info("%-*s %9.4f %7.4f %7.4f %7d             %s", width, label, one["precision"],
+                    one["recall"], one["f1"], one["support"],
+                    "".join(f"{count:>{cells}}" for count in row))
+
+
+def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
+    """Logs how often each label was predicted."""
+    counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
+    LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
+                ", ".join(f"{label} {count}" for label, count in
+                          list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
+                math.fsum(probabilities.max(1)) / len(probabilities))
+
+
+def after(config: RunConfig, seconds: float) -> None:
+    """Logs where everything is."""
+    files = [name for name, wanted in (
+        (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, config.do_eval),
+        (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict))
+        if wanted]
+    LOGGER.info("done in %s; %s holds %s", duration(seconds), config.output_dir,
+                ", ".join([*files, "checkpoints" if config.do_train else outputs.RUNS]))

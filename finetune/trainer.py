@@ -1,0 +1,178 @@
+"""The training loop: steps, checkpoints, evaluations, early stopping.
+
+The update of step N depends on the weights before it, on (--seed, N) and on the training split;
+nothing else is carried from step to step. That is why a run that was killed and started again
+ends with the same bits.
+"""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import checkpoint, distribution, heads, model, optimizer
+from finetune.batches import Batch, TrainingOrder, pack, pad
+from finetune.config import RunConfig
+from finetune.encoder import BertConfig
+from finetune.errors import UserError
+from finetune.log import LOGGER, Progress
+from finetune.outputs import EventWriter
+from finetune.records import FeatureTable
+
+PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long to train: the original's arithmetic.
+
+    Attributes:
+        steps: int(rows / train_batch_size * num_train_epochs).
+        warmup: int(steps * warmup_proportion).
+    """
+
+    steps: int
+    warmup: int
+
+    @classmethod
+    def of(cls, config: RunConfig, rows: int) -> "Plan":
+        """Returns the plan for a training split of so many rows."""
+        steps = int(rows / config.train_batch_size * config.num_train_epochs)
+        return cls(steps, int(steps * config.warmup_proportion))
+
+
+def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
+              config: RunConfig, plan: Plan) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the function of one update: Batch -> (loss float32[], gradient norm float32[])."""
+    names = list(state.weights)
+
+    def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        seed = tf.stack([config.seed, tf.cast(state.step, tf.int32)])
+        with tf.GradientTape() as tape:
+            logits = model.logits(state.weights, bert_config, batch, seed)
+            loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
+        gradients = tape.gradient(loss, [state.weights[name] for name in names])
+        if strategy.num_replicas_in_sync > 1:
+            gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+        gradients, norm = optimizer.clip(gradients)
+        rate = optimizer.learning_rate(state.step, config.learning_rate, plan.steps, plan.warmup)
+        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots, rate)
+        return loss, norm
+
+    static = distribution.is_tpu(strategy)
+
+    @tf.function(input_signature=None if static else [PACKED])
+    def step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, norm = strategy.run(replica_step, args=(batch,))
+        state.step.assign_add(1)
+        return strategy.reduce("sum", loss, axis=None), strategy.reduce("mean", norm, axis=None)
+
+    return step
+
+
+class Trainer:
+    """Trains to the end of a plan.
+
+    Args:
+        evaluate: returns the metrics of the dev split with the weights as they are; None: no
+            evaluation during training.
+        best_metric: name in those metrics that decides which checkpoint is best.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, state: model.State,
+                 bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable,
+                 evaluate: Callable[[], dict[str, float]] | None, best_metric: str):
+        self._strategy, self._state, self._config, self._plan = strategy, state, config, plan
+        self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
+        self._step = make_step(strategy, state, bert_config, config, plan)
+        self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
+        self._losses: list[float] = []
+        self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
+
+    def run(self, events: EventWriter) -> list[float]:
+        """Trains and writes checkpoints; returns the loss of every step made."""
+        config, steps, first = self._config, self._plan.steps, int(self._state.step.numpy())
+        order = TrainingOrder(len(self._table), config.train_batch_size, config.seed)
+        progress = Progress("train", steps, first, config.log_every_steps)
+        saved = None
+        for step in range(first, steps):
+            if self._patience_is_over(step):
+                LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
+                            self._best_metric, config.early_stopping_patience)
+                break
+            self._pending.append(self._step(self._batch(order.batch(step))))
+            done = step + 1
+            if progress.due() or done == steps or done % config.log_every_steps == 0:
+                self._collect(first)
+            if done % config.log_every_steps == 0 or done == steps:
+                self._write_events(events, done)
+            note = f"loss {statistics.fmean(self._losses[-20:]):.4f}" if self._losses else ""
+            progress.advance(config.train_batch_size, note)
+            if self._evaluation_is_due(done):
+                saved = self._save(first, done)
+                self._compare(events, done)
+            elif done % config.save_checkpoints_steps == 0:
+                saved = self._save(first, done)
+        now = int(self._state.step.numpy())
+        if saved != now and now > first:
+            self._save(first, now)
+        return self._losses
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        if distribution.is_tpu(self._strategy):
+            share = len(rows) // self._strategy.num_replicas_in_sync
+            return self._strategy.experimental_distribute_values_from_function(
+                lambda context: Batch(*map(tf.constant, pad(
+                    self._table, rows[context.replica_id_in_sync_group * share:][:share],
+                    self._config.max_seq_length))))
+        return pack(self._table, rows)
+
+    def _collect(self, first: int) -> None:
+        for loss, norm in self._pending:
+            loss, norm = float(loss), float(norm)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                step = first + len(self._losses) + 1
+                raise UserError(
+                    f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
+                    f"diverged. Last checkpoint kept: {checkpoint.latest(self._config.output_dir)}"
+                    f". Try a learning rate below --learning_rate={self._config.learning_rate}")
+            self._losses.append(loss)
+        self._pending.clear()
+
+    def _save(self, first: int, step: int) -> int:
+        self._collect(first)  # nothing that has diverged is ever written
+        self._folder.write(step, self._state.variables())
+        return step
+
+    def _write_events(self, events: EventWriter, step: int) -> None:
+        rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,
+                                       self._plan.steps, self._plan.warmup)
+        window = self._losses[-self._config.log_every_steps:]
+        events.write(step, {"loss": statistics.fmean(window), "learning_rate": float(rate)})
+
+    def _evaluation_is_due(self, step: int) -> bool:
+        return self._evaluate is not None and (
+            step % self._config.eval_every_steps == 0 or step == self._plan.steps)
+
+    def _compare(self, events: EventWriter, step: int) -> None:
+        metrics = self._evaluate()
+        events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
+        value, chosen = metrics[self._best_metric], checkpoint.best(self._config.output_dir)
+        better = chosen is None or (
+            value < chosen["value"] if "loss" in self._best_metric else value > chosen["value"])
+        LOGGER.info("step %d: dev %s %.4f%s", step, self._best_metric, value,
+                    ", the best so far" if better else f" (best {chosen['value']:.4f} at step "
+                    f"{chosen['step']})")
+        if better:
+            self._folder.mark_best(step, self._best_metric, value)
+
+    def _patience_is_over(self, step: int) -> bool:
+        # Counted from what the folder says, so that a resumed run stops where it would have.
+        config = self._config
+        chosen = checkpoint.best(config.output_dir) if config.early_stopping_patience else None
+        if chosen is None or step % config.eval_every_steps:
+            return False
+        return (step - chosen["step"]) // config.eval_every_steps >= config.early_stopping_patience

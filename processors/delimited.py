@@ -1,0 +1,214 @@
+"""Your own TSV, CSV, JSON lines or JSON: files, columns and labels come from flags, no code.
+
+    run_classifier_custom.py --data_dir=issues --text_column=title,body --label_column=label ...
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
+from processors.columns import Columns, is_position
+from processors.errors import DataError, Report, listed, quoted, suggestion
+from processors.examples import InputExample, Split, make_examples
+from processors.readers import FORMATS, folder_content, read_rows
+from processors.registry import register
+
+# Tried in this order where no --text_column is given.
+DEFAULT_TEXT = (("text",), ("sentence",), ("title", "body"))
+
+
+@register
+class Delimited(DataProcessor):
+    """Your own data, as it lies.
+
+    Columns are named, or given by position: digits, the first column is 0. Several text columns
+    are joined by a blank, empty ones left out.
+    """
+
+    name = "delimited"
+    metrics = ("accuracy", "f1_macro", "mcc")
+
+    def __init__(self, *, data_format: str | None = None, train_file: str | None = None,
+                 dev_file: str | None = None, test_file: str | None = None,
+                 text_column: Sequence[str] | None = None,
+                 text_b_column: Sequence[str] | None = None, label_column: str | None = None,
+                 id_column: str | None = None, header: str | bool = "auto",
+                 labels: Sequence[str] | None = None, encoding: str = "utf-8"):
+        """Makes a processor; every argument is the flag of that name.
+
+        Args:
+            data_format: "tsv", "csv", "jsonl", "json"; None: by the file's extension.
+            train_file, dev_file, test_file: inside the data folder if there is one; None: the
+                file called train, dev or test with one of the extensions in `FORMATS`.
+            text_column: None: "text", else "sentence", else "title" and "body".
+            text_b_column: second text of a pair.
+            label_column: None: "label". The test file need not have it.
+            id_column: None: "id" if there is such a column.
+            header: "auto": the first line names the columns if one is given by name.
+            labels: None: the labels of the training file.
+            encoding: of the files.
+
+        Raises:
+            DataError: an argument has a value that is not allowed, or labels stand twice.
+        """
+        if data_format is not None and data_format not in FORMATS.values():
+            raise DataError(f"--data_format={data_format} is not one of tsv, csv, jsonl, json"
+                            f"{suggestion(data_format, FORMATS.values())}")
+        self.data_format = data_format
+        self.files = {"train": train_file, "dev": dev_file, "test": test_file}
+        self.text_column = tuple(text_column or ())
+        self.text_b_column = tuple(text_b_column or ())
+        self.label_column = label_column
+        self.id_column = id_column
+        self.header = checked_header(header)
+        self.labels = checked_labels(labels) if labels is not None else None
+        self.encoding = encoding
+        self.notices: list[str] = []
+
+    def get_train_examples(self, data_dir: str | None = None) -> list[InputExample]:
+        """See base class; without --labels this is where the labels come from."""
+        examples, report = self._read("train", data_dir)
+        if self.labels is None:
+            labels = _labels_of(examples, report)
+            report.check()
+            self.labels = labels
+        tell(self.notices, report)
+        return examples
+
+    def get_dev_examples(self, data_dir: str | None = None) -> list[InputExample]:
+        """See base class; labels are checked if they are given or the training file was read."""
+        examples, report = self._read("dev", data_dir)
+        tell(self.notices, report)
+        return examples
+
+    def get_test_examples(self, data_dir: str | None = None) -> list[InputExample]:
+        """See base class; a label is kept if it is one of the known ones, else it is None."""
+        examples, report = self._read("test", data_dir)
+        tell(self.notices, report)
+        return examples
+
+    def get_labels(self) -> list[str] | None:
+        """Returns the given labels, or those of the training file, sorted, once it was read.
+
+        Integers are sorted as numbers. None: neither is there; a checkpoint then knows them.
+        """
+        return None if self.labels is None else list(self.labels)
+
+    def data_files(self, data_dir: str | None = None) -> dict[str, str]:
+        """See base class; a split of which there are several files is left out."""
+        paths = {name: self._candidates(name, data_dir) for name in SPLITS}
+        return {name: found[0] for name, found in paths.items() if len(found) == 1}
+
+    def _candidates(self, name: str, data_dir: str | None) -> list[str]:
+        """Returns the existing files that a split may be read from."""
+        folder, file = data_dir or "", self.files[name]
+        tried = [file] if file else [f"{name}{extension}" for extension in FORMATS]
+        paths = [os.path.join(folder, each) for each in tried]
+        return [path for path in paths if os.path.isfile(path)]
+
+    def _path(self, name: str, data_dir: str | None) -> str:
+        """Returns the file of a split."""
+        folder, file = data_dir or ".", self.files[name]
+        if file:
+            return os.path.join(data_dir or "", file)
+        paths = self._candidates(name, data_dir)
+        if len(paths) > 1:
+            raise DataError(f"{folder}: {listed(map(os.path.basename, paths))} could all be the "
+                            f"{name} split; say --{name}_file=... to choose one")
+        if not paths:
+            tried = ", ".join(f"{name}{extension}" for extension in FORMATS)
+            has = folder_content(folder) if os.path.isdir(folder) else "no files: it does not exist"
+            raise DataError(f"{folder}: no file of the {name} split ({tried}); the folder has "
+                            f"{has}. Another name is given by --{name}_file")
+        return paths[0]
+
+    def _read(self, name: str, data_dir: str | None) -> tuple[list[InputExample], Report]:
+        """Returns the examples of a split and the report of its file, which has no problems."""
+        path = self._path(name, data_dir)
+        extension = os.path.splitext(path)[1].lower()
+        data_format = self.data_format or FORMATS.get(extension)
+        if data_format is None:
+            raise DataError(f"{path}: the extension {quoted(extension)} tells no format; say "
+                            "--data_format=tsv, csv, jsonl or json")
+        report = Report(path)
+        rows = read_rows(path, data_format, self.encoding, report)
+        first_row = next(rows, None)
+        if first_row is None:
+            if not report.failed:
+                report.problem(0, "holds no examples")
+            raise report.error()
+        rows, first = chain([first_row], rows), 0
+        if data_format in ("jsonl", "json"):
+            rows = list(rows)
+            names = list(dict.fromkeys(key for _, cells in rows for key in cells))
+        elif self._has_header(name, first_row[1], report):
+            names, first = [cell.strip() for cell in next(rows)[1]], 1
+        else:
+            names = None
+        columns = Columns(names, data_format in ("tsv", "csv"), report)
+        split = self._split(name, columns, report)
+        if not columns.complete:
+            raise report.error()
+        examples = make_examples(columns.checked(rows), split, name, self.labels, report, first)
+        report.check()
+        return examples, report
+
+    def _has_header(self, name: str, cells: list[str], report: Report) -> bool:
+        """Whether the first line is a header: as --header says, else if a name needs one."""
+        if self.header is not None:
+            return self.header
+        label = self.label_column or "label"
+        needed = [*(self.text_column or ("text",)), *self.text_b_column, self.id_column or "0"]
+        # A test file need not have the label; there it proves a header only by standing in it.
+        if name != "test" or label in cells:
+            needed.append(label)
+        if all(map(is_position, needed)):
+            report.problem(0, "the columns are given by position, so nothing tells whether the "
+                           "first line is a header; say --header=true or --header=false")
+        return True
+
+    def _split(self, name: str, columns: Columns, report: Report) -> Split:
+        """Returns what the columns of a file are; the report has what is missing."""
+        defaults = (names for names in DEFAULT_TEXT if columns.has(*names))
+        text = self.text_column or next(defaults, ())
+        if not text:
+            columns.problem('there is no column "text", "sentence" or "title" and "body"; '
+                            f"{columns.described()}; say --text_column=...")
+        label = self.label_column or "label"
+        optional = name == "test" and not columns.has(label)
+        row_id = self.id_column or ("id" if columns.has("id") else None)
+        split = Split(
+            report.path,
+            text_a=tuple(columns.find(each, "--text_column") for each in text),
+            text_b=tuple(columns.find(each, "--text_b_column") for each in self.text_b_column),
+            label=None if optional else columns.find(label, "--label_column"),
+            row_id=columns.find(row_id, "--id_column") if row_id else None)
+        if split.label is not None and split.label in (*split.text_a, *split.text_b):
+            columns.problem(f"column {quoted(label)} is both a text and the label")
+        if not self.text_column:
+            report.notice(f"text from {listed(text)}"
+                          + ("" if split.label is None else f", label from {quoted(label)}")
+                          + (f", row id from {quoted(row_id)}" if row_id else ""))
+        return split
+
+
+def _labels_of(examples: Sequence[InputExample], report: Report) -> tuple[str, ...]:
+    """Returns the labels that occur, sorted; all integers are sorted as numbers."""
+    labels = {example.label for example in examples}
+    if len(labels) < 2:
+        report.problem(0, f"every row has the label {listed(labels)}; a classifier needs two "
+                       "labels or more")
+    alike: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        alike.setdefault(label.strip().casefold(), []).append(label)
+    for group in alike.values():
+        if len(group) > 1:
+            report.notice(f"the labels {listed(group)} differ only in case or blanks")
+    if len(labels) > max(20, len(examples) // 2):
+        report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
+                      "label column?")
+    if all(re.fullmatch("-?[0-9]+", label) for label in labels):
+        return tuple(sorted(labels, key=int))
+    return tuple(sorted(labels))

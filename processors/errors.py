@@ -1,0 +1,88 @@
+"""How a mistake in the user's data is told: where it is, what stands there, what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+
+MAX_SHOWN = 20
+
+
+class DataError(ValueError):
+    """One or more mistakes in the user's data, all those that were found.
+
+    Attributes:
+        problems: complete messages, "path:line: ..." wherever there is a line.
+    """
+
+    def __init__(self, problems: str | Iterable[str]):
+        """Makes an error of one message or several."""
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Report:
+    """Collects what is wrong (problems) and what is worth telling (notices) about one file."""
+
+    def __init__(self, path: str):
+        """Makes an empty report; the path goes in front of every message."""
+        self.path = path
+        self.notices: list[str] = []
+        self._problems: list[tuple[int, str]] = []
+
+    def problem(self, line: int, text: str) -> None:
+        """Records a problem at a 1-based line; line 0 stands for the file as a whole."""
+        self._problems.append((line, f"{self.path}:{line}: {text}" if line
+                               else f"{self.path}: {text}"))
+
+    def notice(self, text: str, line: int = 0) -> None:
+        """Records something the user should know, but that stops nothing."""
+        self.notices.append(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
+
+    @property
+    def failed(self) -> bool:
+        """Whether a problem was recorded."""
+        return bool(self._problems)
+
+    def error(self) -> DataError:
+        """Returns one error with all problems in the order of the file.
+
+        Only the first MAX_SHOWN are worded; what is left is counted.
+        """
+        # sorted() is stable: problems of the same line stay in the order they were found.
+        texts = [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
+        if len(texts) > MAX_SHOWN:
+            texts[MAX_SHOWN:] = [f"{self.path}: ... and {len(texts) - MAX_SHOWN:,} more problems"]
+        return DataError(texts)
+
+    def check(self) -> None:
+        """Raises `error()` if there is any problem."""
+        if self.failed:
+            raise self.error()
+
+
+def quoted(value: str, limit: int = 60) -> str:
+    """Returns the value in double quotes, cut to `limit` characters, invisible ones escaped.
+
+    >>> print(quoted("\\ufeff2"))
+    "\\ufeff2"
+    """
+    cut = value if len(value) <= limit else value[:limit] + "..."
+    return f'"{repr(cut)[1:-1]}"'
+
+
+def listed(values: Iterable[str], limit: int = MAX_SHOWN) -> str:
+    """Returns the values quoted and separated by commas, at most `limit` of them."""
+    values = list(values)
+    shown = ", ".join(quoted(value) for value in values[:limit])
+    return shown + (f", ... and {len(values) - limit:,} more" if len(values) > limit else "")
+
+
+def suggestion(value: str, allowed: Iterable[str]) -> str:
+    """Returns `, closest is "..."` with the nearest allowed value, "" if none is near.
+
+    Case and surrounding blanks are disregarded.
+    """
+    plain = {}
+    for name in allowed:
+        plain.setdefault(name.strip().lower(), name)
+    close = difflib.get_close_matches(value.strip().lower(), plain, n=1)
+    return f", closest is {quoted(plain[close[0]])}" if close else ""

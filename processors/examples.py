@@ -1,0 +1,203 @@
+"""Makes examples of rows: a `Split` says which column is what, `make_examples` checks every row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from processors.errors import Report, listed, quoted, suggestion
+from processors.readers import Row, json_text
+
+Column = int | str  # a 0-based position (tsv, csv) or a name (jsonl, json); -1 is the last column
+
+
+@dataclass(slots=True)
+class InputExample:
+    """One text, or pair of texts, with its label (the original's class, and two fields more).
+
+    Attributes:
+        guid: unique id, as the original makes it.
+        text_a: the untokenized first text.
+        text_b: the untokenized second text of a pair.
+        label: one of the processor's labels; None where a test row has none.
+        row_id: the row's own id where its file has one; it goes into predictions.tsv.
+        source: "path:line", for messages.
+    """
+
+    guid: str
+    text_a: str
+    text_b: str | None = None
+    label: str | None = None
+    row_id: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The columns of one file.
+
+    Attributes:
+        file: path inside the data folder.
+        text_a: column of the first text; several are joined by a blank, empty ones left out.
+        text_b: column of the second text, None for single texts.
+        label: column of the label, None if there is none. Test rows may lack it: there a value
+            that is no label counts as none.
+        header: what stands in the text_a column of the header line; None: the file has no header.
+        row_id: column of the row's own id.
+        guid: column that makes the guid; None: the number of the row, the first of the file is 0.
+        guid_prefix: None: "train", "dev" or "test".
+        only: (column, value): rows with another value belong to somebody else.
+        renamed: labels of the file that have another name in the task.
+    """
+
+    file: str
+    text_a: Column | tuple[Column, ...]
+    text_b: Column | tuple[Column, ...] | None = None
+    label: Column | None = None
+    header: str | None = None
+    row_id: Column | None = None
+    guid: int | None = None
+    guid_prefix: str | None = None
+    only: tuple[int, str] | None = None
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence[str] | None,
+                  report: Report, first: int = 0) -> list[InputExample]:
+    """Makes the examples of one file.
+
+    Args:
+        rows: what a reader yields, without the header.
+        split: what the columns are.
+        name: "train", "dev" or "test"; only the last may lack labels.
+        labels: the labels allowed, None: any that is not empty (none is kept in test).
+        report: receives the problems and notices; the caller checks it.
+        first: number of the first row in the file (1 after a header).
+
+    Returns:
+        One example a row, in the order of the file; of rows with a problem there is none.
+    """
+    builder = _Builder(split, name, labels, report)
+    examples = []
+    others: dict[str, None] = {}  # a set that keeps its order
+    for number, (line, cells) in enumerate(rows, start=first):
+        if split.only and len(cells) > split.only[0] and cells[split.only[0]] != split.only[1]:
+            others[cells[split.only[0]]] = None
+            continue
+        example = builder.example(number, line, cells)
+        if example:
+            examples.append(example)
+    builder.finish()
+    if not examples and not report.failed:
+        report.problem(0, "holds no examples" + (
+            f" with {quoted(split.only[1])} in column {split.only[0]}; there is {listed(others)}"
+            if others else ""))
+    return examples
+
+
+class _Builder:
+    """Makes one example at a time, and counts what is told once for the whole file."""
+
+    def __init__(self, split: Split, name: str, labels: Sequence[str] | None, report: Report):
+        self.split = split
+        self.name = name
+        self.labels = labels
+        self.report = report
+        self.text_a = as_columns(split.text_a)
+        self.text_b = as_columns(split.text_b)
+        self.empty = {"text": 0, "second text": 0}
+        self.wrong_labels: dict[str, list[int]] = {}  # label -> lines
+
+    def example(self, number: int, line: int, cells: Any) -> InputExample | None:
+        """Returns the example of a row, or None after reporting what is wrong with it."""
+        split, problems = self.split, []
+        text_a = self._text(cells, self.text_a, "text", problems)
+        text_b = None
+        if self.text_b:
+            text_b = self._text(cells, self.text_b, "second text", problems)
+        label = None
+        # A short row is told once: what stands in its other columns means nothing.
+        short = bool(problems) and isinstance(cells, list)
+        if split.label is not None and not short:
+            label = self._label(line, cells, problems)
+        row_id, _ = _cell(cells, split.row_id)
+        guid = str(number)
+        if split.guid is not None:
+            guid, problem = _cell(cells, split.guid)
+            problems += [f"the id {problem}"] if problem else []
+        for problem in problems[:1] if short else problems:
+            self.report.problem(line, problem)
+        if problems:
+            return None
+        return InputExample(f"{split.guid_prefix or self.name}-{guid}", text_a, text_b, label,
+                            row_id, f"{self.report.path}:{line}")
+
+    def finish(self) -> None:
+        """Reports what was counted over the file."""
+        for label, lines in self.wrong_labels.items():
+            more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
+            text = f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
+            text += suggestion(label, self.labels) + "; the labels are set by --labels"
+            if lines[0] == 1 and isinstance(self.split.label, int):
+                text += "; if line 1 is a header, say --header=true"
+            self.report.problem(lines[0], text)
+        for text, count in self.empty.items():
+            if count:
+                self.report.notice(f"{count:,} {'row has' if count == 1 else 'rows have'} "
+                                   f"an empty {text}")
+
+    def _text(self, cells: Any, columns: tuple[Column, ...], what: str,
+              problems: list[str]) -> str:
+        parts, missing = [], []
+        for column in columns:
+            text, problem = _cell(cells, column)
+            if problem and isinstance(cells, dict) and column not in cells:
+                missing.append(problem)
+            elif problem:
+                problems.append(f"the {what} {problem}")
+            if text:
+                parts.append(text)
+        if missing and len(missing) == len(columns):
+            problems.append(f"the {what} {missing[0]}")
+        joined = " ".join(parts)
+        self.empty[what] += not joined.strip()
+        return joined
+
+    def _label(self, line: int, cells: Any, problems: list[str]) -> str | None:
+        label, problem = _cell(cells, self.split.label)
+        label = self.split.renamed.get(label, label)
+        if self.name == "test":
+            return label if label in (self.labels or ()) else None
+        if problem:
+            problems.append(f"the label {problem}")
+        elif not label:
+            problems.append(f"the label in {_called(self.split.label)} is empty")
+        elif self.labels is not None and label not in self.labels:
+            self.wrong_labels.setdefault(label, []).append(line)
+        return label
+
+
+def as_columns(columns: Column | tuple[Column, ...] | None) -> tuple[Column, ...]:
+    """Returns the columns of a text as a tuple, empty for None."""
+    if columns is None:
+        return ()
+    return columns if isinstance(columns, tuple) else (columns,)
+
+
+def _called(column: Column) -> str:
+    return f"column {column}" if isinstance(column, int) else f"{quoted(column)}"
+
+
+def _cell(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
+    """Returns (text, problem) of a cell; (None, None) for null and for no column."""
+    if column is None:
+        return None, None
+    if isinstance(cells, dict):
+        if column not in cells:
+            return None, f"is missing: there is no {quoted(column)}, only {listed(cells)}"
+        text, problem = json_text(cells[column])
+        return text, problem and f"in {quoted(column)} {problem}"
+    try:
+        return cells[column], None
+    except IndexError:
+        return None, (f"is in column {column} (the first is 0), but the row has only {len(cells)} "
+                      f"{'column' if len(cells) == 1 else 'columns'}")

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Fine-tune a BERT classifier on your own labels: google-research/bert's run_classifier.py, today.
+
+    python run_classifier_custom.py --data_dir=data --labels=bug,feature,question \
+        --init_checkpoint=checkpoints/minilm --do_train --do_eval --do_predict --output_dir=output
+
+This file is kept short on purpose: it turns flags into a RunConfig and hands it to
+finetune.runner. Flags are made from the fields of finetune.config.RunConfig and live in a
+FlagValues of their own, because importing `bert.run_classifier` defines the same names globally.
+"""
+
+import dataclasses
+import difflib
+import os
+import shlex
+import sys
+import textwrap
+
+from absl import flags
+
+from finetune.config import RunConfig, flag_type
+from finetune.errors import UserError
+
+FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+
+
+def define_flags() -> flags.FlagValues:
+    """Returns one flag for every field of RunConfig."""
+    values = flags.FlagValues()
+    define = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float,
+              str: flags.DEFINE_string, tuple: flags.DEFINE_list}
+    for name, field in FIELDS.items():
+        text, choices = field.metadata["help"], field.metadata["choices"]
+        if choices:
+            flags.DEFINE_enum(name, field.default, list(choices), text, flag_values=values)
+        else:
+            define[flag_type(field)](name, field.default, text, flag_values=values)
+    return values
+
+
+def help_text() -> str:
+    """Returns the manual: every flag with its default and meaning, under its group."""
+    lines, group = [__doc__.strip(), "", "Flags marked * are those of google-research/bert."], None
+    for name, field in FIELDS.items():
+        if field.metadata["group"] != group:
+            group = field.metadata["group"]
+            lines += ["", f"{group}:"]
+        default = "" if field.default is None else f"={str(field.default).lower()}"
+        choices = field.metadata["choices"]
+        about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
+        lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
+        lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def read_config_file(path: str) -> list[str]:
+    """Returns the flags of a YAML or JSON file as command-line arguments.
+
+    Raises:
+        UserError: the file is missing, not YAML or JSON, or not a mapping of single values.
+    """
+    import yaml
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            settings = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"--config={path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"--config={path}: must hold flags as 'name: value'")
+    arguments = []
+    for name, value in settings.items():
+        if isinstance(value, list):
+            value = ",".join(map(str, value))
+        elif isinstance(value, dict):
+            raise UserError(f"--config={path}: {name} holds a mapping; a flag takes one value")
+        if value is not None:
+            arguments.append(f"--{name}={str(value).lower() if value in (True, False) else value}")
+    return arguments
+
+
+def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
+    """Sets the flags from the arguments and returns every problem found."""
+    problems = []
+    while True:
+        try:
+            for extra in values(["run_classifier_custom.py", *arguments])[1:]:
+                problems.append(f"unexpected argument {extra!r}: write flags as --name=value")
+            return problems
+        except flags.UnrecognizedFlagError as error:
+            name = error.flagname
+            near = difflib.get_close_matches(name.removeprefix("no"), FIELDS, 3, 0.5)
+            hint = f"did you mean --{' or --'.join(near)}?" if near else "see --help"
+            problems.append(f"unknown flag --{name}: {hint}")
+        except flags.IllegalFlagValueError as error:
+            name = str(error).split("--", 1)[-1].split("=", 1)[0]
+            problems.append(" ".join(str(error).split()))
+        except flags.Error as error:
+            return [*problems, " ".join(str(error).split())]
+        kept = [given for given in arguments if given.lstrip("-").split("=", 1)[0] != name]
+        if kept == arguments:
+            return problems
+        arguments = kept
+
+
+def make_config(arguments: list[str]) -> RunConfig:
+    """Returns the configuration that the command line and its --config file ask for.
+
+    Raises:
+        UserError: flags that are unknown, malformed or do not fit together; all of them.
+    """
+    values = define_flags()
+    problems = parse(values, arguments)
+    if values.config and not problems:
+        path, values = values.config, define_flags()
+        problems = parse(values, read_config_file(path) + arguments)
+    settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
+                for name in FIELDS}
+    config = RunConfig(**settings)
+    problems += [] if problems else config.problems()
+    if problems:
+        raise UserError(problems)
+    return config
+
+
+def make_processor(config: RunConfig) -> object:
+    """Returns the DataProcessor of --processor or --task_name, or the one for own files."""
+    import processors
+    from finetune import log
+    with log.quiet():
+        from finetune import runner  # TensorFlow is imported here, when work starts
+    if config.processor:
+        runner.make_importable()
+        chosen = processors.load(config.processor)
+    else:
+        chosen = processors.get(config.task_name or "delimited")
+    return chosen(**{name: getattr(config, name) for name in processors.options(chosen)
+                     if name in FIELDS})
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command line and returns its exit status: 0 done, 2 a mistake of the user's."""
+    if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
+        print(help_text())
+        return 0
+    try:
+        config = make_config(arguments)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        processor = make_processor(config)
+        from finetune import runner
+        runner.run(config, processor, command=shlex.join(["run_classifier_custom.py", *arguments]))
+    except (UserError, ValueError) as error:
+        if not hasattr(error, "problems"):
+            raise
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped by the user; the same command goes on from the last checkpoint",
+              file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+from processors.errors import Report
+from processors.examples import InputExample, Split, make_examples
+
+SPLIT = Split("f", text_a=0, label=1)
+
+
+def made(rows, split=SPLIT, name="train", labels=("0", "1"), first=0):
+    report = Report("f")
+    examples = make_examples(enumerate(rows, start=first + 1), split, name, labels, report, first)
+    return examples, list(report.error().problems), report.notices
+
+
+def test_attributes_of_the_original_come_first():
+    example = InputExample("train-1", "a", "b", "0")
+    assert (example.guid, example.text_a, example.text_b, example.label) == (
+        "train-1", "a", "b", "0")
+    assert example.row_id is example.source is None
+
+
+def test_every_column_lands_in_its_place():
+    split = Split("f", text_a=(0, 2, 1), text_b=(3,), label=-1, row_id=4, guid=5, guid_prefix="x")
+    examples, problems, notices = made([["a", "b", "", "c", "id", "7", "1"]], split, first=3)
+    assert examples == [InputExample("x-7", "a b", "c", "1", "id", "f:4")]
+    assert (problems, notices) == ([], [])
+
+
+def test_guid_counts_rows_from_the_top_of_the_file():
+    assert [each.guid for each in made([["a", "0"], ["b", "1"]], first=1)[0]] == [
+        "train-1", "train-2"]
+
+
+def test_unknown_labels_are_told_once_with_their_number():
+    rows = [["a", "bgu"], ["b", "2"], ["c", "bgu"], ["d", ""], ["e", "bug"]]
+    _, problems, _ = made(rows, labels=("bug", "feature"))
+    assert problems == [
+        'f:1: label "bgu" is not one of "bug", "feature" (2 such rows), closest is "bug"; the '
+        "labels are set by --labels; if line 1 is a header, say --header=true",
+        'f:2: label "2" is not one of "bug", "feature"; the labels are set by --labels',
+        "f:4: the label in column 1 is empty"]
+
+
+def test_short_rows_are_told_once_each():
+    _, problems, _ = made([["a"], ["?", "1"], []], Split("f", text_a=1, text_b=2, label=0))
+    assert problems == [
+        "f:1: the text is in column 1 (the first is 0), but the row has only 1 column",
+        "f:2: the second text is in column 2 (the first is 0), but the row has only 2 columns",
+        "f:3: the text is in column 1 (the first is 0), but the row has only 0 columns"]
+
+
+def test_test_rows_need_no_label():
+    rows = [["a", "1"], ["b", "?"], ["c"], ["d", ""]]
+    examples, problems, _ = made(rows, name="test")
+    assert [each.label for each in examples] == ["1", None, None, None]
+    assert problems == []
+    assert made(rows, name="test", labels=None)[0][0].label is None
+
+
+def test_without_a_list_any_label_goes_but_not_an_empty_one():
+    examples, problems, _ = made([["a", "x"], ["b", ""]], labels=None)
+    assert [each.label for each in examples] == ["x"]
+    assert problems == ["f:2: the label in column 1 is empty"]
+
+
+def test_empty_texts_are_counted():
+    split = Split("f", text_a=0, text_b=2, label=1)
+    rows = [["", "1", "x"], [" ", "1", ""], ["a", "0", "x"]]
+    examples, problems, notices = made(rows, split)
+    assert [each.text_a for each in examples] == ["", " ", "a"]
+    assert problems == []
+    assert notices == ["f: 2 rows have an empty text", "f: 1 row has an empty second text"]
+
+
+def test_rows_of_others_are_left_out_and_labels_renamed():
+    split = Split("f", text_a=1, label=2, only=(0, "de"), renamed={"no": "0"})
+    examples, problems, _ = made([["de", "a", "no"], ["fr", "b", "?"], ["de", "c", "1"]], split)
+    assert [(each.guid, each.text_a, each.label) for each in examples] == [
+        ("train-0", "a", "0"), ("train-2", "c", "1")]
+    assert problems == []
+
+
+def test_no_examples():
+    assert made([])[1] == ["f: holds no examples"]
+    split = Split("f", text_a=1, only=(0, "de"))
+    assert made([["fr", "a"], ["en", "b"], ["fr", "c"]], split)[1] == [
+        'f: holds no examples with "de" in column 0; there is "fr", "en"']
+
+
+def test_objects_lack_keys_and_hold_null():
+    split = Split("f", text_a=("title", "body"), label="label", row_id="id")
+    rows = [{"title": "a", "body": None, "label": "1", "id": "7"}, {"body": "b", "label": "0"},
+            {"label": "1"}, {"title": "c", "body": "d"}, {"title": ["x"], "label": None}]
+    examples, problems, _ = made(rows, split)
+    assert [(each.text_a, each.label, each.row_id) for each in examples] == [
+        ("a", "1", "7"), ("b", "0", None)]
+    assert problems == [
+        'f:3: the text is missing: there is no "title", only "label"',
+        'f:4: the label is missing: there is no "label", only "title", "body"',
+        'f:5: the text in "title" is a list, not a text or a number',
+        'f:5: the label in "label" is empty']

@@ -1,0 +1,147 @@
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from finetune.errors import UserError
+from finetune.features import (
+    CHUNK,
+    InputFeatures,
+    LengthSummary,
+    convert,
+    length_summary,
+    pair_lengths,
+)
+from finetune.tokenization import Tokenizer
+
+#          0        1        2        3      4    5    6    7    8
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "##d"]
+CLS, SEP = 2, 3
+
+
+@dataclasses.dataclass
+class Example:
+    guid: str
+    text_a: str
+    text_b: str | None = None
+    label: str | None = "bug"
+    source: str | None = None
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(VOCAB) + "\n")
+    return Tokenizer(path)
+
+
+def one(tokenizer, text_a, text_b=None, max_seq_length=8, **more):
+    [features] = convert([Example("1", text_a, text_b, **more)], ["bug", "feature"],
+                         max_seq_length, tokenizer)
+    return features
+
+
+@pytest.mark.parametrize(("text_a", "text_b", "ids", "segments", "before"), [
+    ("a b", None, [CLS, 4, 5, SEP], [0] * 4, 4),
+    ("a b", "", [CLS, 4, 5, SEP], [0] * 4, 4),
+    ("a b", " \n", [CLS, 4, 5, SEP], [0] * 4, 4),
+    ("", None, [CLS, SEP], [0] * 2, 2),
+    ("", "a", [CLS, SEP, 4, SEP], [0, 0, 1, 1], 4),
+    ("Ad x", "c", [CLS, 4, 8, 1, SEP, 6, SEP], [0] * 5 + [1] * 2, 7),
+    ("a b c d a b", None, [CLS, 4, 5, 6, 7, 4, 5, SEP], [0] * 8, 8),
+    ("a b c d a b c", None, [CLS, 4, 5, 6, 7, 4, 5, SEP], [0] * 8, 9),
+    # 5 places for the pair: the longer side gives first, b gives when both are as long.
+    ("a b c d", "a b c d", [CLS, 4, 5, 6, SEP, 4, 5, SEP], [0] * 5 + [1] * 3, 11),
+    ("a b c d", "a", [CLS, 4, 5, 6, 7, SEP, 4, SEP], [0] * 6 + [1] * 2, 8),
+    ("a", "a b c d a b", [CLS, 4, SEP, 4, 5, 6, 7, SEP], [0] * 3 + [1] * 5, 10),
+])
+def test_golden_ids(tokenizer, text_a, text_b, ids, segments, before):
+    assert one(tokenizer, text_a, text_b) == InputFeatures(ids, segments, 0, before)
+
+
+def test_shortest_max_seq_length(tokenizer):
+    assert one(tokenizer, "a b", "c", 3) == InputFeatures([CLS, SEP], [0, 0], 0, 6)
+    assert one(tokenizer, "a b", "c", 4) == InputFeatures([CLS, 4, SEP], [0, 0, 0], 0, 6)
+    assert one(tokenizer, "a", "b c", 5) == InputFeatures(
+        [CLS, 4, SEP, 5, SEP], [0, 0, 0, 1, 1], 0, 6)
+    with pytest.raises(ValueError, match="max_seq_length is 2"):
+        convert([], ["bug"], 2, tokenizer)
+
+
+def test_pair_lengths_as_the_original_pops():
+    for a in range(12):
+        for b in range(12):
+            for room in range(24):
+                keep_a, keep_b = a, b
+                while keep_a + keep_b > room:
+                    if keep_a > keep_b:
+                        keep_a -= 1
+                    else:
+                        keep_b -= 1
+                assert pair_lengths(a, b, room) == (keep_a, keep_b)
+
+
+@pytest.mark.parametrize(("label", "labels", "label_id"), [
+    ("feature", ["bug", "feature"], 1), (1, ["0", "1"], 1), ("1", [0, 1], 1), ("", ["", "x"], 0),
+])
+def test_labels(tokenizer, label, labels, label_id):
+    [features] = convert([Example("1", "a", label=label)], labels, 8, tokenizer)
+    assert features.label_id == label_id
+
+
+def test_all_label_problems_at_once_before_any_work(tokenizer):
+    examples = [Example("train-1", "a", label="bug"),
+                Example("train-2", "a", label="Bug", source="data/train.tsv:3"),
+                SimpleNamespace(guid="train-3", text_a="a", text_b=None, label=None),
+                Example("train-4", None, text_b=3.5, label="")]
+    with pytest.raises(UserError) as error:
+        convert(examples, ["bug", "feature"], 8, None)
+    assert error.value.problems == (
+        "data/train.tsv:3: label 'Bug' is not known; allowed are 'bug', 'feature'.",
+        "example train-3: has no label; allowed are 'bug', 'feature'.",
+        "example train-4: text_a is None; it has to be a string.",
+        "example train-4: text_b is 3.5; it has to be a string or None.",
+        "example train-4: has no label; allowed are 'bug', 'feature'.")
+
+
+def test_many_problems_are_counted(tokenizer):
+    with pytest.raises(UserError) as error:
+        convert([Example(str(i), "a", label="x") for i in range(3000)], ["y"], 8, tokenizer)
+    assert len(error.value.problems) == 21
+    assert error.value.problems[-1] == "... and 2,980 more"
+
+
+def label_ids(tokenizer, given, labels=("bug", "feature")):
+    examples = [Example(str(i), "a", label=label) for i, label in enumerate(given)]
+    return [features.label_id for features in
+            convert(examples, labels, 8, tokenizer, require_labels=False)]
+
+
+def test_rows_to_predict_need_no_label(tokenizer):
+    assert label_ids(tokenizer, [None, "feature", ""]) == [None, 1, None]
+    assert label_ids(tokenizer, ["0", "0"]) == [None, None]  # the original's placeholder
+    assert label_ids(tokenizer, ["bug", "bug"]) == [0, 0]
+    assert label_ids(tokenizer, []) == []
+    for given in (["0", "bug"], ["0", None], ["0", "1"]):
+        with pytest.raises(UserError, match="label '0' is not known"):
+            label_ids(tokenizer, given)
+
+
+def test_streams_in_chunks_and_in_order(tokenizer):
+    examples = [Example(str(i), " ".join("abcd"[i % 4] * (i % 5))) for i in range(2 * CHUNK + 1)]
+    done = []
+    stream = convert(examples, ["bug"], 128, tokenizer, done.append)
+    assert done == []
+    first = next(stream)
+    features = [first, *stream]
+    assert done == [CHUNK, 2 * CHUNK, 2 * CHUNK + 1]
+    assert [item.input_ids for item in features] == [
+        [CLS, *[4 + i % 4] * (i % 5), SEP] for i in range(len(examples))]
+
+
+def test_length_summary():
+    features = [InputFeatures([0] * min(n, 90), [0] * min(n, 90), 0, n) for n in range(1, 101)]
+    assert length_summary(features) == LengthSummary(
+        count=100, mean=50.5, p50=50, p90=90, p95=95, p99=99, max=100, truncated=10)
+    assert length_summary(features[:3]) == LengthSummary(3, 2.0, 2, 3, 3, 3, 3, 0)
+    assert length_summary([]) == LengthSummary(0, 0.0, 0, 0, 0, 0, 0, 0)

@@ -1,0 +1,63 @@
+"""The lock files: hashes, no place named, every dependency of pyproject.toml on every Python."""
+
+import re
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.script_project import LOCKS, ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PYTHON_VERSIONS = ["3.10", "3.11", "3.12", "3.13"]
+
+
+def locked(name: str) -> dict[Requirement, list[str]]:
+    """The requirements of a lock file, each with its hashes."""
+    lines = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    lines = [line for line in lines if line and not line.lstrip().startswith("#")]
+    entries = [line.split(" --hash=") for line in lines]
+    return {Requirement(first.strip()): [h.strip() for h in rest] for first, *rest in entries}
+
+
+def versions(name: str, python: str) -> dict[str, str]:
+    """Package -> version that a lock file pins for one Python on Linux."""
+    environment = {"python_version": python, "python_full_version": f"{python}.5"}
+    environment |= {"sys_platform": "linux", "platform_machine": "x86_64"}
+    pins: dict[str, str] = {}
+    for requirement in locked(name):
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            assert requirement.name not in pins, f"two versions of {requirement.name}"
+            (pin,) = requirement.specifier
+            assert pin.operator == "=="
+            pins[requirement.name] = pin.version
+    return pins
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_lock_has_hashes_and_names_no_place(name: str) -> None:
+    for requirement, hashes in locked(name).items():
+        assert hashes, requirement
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in hashes), requirement
+        assert requirement.url is None
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"://|index-url|find-links|trusted-host|\.whl|[ =]/|\.\.", text)
+
+
+@pytest.mark.parametrize("python", PYTHON_VERSIONS)
+def test_locks_cover_pyproject(python: str) -> None:
+    project_table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    main, test = (versions(name, python) for name in LOCKS)
+    needed = project_table["dependencies"]
+    for pins, requirements in (
+        (main, needed),
+        (test, needed + project_table["optional-dependencies"]["test"]),
+    ):
+        for requirement in map(Requirement, requirements):
+            assert requirement.specifier.contains(pins[requirement.name]), requirement
+    assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
+    assert main.items() <= test.items()
