@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fine-tune a BERT classifier on your own labels: google-research/bert's run_classifier.py, today.
+r"""Fine-tune a BERT classifier on your own labels: google-research/bert's run_classifier.py, today.
 
     python run_classifier_custom.py --data_dir=data --labels=bug,feature,question \
         --init_checkpoint=checkpoints/minilm --do_train --do_eval --do_predict --output_dir=output
@@ -11,14 +11,15 @@ FlagValues of their own, because importing `bert.run_classifier` defines the sam
 
 import dataclasses
 import difflib
-import os
 import shlex
 import sys
 import textwrap
 
 from absl import flags
 
-from finetune.config import RunConfig, flag_type
+import processors
+from finetune import log
+from finetune.config import RunConfig, flag_type, read_labels_file, read_settings
 from finetune.errors import UserError
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
@@ -40,42 +41,19 @@ def define_flags() -> flags.FlagValues:
 
 def help_text() -> str:
     """Returns the manual: every flag with its default and meaning, under its group."""
-    lines, group = [__doc__.strip(), "", "Flags marked * are those of google-research/bert."], None
+    lines = [__doc__.partition("This file")[0] + "Flags marked * are google-research/bert's."]
+    group = None
     for name, field in FIELDS.items():
         if field.metadata["group"] != group:
             group = field.metadata["group"]
             lines += ["", f"{group}:"]
         default = "" if field.default is None else f"={str(field.default).lower()}"
         choices = field.metadata["choices"]
+        choices = processors.names() if name == "task_name" else choices
         about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
         lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
         lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
-
-
-def read_config_file(path: str) -> list[str]:
-    """Returns the flags of a YAML or JSON file as command-line arguments.
-
-    Raises:
-        UserError: the file is missing, not YAML or JSON, or not a mapping of single values.
-    """
-    import yaml
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            settings = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--config={path}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"--config={path}: must hold flags as 'name: value'")
-    arguments = []
-    for name, value in settings.items():
-        if isinstance(value, list):
-            value = ",".join(map(str, value))
-        elif isinstance(value, dict):
-            raise UserError(f"--config={path}: {name} holds a mapping; a flag takes one value")
-        if value is not None:
-            arguments.append(f"--{name}={str(value).lower() if value in (True, False) else value}")
-    return arguments
 
 
 def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
@@ -111,30 +89,37 @@ def make_config(arguments: list[str]) -> RunConfig:
     values = define_flags()
     problems = parse(values, arguments)
     if values.config and not problems:
-        path, values = values.config, define_flags()
-        problems = parse(values, read_config_file(path) + arguments)
+        from_file = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
+        values = define_flags()
+        problems = parse(values, from_file + arguments)  # the last one counts
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
     config = RunConfig(**settings)
     problems += [] if problems else config.problems()
     if problems:
         raise UserError(problems)
+    if config.labels_file:
+        labels = read_labels_file(config.labels_file)
+        config = dataclasses.replace(config, labels=labels, labels_file=None)
     return config
 
 
 def make_processor(config: RunConfig) -> object:
-    """Returns the DataProcessor of --processor or --task_name, or the one for own files."""
-    import processors
-    from finetune import log
-    with log.quiet():
-        from finetune import runner  # TensorFlow is imported here, when work starts
+    """Returns the DataProcessor of --processor or --task_name, or the one for own files.
+
+    Raises:
+        ValueError: (processors.DataError) there is none, or it has no use for a flag given.
+    """
     if config.processor:
-        runner.make_importable()
+        from finetune import upstream
+        upstream.make_importable()  # it may have been written for the original
         chosen = processors.load(config.processor)
     else:
         chosen = processors.get(config.task_name or "delimited")
-    return chosen(**{name: getattr(config, name) for name in processors.options(chosen)
-                     if name in FIELDS})
+    given = {name: getattr(config, name) for name, field in FIELDS.items()
+             if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
+    general = {"data_dir", "task_name", "processor", "labels"}
+    return processors.create(chosen, given, general)
 
 
 def main(arguments: list[str]) -> int:
@@ -144,9 +129,9 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         config = make_config(arguments)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        processor = make_processor(config)
-        from finetune import runner
+        with log.quiet():
+            processor = make_processor(config)
+            from finetune import runner  # TensorFlow is imported here, when work starts
         runner.run(config, processor, command=shlex.join(["run_classifier_custom.py", *arguments]))
     except (UserError, ValueError) as error:
         if not hasattr(error, "problems"):

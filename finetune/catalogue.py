@@ -21,6 +21,7 @@ import urllib.parse
 from typing import Any
 
 from finetune import download, huggingface, log
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 
 FILES = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index",
@@ -238,9 +239,10 @@ def problems_of(folder: str, entry: Entry) -> list[str]:
                     "num_attention_heads": entry.heads, "vocab_size": entry.vocab_size}
         problems = [f"bert_config.json: {key} is {config.get(key)!r}; {entry.name} has {value}."
                     for key, value in expected.items() if config.get(key) != value]
-        shapes = {} if problems else huggingface.variable_shapes(config)
-    except (ValueError, AttributeError, KeyError) as error:
-        return [f"bert_config.json is not what it should be: {error!r}."]
+        shapes = {} if problems else variable_shapes(
+            BertConfig.from_dict(config, "bert_config.json"))
+    except (ValueError, AttributeError, UserError) as error:
+        return [f"bert_config.json is not what it should be: {error}."]
     with open(os.path.join(folder, "vocab.txt"), "rb") as file:
         lines = sum(1 for _ in file)
     if lines != entry.vocab_size:

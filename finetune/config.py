@@ -10,6 +10,8 @@ import math
 import typing
 from typing import Any
 
+from finetune.errors import UserError
+
 
 def setting(group: str, help_text: str, default: Any = None, original: bool = False,
             choices: tuple[str, ...] | None = None) -> Any:
@@ -199,16 +201,63 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Returns the settings as JSON-ready values; `--config` reads them back."""
         return {key: list(value) if isinstance(value, tuple) else value
-                for key, value in dataclasses.asdict(self).items()}
+                for key, value in dataclasses.asdict(self).items() if key != "config"}
 
 
 def flag_type(field: dataclasses.Field) -> type:
     """Returns bool, int, float, str or tuple (a comma-separated list) for a field of RunConfig."""
-    options = [kind for kind in (typing.get_args(field.type) or (field.type,))
-               if kind is not type(None)]
-    if field.type in (tuple[str, ...] | None,):
+    if field.type == tuple[str, ...] | None:
         return tuple
-    return options[0]
+    return next(iter(typing.get_args(field.type)), field.type)
+
+
+def read_settings(path: str) -> dict[str, str]:
+    """Reads a --config file.
+
+    Returns:
+        Flag name -> value as text, as it would stand on the command line; lists joined by commas,
+        settings without a value left out.
+
+    Raises:
+        UserError: the file is missing, not YAML or JSON, or no mapping of single values.
+    """
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            settings = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--config={path}: cannot be read: {reason}") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"--config={path}: must hold flags as 'name: value'")
+    nested = [name for name, value in settings.items() if isinstance(value, dict)]
+    if nested:
+        raise UserError(f"--config={path}: {nested[0]} holds a mapping; a flag takes one value")
+    return {str(name): _as_text(value) for name, value in settings.items() if value is not None}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_labels_file(path: str) -> tuple[str, ...]:
+    """Reads --labels_file: one label a line, UTF-8.
+
+    Raises:
+        UserError: the file cannot be read, or its labels cannot serve.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            labels = tuple(file.read().splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
+    problems = label_list_problems(labels, f"--labels_file={path}")
+    if problems:
+        raise UserError(problems)
+    return labels
 
 
 def label_list_problems(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:

@@ -3,7 +3,7 @@
 The same mathematics as google-research/bert's modeling.py, with its variable names. Weights are a
 dict of name -> variable, so that one function serves training, evaluation, export and tests:
 
-    weights = {name: tf.Variable(...) for name in encoder.variable_shapes(config)}
+    weights = {name: tf.Variable(...) for name in variable_shapes(config)}
     layout = PackedLayout(lengths)
     hidden = encoder.encode(weights, config, layout, input_ids, segment_ids)     # [T, H]
     pooled = encoder.pool(weights, layout.first(hidden))                         # [B, H]
@@ -11,15 +11,13 @@ dict of name -> variable, so that one function serves training, evaluation, expo
 Letters: B batch, S longest length, T tokens, H hidden, N heads, D head width, I intermediate.
 """
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from finetune.errors import UserError
+from finetune.bert_config import BertConfig
 from finetune.layout import PackedLayout, PaddedLayout
 
 Layout = PackedLayout | PaddedLayout
@@ -33,95 +31,6 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
 
 
 ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
-
-
-@dataclasses.dataclass(frozen=True)
-class BertConfig:
-    """The fields of bert_config.json (modeling.py's BertConfig), with its defaults."""
-
-    vocab_size: int
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 16
-    initializer_range: float = 0.02
-
-    @classmethod
-    def from_json_file(cls, path: str) -> "BertConfig":
-        """Reads bert_config.json; fields unknown to the original's model are left aside.
-
-        Raises:
-            UserError: the file is missing, not JSON, lacks vocab_size, or holds a value that no
-                BERT can have.
-        """
-        try:
-            with tf.io.gfile.GFile(path) as file:
-                fields = json.loads(file.read())
-        except (tf.errors.OpError, OSError) as error:
-            raise UserError(f"--bert_config_file={path}: cannot be read: no such file") from error
-        except (ValueError, UnicodeDecodeError) as error:
-            raise UserError(f"--bert_config_file={path}: is not JSON: {error}") from error
-        known = {field.name: field.type for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or "vocab_size" not in fields:
-            raise UserError(f"--bert_config_file={path}: is no BERT configuration: it has no "
-                            "vocab_size")
-        config = {key: value for key, value in fields.items() if key in known}
-        problems = [f"--bert_config_file={path}: {problem}" for problem in _problems(config, known)]
-        if problems:
-            raise UserError(problems)
-        return cls(**config)
-
-    def to_json(self) -> str:
-        """Returns the text of a bert_config.json."""
-        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
-
-
-def _problems(config: dict, kinds: dict) -> list[str]:
-    found = []
-    for key, value in config.items():
-        if kinds[key] is int and (type(value) is not int or value < 1):
-            found.append(f"{key} is {value!r}: must be a whole number above 0")
-        elif kinds[key] is float and not (type(value) in (int, float) and 0 <= value < 1):
-            found.append(f"{key} is {value!r}: must be a number from 0 to below 1")
-    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-        found.append(f"hidden_act is {config['hidden_act']!r}: must be one of "
-                     + ", ".join(ACTIVATIONS))
-    if not found and config.get("hidden_size", 768) % config.get("num_attention_heads", 12):
-        found.append(f"hidden_size {config.get('hidden_size', 768)} is no multiple of "
-                     f"num_attention_heads {config.get('num_attention_heads', 12)}")
-    return found
-
-
-def variable_shapes(config: BertConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of every variable of the encoder and pooler under its TF1 name."""
-    width, inner = config.hidden_size, config.intermediate_size
-    shapes = {"bert/embeddings/word_embeddings": (config.vocab_size, width),
-              "bert/embeddings/token_type_embeddings": (config.type_vocab_size, width),
-              "bert/embeddings/position_embeddings": (config.max_position_embeddings, width)}
-
-    def layer_norm(scope: str) -> None:
-        shapes[f"{scope}/LayerNorm/beta"] = shapes[f"{scope}/LayerNorm/gamma"] = (width,)
-
-    def dense(scope: str, rows: int, columns: int) -> None:
-        shapes[f"{scope}/kernel"], shapes[f"{scope}/bias"] = (rows, columns), (columns,)
-
-    layer_norm("bert/embeddings")
-    for index in range(config.num_hidden_layers):
-        scope = f"bert/encoder/layer_{index}"
-        for part in ("query", "key", "value"):
-            dense(f"{scope}/attention/self/{part}", width, width)
-        dense(f"{scope}/attention/output/dense", width, width)
-        layer_norm(f"{scope}/attention/output")
-        dense(f"{scope}/intermediate/dense", width, inner)
-        dense(f"{scope}/output/dense", inner, width)
-        layer_norm(f"{scope}/output")
-    dense("bert/pooler/dense", width, width)
-    return shapes
 
 
 def initial_value(name: str, shape: tuple[int, ...], deviation: float, seed: int) -> np.ndarray:
@@ -220,12 +129,12 @@ def attention(weights: Weights, config: BertConfig, layout: Layout, scope: str,
     bias = tf.concat([weights[f"{scope}/{part}/bias"] for part in parts], 0)           # [3H]
     projected = layout.unpack(tf.nn.bias_add(tf.matmul(hidden, kernel), bias))         # [B, S, 3H]
     split = tf.reshape(projected, [layout.batch, layout.length, 3, heads, width])
-    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=3)        # [B, N, S, D]
-    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))        # [B, N, S, S]
+    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=3)      # [B, N, S, D]
+    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))      # [B, N, S, S]
     padding = (1.0 - tf.cast(layout.mask, tf.float32)) * -10000.0                      # [B, S]
     probabilities = tf.nn.softmax(scores + padding[:, None, None, :])
     probabilities = dropout(probabilities, config.attention_probs_dropout_prob)
-    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])              # [B, S, N, D]
+    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])            # [B, S, N, D]
     return layout.pack(tf.reshape(
         context, [layout.batch, layout.length, config.hidden_size]))                   # [T, H]
 

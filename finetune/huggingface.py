@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from finetune import log
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 
 # The keys of bert_config.json that modeling.BertConfig reads, with its defaults (None: required).
@@ -32,67 +33,25 @@ CONFIG_DEFAULTS: dict[str, Any] = {
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu",
                "tanh": "tanh", "linear": "linear"}
 
-# TF1 name -> (Hugging Face name, shape in the TF1 checkpoint), the dimensions being keys of the
-# config. Kernels are the ones that are transposed.
-_EMBEDDINGS = {
-    "word_embeddings": ("word_embeddings.weight", ("vocab_size", "hidden_size")),
-    "position_embeddings": (
-        "position_embeddings.weight", ("max_position_embeddings", "hidden_size")),
-    "token_type_embeddings": ("token_type_embeddings.weight", ("type_vocab_size", "hidden_size")),
-    "LayerNorm/gamma": ("LayerNorm.weight", ("hidden_size",)),
-    "LayerNorm/beta": ("LayerNorm.bias", ("hidden_size",))}
-_DENSE = {  # of a layer: name -> (in, out)
-    "attention/self/query": ("hidden_size", "hidden_size"),
-    "attention/self/key": ("hidden_size", "hidden_size"),
-    "attention/self/value": ("hidden_size", "hidden_size"),
-    "attention/output/dense": ("hidden_size", "hidden_size"),
-    "intermediate/dense": ("hidden_size", "intermediate_size"),
-    "output/dense": ("intermediate_size", "hidden_size")}
-_LAYER_NORMS = ("attention/output/LayerNorm", "output/LayerNorm")
+# Parts of TF1 names -> what Hugging Face calls them.
+_RENAMED = (("bert/", ""), ("layer_", "layer/"), ("_embeddings", "_embeddings/weight"),
+            ("gamma", "weight"), ("beta", "bias"), ("kernel", "weight"), ("/", "."))
 
 
-def _table(config: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """TF1 name -> (Hugging Face name, shape as keys of the config) for every variable."""
-    table = {f"bert/embeddings/{name}": (f"embeddings.{theirs}", shape)
-             for name, (theirs, shape) in _EMBEDDINGS.items()}
-
-    def dense(ours: str, theirs: str, shape: tuple[str, str]) -> None:
-        table[f"{ours}/kernel"] = (f"{theirs}.weight", shape)
-        table[f"{ours}/bias"] = (f"{theirs}.bias", shape[1:])
-
-    for layer in range(config["num_hidden_layers"]):
-        ours, theirs = f"bert/encoder/layer_{layer}", f"encoder.layer.{layer}"
-        for name, shape in _DENSE.items():
-            dense(f"{ours}/{name}", f"{theirs}.{name.replace('/', '.')}", shape)
-        for name in _LAYER_NORMS:
-            dotted = f"{theirs}.{name.replace('/', '.')}"
-            table[f"{ours}/{name}/gamma"] = (f"{dotted}.weight", ("hidden_size",))
-            table[f"{ours}/{name}/beta"] = (f"{dotted}.bias", ("hidden_size",))
-    dense("bert/pooler/dense", "pooler.dense", ("hidden_size", "hidden_size"))
-    return table
-
-
-def tensor_names(config: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
+def tensor_names(config: BertConfig) -> dict[str, tuple[str, bool]]:
     """The names of every variable of the encoder in both worlds.
-
-    Args:
-        config: the contents of bert_config.json or config.json.
 
     Returns:
         TF1 name -> (Hugging Face name without the prefix "bert.", whether it is transposed there).
+        For example bert/pooler/dense/kernel -> ("pooler.dense.weight", True).
     """
-    return {ours: (theirs, ours.endswith("/kernel"))
-            for ours, (theirs, _) in _table(config).items()}
-
-
-def variable_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The TF1 name and shape of every variable that a config implies (all are float32).
-
-    Args:
-        config: the contents of bert_config.json.
-    """
-    return {name: tuple(config[key] for key in shape)
-            for name, (_, shape) in _table(config).items()}
+    names = {}
+    for ours in variable_shapes(config):
+        theirs = ours
+        for old, new in _RENAMED:
+            theirs = theirs.replace(old, new)
+        names[ours] = (theirs, ours.endswith("/kernel"))
+    return names
 
 
 def tf1_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +76,7 @@ def tf1_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return result | {"hidden_act": ACTIVATIONS[result["hidden_act"]]}
 
 
-def read_encoder(path: str, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def read_encoder(path: str, config: BertConfig) -> dict[str, np.ndarray]:
     """Reads the encoder from a safetensors file, under TF1 names and in TF1 layout.
 
     A prefix "bert." (as models with a head have) and the old names LayerNorm.gamma and
@@ -126,7 +85,7 @@ def read_encoder(path: str, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     Args:
         path: model.safetensors.
-        config: the contents of config.json or bert_config.json.
+        config: the model's.
 
     Returns:
         TF1 name -> float32 array; kernels are [in, out].
@@ -197,7 +156,7 @@ def to_tf1(folder: str, out_folder: str) -> list[str]:
         raise UserError(missing)
     try:
         with open(paths["config.json"], encoding="utf-8") as file:
-            config = tf1_config(json.load(file))
+            config = BertConfig.from_dict(tf1_config(json.load(file)), paths["config.json"])
     except ValueError as error:
         raise UserError(f"{paths['config.json']}: is not valid JSON: {error}.") from error
     tensors = read_encoder(paths["model.safetensors"], config)
@@ -205,5 +164,5 @@ def to_tf1(folder: str, out_folder: str) -> list[str]:
     checkpoint.save(os.path.join(out_folder, "bert_model.ckpt"), tensors)
     shutil.copyfile(paths["vocab.txt"], os.path.join(out_folder, "vocab.txt"))
     with open(os.path.join(out_folder, "bert_config.json"), "w", encoding="utf-8") as file:
-        file.write(json.dumps(config, indent=2) + "\n")
+        file.write(config.to_json())
     return [name for name in variable_shapes(config) if name not in tensors]

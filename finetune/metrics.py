@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
+
 def names(num_labels: int) -> list[str]:
     """Returns the metrics that can decide which checkpoint is best."""
     return ["accuracy", "f1_macro", "mcc", "loss",

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import encoder, heads, optimizer
+from finetune import bert_config, encoder, heads, optimizer
 from finetune.batches import Batch
-from finetune.encoder import BertConfig, Weights
+from finetune.bert_config import BertConfig
+from finetune.encoder import Weights
 from finetune.layout import PackedLayout, PaddedLayout
 
 GLOBAL_STEP = "global_step"
@@ -39,7 +40,7 @@ class State:
 
 def variable_shapes(config: BertConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every weight under its TF1 name."""
-    return {**encoder.variable_shapes(config),
+    return {**bert_config.variable_shapes(config),
             **heads.variable_shapes(num_labels, config.hidden_size)}
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from finetune import heads, model
 from finetune.batches import Batch, by_length, pack, pad
-from finetune.encoder import BertConfig
+from finetune.bert_config import BertConfig
 from finetune.log import Progress
 from finetune.records import FeatureTable
 

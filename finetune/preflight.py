@@ -14,8 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from finetune import checkpoint, metrics, model, outputs
+from finetune.bert_config import BertConfig
 from finetune.config import RunConfig, label_list_problems
-from finetune.encoder import BertConfig
 from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.start import Start, choose_start
@@ -261,7 +261,7 @@ def _nearest_folder(path: str) -> str:
 
 def _room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
                    usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
-    """Compares the checkpoints of the whole run with the free disk, one more while it is written."""
+    """Compares what the run's checkpoints take, with one being written, with the free disk."""
     if plan is None or "://" in config.output_dir:
         return []
     values = sum(tf.TensorShape(shape).num_elements()

@@ -12,8 +12,17 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import (checkpoint, distribution, log, metrics, model, outputs, preflight, records,
-                      summary, upstream)
+from finetune import (
+    checkpoint,
+    distribution,
+    log,
+    metrics,
+    model,
+    outputs,
+    preflight,
+    records,
+    summary,
+)
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import convert
@@ -23,7 +32,6 @@ from finetune.records import FeatureTable
 from finetune.trainer import Trainer
 
 RECORD_FILES = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
-make_importable = upstream.make_importable
 
 
 def run(config: RunConfig, processor: Any, command: str) -> None:

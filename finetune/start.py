@@ -3,9 +3,9 @@
 import dataclasses
 import os
 
-from finetune import checkpoint, encoder, heads, model, outputs
+from finetune import checkpoint, heads, model, outputs
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
-from finetune.encoder import BertConfig
 from finetune.errors import UserError
 
 
@@ -97,7 +97,7 @@ def _copies_differ(config: RunConfig, bert_config: BertConfig, remedy: str) -> l
 def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
     prefix = config.init_checkpoint
     held = checkpoint.shapes(prefix)
-    wanted = encoder.variable_shapes(bert_config)
+    wanted = variable_shapes(bert_config)
     problems = checkpoint.start_problems(prefix, held, wanted)
     if problems:
         raise UserError(problems)

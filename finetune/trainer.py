@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from finetune import checkpoint, distribution, heads, model, optimizer
 from finetune.batches import Batch, TrainingOrder, pack, pad
+from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
-from finetune.encoder import BertConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter

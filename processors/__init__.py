@@ -11,10 +11,10 @@ import importlib
 import pkgutil
 
 from processors.base import DataError, DataProcessor, InputExample, Split, TsvProcessor
-from processors.registry import get, load, names, options, register
+from processors.registry import create, get, load, names, options, register
 
-__all__ = ["DataError", "DataProcessor", "InputExample", "Split", "TsvProcessor", "get", "load",
-           "names", "options", "register"]
+__all__ = ["DataError", "DataProcessor", "InputExample", "Split", "TsvProcessor", "create", "get",
+           "load", "names", "options", "register"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -10,7 +10,9 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Collection, Mapping
 from types import ModuleType
+from typing import Any
 
 from processors.errors import DataError, quoted, suggestion
 
@@ -67,6 +69,31 @@ def options(cls: type) -> frozenset[str]:
     parameters = inspect.signature(cls).parameters.values()
     return frozenset(each.name for each in parameters
                      if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD))
+
+
+def create(cls: type, settings: Mapping[str, Any], general: Collection[str]) -> Any:
+    """Makes a processor from the flags that the user gave.
+
+    Args:
+        settings: flag name -> value.
+        general: flags that need not be of use to the constructor.
+
+    Raises:
+        DataError: flags that the processor has no use for, or the constructor fails.
+    """
+    takes = options(cls)
+    useless = sorted(set(settings) - takes - set(general))
+    if useless:
+        raise DataError([f"--{name} has no meaning for {cls.__name__}, which knows its own files"
+                         for name in useless])
+    try:
+        return cls(**{name: value for name, value in settings.items() if name in takes})
+    except DataError:
+        raise
+    except Exception as error:  # a user's own constructor can raise anything
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise DataError(f"{cls.__name__}() failed: {type(error).__name__}: {error} "
+                        f"({frame.filename}:{frame.lineno}: {frame.line})") from error
 
 
 def load(spec: str) -> type:

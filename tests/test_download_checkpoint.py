@@ -9,7 +9,8 @@ import threading
 import numpy as np
 import pytest
 
-from finetune import catalogue, huggingface
+from finetune import catalogue
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -54,9 +55,10 @@ def test_the_catalogue_has_everything_that_was_released(names):
 def test_every_entry_is_consistent(names):
     for entry in names.entries:
         config = {"hidden_size": entry.hidden, "num_hidden_layers": entry.layers,
+                  "num_attention_heads": entry.heads,
                   "intermediate_size": 4 * entry.hidden, "vocab_size": entry.vocab_size,
                   "max_position_embeddings": 512, "type_vocab_size": 2}
-        shapes = huggingface.variable_shapes(config).values()
+        shapes = variable_shapes(BertConfig.from_dict(config, "test")).values()
         assert entry.parameters == sum(int(np.prod(shape)) for shape in shapes), entry.name
         if entry.address:
             assert entry.address.startswith(entry.date + "/")

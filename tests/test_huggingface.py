@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 
 from finetune import checkpoint, huggingface
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 
 CONFIG = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -106,7 +107,7 @@ def test_the_original_builds_the_same_variables():
                 max_position_embeddings=16)
         theirs = {variable.op.name: tuple(variable.shape)
                   for variable in tf.compat.v1.global_variables()}
-    ours = huggingface.variable_shapes(CONFIG)
+    ours = variable_shapes(BertConfig.from_dict(CONFIG, "test"))
     assert theirs == {name: shape for name, shape in ours.items() if "/embeddings/" in name}
 
 
