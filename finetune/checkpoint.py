@@ -58,7 +58,10 @@ def latest(folder: str) -> str | None:
 
 
 def best(folder: str) -> dict[str, Any] | None:
-    """Returns what best_checkpoint.json says (checkpoint, step, metric, value), or None."""
+    """Returns what best_checkpoint.json says, or None: checkpoint, step, metric, value, evaluated.
+
+    `evaluated` is the step of the last evaluation.
+    """
     text = outputs.read_text(os.path.join(folder, BEST_FILE))
     if text is None:
         return None
@@ -197,11 +200,27 @@ class Folder:
                 tf.io.gfile.remove(path)
         return prefix
 
-    def mark_best(self, step: int, metric: str, value: float) -> None:
-        """Notes that model.ckpt-<step> is the best so far; it is kept until another is."""
-        record = {"checkpoint": f"model.ckpt-{step}", "step": step, "metric": metric,
-                  "value": value}
-        outputs.write_json(os.path.join(self._path, BEST_FILE), record)
+    def note_evaluation(self, step: int, metric: str, value: float) -> bool:
+        """Notes in best_checkpoint.json how model.ckpt-<step> did.
+
+        The best one is kept until another is better. The step is noted too, so that a run killed
+        between checkpoint and evaluation makes up for it.
+
+        Args:
+            metric: what is compared; a loss is best when lowest.
+            value: of that metric.
+
+        Returns:
+            Whether it is the best so far.
+        """
+        record = best(self._path)
+        better = record is None or (
+            value < record["value"] if metric == "loss" else value > record["value"])
+        if better:
+            record = {"checkpoint": f"model.ckpt-{step}", "step": step, "metric": metric,
+                      "value": value}
+        outputs.write_json(os.path.join(self._path, BEST_FILE), {**record, "evaluated": step})
+        return better
 
     def steps(self) -> list[int]:
         """Returns the steps of the checkpoints in the folder, in ascending order."""

@@ -16,8 +16,10 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     """
     if config.use_tpu:
         return _tpu_strategy(config)
-    device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
-    return tf.distribute.OneDeviceStrategy(device)
+    if not tf.config.list_physical_devices("GPU"):
+        return tf.distribute.OneDeviceStrategy("CPU:0")
+    tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
+    return tf.distribute.OneDeviceStrategy("GPU:0")
 
 
 def _tpu_strategy(config: RunConfig) -> tf.distribute.Strategy:

@@ -101,7 +101,9 @@ class Run:
             outputs.remove_run(folder)
         tf.io.gfile.makedirs(folder)
         log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
-        for line in summary.changes(folder, self._given):
+        data = {split: {"path": path, "sha256": records.sha256_file(path)}
+                for split, path in prepared.files.items()}
+        for line in summary.changes(folder, self._given, data.get("train", {}).get("sha256")):
             log.LOGGER.info("note: %s", line)
         outputs.write_text(os.path.join(folder, outputs.LABELS),
                            "".join(f"{label}\n" for label in prepared.labels))
@@ -115,9 +117,7 @@ class Run:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
             "seed": config.seed, "device": distribution.describe(self._strategy),
             "versions": summary.versions(), "python": platform.python_version(),
-            "data": {split: {"path": path, "sha256": records.sha256_file(path)}
-                     for split, path in prepared.files.items()},
-            "start": prepared.start.prefix})
+            "data": data, "start": prepared.start.prefix})
 
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config

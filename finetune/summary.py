@@ -34,16 +34,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def changes(folder: str, config: RunConfig) -> list[str]:
-    """Returns what a training run changes against the settings of the run it goes on from."""
+def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]:
+    """Returns what a training run changes against the run it goes on from.
+
+    Args:
+        train_hash: sha256 of the training file, where it is known.
+    """
     text = outputs.read_text(os.path.join(folder, outputs.RUN_CONFIG))
     if text is None or not config.do_train:
         return []
     earlier, now = json.loads(text), config.as_dict()
-    aside = ("do_eval", "do_predict", "config", "output_dir", "overwrite_output_dir")
-    return [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
-            for name, value in now.items()
-            if name not in aside and name in earlier and earlier[name] != value]
+    aside = ("do_eval", "do_predict", "output_dir", "overwrite_output_dir")
+    found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
+             for name, value in now.items()
+             if name not in aside and name in earlier and earlier[name] != value]
+    runs = json.loads(outputs.read_text(os.path.join(folder, outputs.RUNS)) or "[]")
+    hashes = [run["data"]["train"]["sha256"] for run in runs if "train" in run["data"]]
+    if train_hash and hashes and hashes[-1] != train_hash:
+        found.append("the training file is not the one of the earlier run in this folder")
+    return found
 
 
 def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str) -> None:

@@ -98,6 +98,8 @@ class Trainer:
         order = TrainingOrder(len(self._table), config.train_batch_size, config.seed)
         progress = Progress("train", steps, first, config.log_every_steps)
         saved = None
+        if first and self._evaluation_is_due(first) and not self._is_evaluated(first):
+            self._compare(events, first)  # the earlier run was stopped before it came to it
         for step in range(first, steps):
             if self._patience_is_over(step):
                 LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
@@ -157,17 +159,19 @@ class Trainer:
         return self._evaluate is not None and (
             step % self._config.eval_every_steps == 0 or step == self._plan.steps)
 
+    def _is_evaluated(self, step: int) -> bool:
+        chosen = checkpoint.best(self._config.output_dir)
+        return chosen is not None and chosen["evaluated"] >= step
+
     def _compare(self, events: EventWriter, step: int) -> None:
         metrics = self._evaluate()
         events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
-        value, chosen = metrics[self._best_metric], checkpoint.best(self._config.output_dir)
-        better = chosen is None or (
-            value < chosen["value"] if "loss" in self._best_metric else value > chosen["value"])
+        value = metrics[self._best_metric]
+        better = self._folder.note_evaluation(step, self._best_metric, value)
+        chosen = checkpoint.best(self._config.output_dir)
         LOGGER.info("step %d: dev %s %.4f%s", step, self._best_metric, value,
                     ", the best so far" if better else f" (best {chosen['value']:.4f} at step "
                     f"{chosen['step']})")
-        if better:
-            self._folder.mark_best(step, self._best_metric, value)
 
     def _patience_is_over(self, step: int) -> bool:
         # Counted from what the folder says, so that a resumed run stops where it would have.

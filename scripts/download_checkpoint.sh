@@ -5,16 +5,17 @@
 #   scripts/download_checkpoint.sh bert-base-uncased /data/checkpoints
 #   scripts/download_checkpoint.sh --list
 #
-# Runs in the project's .venv, or with the Python named in the variable PYTHON.
+# Runs in the environment of scripts/setup.sh (VENV, else .venv), or with a Python that has the
+# dependencies: PYTHON=/path/to/python.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-python="${PYTHON:-$root/.venv/bin/python}"
+python="${PYTHON:-${VENV:-$root/.venv}/bin/python}"
 if ! command -v "$python" >/dev/null; then
   if [ -n "${PYTHON:-}" ]; then
     echo "PYTHON=$PYTHON: there is no such program." >&2
   else
-    echo "There is no $root/.venv yet: run scripts/quickstart.sh, which makes it, or name a" >&2
+    echo "There is no ${VENV:-$root/.venv} yet: run scripts/quickstart.sh, which makes it, or name a" >&2
     echo "Python that has the project's dependencies: PYTHON=/path/to/python $0 $*" >&2
   fi
   exit 2
