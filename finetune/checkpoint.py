@@ -21,6 +21,7 @@ from finetune.errors import UserError
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"
 WRITING = ".writing-"
+PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
 
 
 def save(prefix: str, tensors: Mapping[str, Any]) -> None:
@@ -69,8 +70,16 @@ def best(folder: str) -> dict[str, Any] | None:
     return record if exists(os.path.join(folder, record["checkpoint"])) else None
 
 
+def chosen(folder: str) -> str | None:
+    """Returns the prefix of the folder's best checkpoint, else of its newest, or None."""
+    record = best(folder)
+    return os.path.join(folder, record["checkpoint"]) if record else latest(folder)
+
+
 def resolve(path: str) -> str:
     """Returns the prefix that --init_checkpoint names: a prefix, or a folder that holds one.
+
+    Of a folder that a run wrote it is the best checkpoint, if it knows one, else the newest.
 
     Raises:
         UserError: there is none.
@@ -78,7 +87,7 @@ def resolve(path: str) -> str:
     if exists(path):
         return path
     if tf.io.gfile.isdir(path):
-        found = latest(path) or os.path.join(path, "bert_model.ckpt")
+        found = chosen(path) or os.path.join(path, PRETRAINED)
         if exists(found):
             return found
         raise UserError(f"--init_checkpoint={path}: the folder holds no checkpoint "

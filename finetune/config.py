@@ -140,9 +140,13 @@ class RunConfig:
     master: str | None = setting(
         "Devices", "TensorFlow master of the original; TPU Nodes, which it named, are gone.",
         None, True)
-    num_tpu_cores: int = setting("Devices", "Cores of the TPU.", 8, True)
+    num_tpu_cores: int = setting(
+        "Devices", "Cores of the TPU; accepted as in the original, TensorFlow finds them itself.",
+        8, True)
     tpu_job_name: str | None = setting("Devices", "Name of the TPU worker's job.", None, True)
-    iterations_per_loop: int = setting("Devices", "Steps inside one call on a TPU.", 1000, True)
+    iterations_per_loop: int = setting(
+        "Devices", "Steps inside one call on a TPU; accepted as in the original, so far each call "
+        "makes one.", 1000, True)
 
     def problems(self) -> list[str]:
         """Returns all that is wrong with the settings themselves, a message each."""
@@ -188,6 +192,9 @@ class RunConfig:
         found = []
         if self.eval_every_steps and not self.do_train:
             found.append("--eval_every_steps evaluates during training: give --do_train too")
+        if self.overwrite_output_dir and not self.do_train:
+            found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
+                         "with --do_train")
         if self.early_stopping_patience and not self.eval_every_steps:
             found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
         if self.metric_for_best and not self.eval_every_steps:
@@ -199,9 +206,13 @@ class RunConfig:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the settings as JSON-ready values; `--config` reads them back."""
+        """Returns the settings as JSON-ready values; `--config` reads them back.
+
+        What would delete something or name another file of flags is left out.
+        """
         return {key: list(value) if isinstance(value, tuple) else value
-                for key, value in dataclasses.asdict(self).items() if key != "config"}
+                for key, value in dataclasses.asdict(self).items()
+                if key not in ("config", "overwrite_output_dir")}
 
 
 def flag_type(field: dataclasses.Field) -> type:

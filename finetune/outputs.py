@@ -24,11 +24,12 @@ LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
+EVENTS_OF_EVAL = "eval"
 # Also what the original leaves in its output folder.
 RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, EVAL_RESULTS, CONFUSION,
              TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json", "model.ckpt-*",
              ".writing-*", "*.tf_record", "*.tf_record.json", "events.out.tfevents.*",
-             "graph.pbtxt", "eval/events.out.tfevents.*")
+             "graph.pbtxt", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 
 def write_text(path: str, text: str) -> None:
@@ -84,6 +85,9 @@ def remove_run(folder: str) -> None:
     for pattern in RUN_FILES:
         for path in tf.io.gfile.glob(os.path.join(folder, pattern)):
             tf.io.gfile.remove(path)
+    evaluations = os.path.join(folder, EVENTS_OF_EVAL)
+    if tf.io.gfile.isdir(evaluations) and not tf.io.gfile.listdir(evaluations):
+        tf.io.gfile.rmtree(evaluations)
 
 
 def write_eval_results(folder: str, original: Mapping[str, Any], step: int,

@@ -18,7 +18,7 @@ from finetune.bert_config import BertConfig
 from finetune.config import RunConfig, label_list_problems
 from finetune.errors import UserError
 from finetune.features import label_problems
-from finetune.start import Start, choose_start
+from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
 from finetune.trainer import Plan
 
@@ -67,7 +67,7 @@ def check(config: RunConfig, processor: Any) -> Prepared:
         config = _with_model_files(config)
     bert_config, tokenizer = _model(config, problems)
     examples = _examples(config, processor, problems)
-    labels = _labels(config, processor, problems)
+    labels = _labels(config, processor, problems) if _has_model(config, problems) else None
     if labels:
         for split, rows in examples.items():
             problems += label_problems(rows, labels, require_labels=split != "test")
@@ -117,10 +117,10 @@ def _with_model_files(config: RunConfig) -> RunConfig:
 
 def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, Tokenizer | None]:
     bert_config = tokenizer = None
-    for flag in ("bert_config_file", "vocab_file"):
-        if not getattr(config, flag):
-            problems.append(f"--{flag} is required: none lies beside --init_checkpoint="
-                            f"{config.init_checkpoint or ''}")
+    if not problems:  # a wrong --init_checkpoint is one mistake, not three
+        problems += [f"--{flag} is required: none lies beside --init_checkpoint="
+                     f"{config.init_checkpoint or ''}"
+                     for flag in ("bert_config_file", "vocab_file") if not getattr(config, flag)]
     if config.bert_config_file:
         with _collected(problems):
             bert_config = BertConfig.from_json_file(config.bert_config_file)
@@ -140,6 +140,15 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
     elif config.vocab_file and config.init_checkpoint:
         problems += _other_vocabulary(config)
     return bert_config, tokenizer
+
+
+def _has_model(config: RunConfig, problems: list[str]) -> bool:
+    """Whether there is something to train or a trained classifier to run."""
+    before = len(problems)
+    if not config.do_train and not problems:
+        with _collected(problems):
+            check_head(config)
+    return len(problems) == before
 
 
 def _other_vocabulary(config: RunConfig) -> list[str]:
@@ -247,6 +256,13 @@ def _output_problems(config: RunConfig) -> list[str]:
     path = config.output_dir
     if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
         return [f"--output_dir={path}: is a file; name a folder"]
+    if checkpoint.exists(os.path.join(path, checkpoint.PRETRAINED)):
+        return [f"--output_dir={path}: holds a pre-trained checkpoint ({checkpoint.PRETRAINED}), "
+                "which no run may write over; name another folder"]
+    if config.overwrite_output_dir and config.init_checkpoint and os.path.realpath(
+            os.path.dirname(config.init_checkpoint)) == os.path.realpath(path):
+        return [f"--overwrite_output_dir would delete --init_checkpoint={config.init_checkpoint}; "
+                "name another --output_dir"]
     if "://" not in path and not os.access(_nearest_folder(path), os.W_OK):
         return [f"--output_dir={path}: {_nearest_folder(path)} cannot be written to"]
     return []

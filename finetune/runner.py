@@ -192,7 +192,7 @@ class Run:
         step = int(self._state.step.numpy())
         outputs.write_eval_results(config.output_dir, original, step, ours, classes, labels)
         outputs.write_confusion_matrix(config.output_dir, matrix, labels)
-        events = outputs.EventWriter(os.path.join(config.output_dir, "eval"))
+        events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, {**scores, "eval_accuracy": float(original["eval_accuracy"])})
         events.close()
         summary.scores(original, ours, classes, matrix, labels, step)

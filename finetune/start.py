@@ -1,9 +1,10 @@
 """Where a run's weights come from: its own output folder, --init_checkpoint, or chance."""
 
 import dataclasses
+import json
 import os
 
-from finetune import checkpoint, heads, model, outputs
+from finetune import checkpoint, heads, model, optimizer, outputs
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -26,22 +27,36 @@ class Start:
     notices: list[str]
 
 
+def check_head(config: RunConfig) -> None:
+    """Makes sure that a run without training has a trained classifier to run.
+
+    Raises:
+        UserError: there is no checkpoint, or it has no head; the original then answers at random.
+    """
+    prefix = checkpoint.chosen(config.output_dir) or config.init_checkpoint
+    if prefix is None:
+        raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
+                        f"{config.output_dir} holds no checkpoint and --init_checkpoint is not "
+                        "given")
+    if "output_weights" not in checkpoint.shapes(prefix):
+        raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
+                        "random; give a fine-tuned checkpoint, or --do_train")
+
+
 def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
     """Decides where the weights come from; reads shapes, no weights.
+
+    Without training, `check_head` has passed.
 
     As in the original, a checkpoint in output_dir comes before --init_checkpoint.
 
     Raises:
-        UserError: the checkpoint is of another model, or has no trained head where one is needed.
+        UserError: the checkpoint is of another model or of other labels.
     """
     own = None if config.overwrite_output_dir else checkpoint.latest(config.output_dir)
     if own:
         return _from_output_dir(config, bert_config, labels, own)
     if not config.init_checkpoint:
-        if not config.do_train:
-            raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
-                            f"{config.output_dir} holds no checkpoint and --init_checkpoint is "
-                            "not given")
         return Start(None, [], False, ["no --init_checkpoint: all weights start at random, as "
                                        "nothing pre-trained is given (expect poor scores)"])
     if config.do_train:
@@ -71,9 +86,8 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     if config.do_train:
         names += [name for name in model.slot_shapes(wanted) if name in held]
     else:
-        chosen = checkpoint.best(config.output_dir)
-        own = os.path.join(config.output_dir, chosen["checkpoint"]) if chosen else own
-    notices = []
+        own = checkpoint.chosen(config.output_dir)
+    notices = [] if config.do_train else _other_reading(config, config.output_dir)
     if config.init_checkpoint and not config.do_train:
         notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
     return Start(own, [name for name in names if name in held], config.do_train, notices)
@@ -105,7 +119,7 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
     if report.fresh:
         notices.append(f"not in the checkpoint, starting at random: {', '.join(report.fresh)}")
     deeper = {name.split("/")[2] for name in report.ignored
-              if name.startswith("bert/encoder/layer_")}
+              if name.startswith("bert/encoder/layer_") and not name.endswith(optimizer.SLOTS)}
     if deeper:
         notices.append(f"the checkpoint has {len(deeper)} layers more than bert_config.json asks "
                        "for; they are not used")
@@ -125,10 +139,6 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
 def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
     prefix = config.init_checkpoint
     held = checkpoint.shapes(prefix)
-    if "output_weights" not in held:
-        raise UserError(
-            f"--init_checkpoint={prefix}: has no trained head (output_weights), so its answers "
-            "would be random; give a fine-tuned checkpoint, or --do_train")
     wanted = model.variable_shapes(bert_config, len(labels))
     report = checkpoint.compare(held, wanted)
     if held["output_weights"][0] != len(labels):
@@ -138,4 +148,12 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
         raise UserError(checkpoint.start_problems(prefix, held, wanted)
                         or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
     names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
-    return Start(prefix, names, False, [])
+    return Start(prefix, names, False, _other_reading(config, os.path.dirname(prefix)))
+
+
+def _other_reading(config: RunConfig, folder: str) -> list[str]:
+    """Tells where texts are read otherwise than in training, if that run was one of ours."""
+    trained = json.loads(outputs.read_text(os.path.join(folder, outputs.RUN_CONFIG)) or "{}")
+    return [f"--{name} is {getattr(config, name)}, and was {trained[name]} when the checkpoint was "
+            "trained" for name in ("max_seq_length", "do_lower_case")
+            if name in trained and trained[name] != getattr(config, name)]

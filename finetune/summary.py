@@ -44,7 +44,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if text is None or not config.do_train:
         return []
     earlier, now = json.loads(text), config.as_dict()
-    aside = ("do_eval", "do_predict", "output_dir", "overwrite_output_dir")
+    aside = ("do_eval", "do_predict", "output_dir")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -96,7 +96,8 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
 
 def _lengths(table: FeatureTable, limit: int) -> str:
     lengths = table.summary
-    cut = f"{lengths.truncated} rows ({lengths.truncated / lengths.count:.1%}) cut to {limit}"
+    cut = (f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
+           f"cut to {limit}")
     return (f"tokens a row: half up to {lengths.p50}, 90 % up to {lengths.p90}, 99 % up to "
             f"{lengths.p99}, longest {lengths.max}; {cut if lengths.truncated else 'none cut'}")
 

@@ -113,15 +113,16 @@ class Delimited(DataProcessor):
         folder, file = data_dir or ".", self.files[name]
         if file:
             return os.path.join(data_dir or "", file)
+        if not os.path.isdir(folder):
+            raise DataError(f"--data_dir={folder}: there is no such folder")
         paths = self._candidates(name, data_dir)
         if len(paths) > 1:
             raise DataError(f"{folder}: {listed(map(os.path.basename, paths))} could all be the "
                             f"{name} split; say --{name}_file=... to choose one")
         if not paths:
             tried = ", ".join(f"{name}{extension}" for extension in FORMATS)
-            has = folder_content(folder) if os.path.isdir(folder) else "no files: it does not exist"
             raise DataError(f"{folder}: no file of the {name} split ({tried}); the folder has "
-                            f"{has}. Another name is given by --{name}_file")
+                            f"{folder_content(folder)}. Another name is given by --{name}_file")
         return paths[0]
 
     def _read(self, name: str, data_dir: str | None) -> tuple[list[InputExample], Report]:

@@ -66,6 +66,28 @@ def tiny_cased(tmp_path_factory):
     return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny_cased", cased=True)
 
 
+@pytest.fixture(scope="session")
+def tiny_config():
+    """BertConfig of the tiny checkpoints, with a vocabulary of 60 tokens."""
+    from finetune.bert_config import BertConfig
+
+    return BertConfig.from_dict({**TINY, "vocab_size": 60}, "tiny")
+
+
+@pytest.fixture(scope="session")
+def make_table():
+    """Makes a FeatureTable: row lengths -> random tokens below 60, labels 0, 1, 2, 0, ..."""
+    from finetune.records import FeatureTable
+
+    def make(*lengths):
+        random = np.random.default_rng(3)
+        ids, segments = random.integers([[1], [0]], [[60], [2]], (2, sum(lengths)), np.int32)
+        return FeatureTable(ids, segments, np.cumsum([0, *lengths]),
+                            np.arange(len(lengths), dtype=np.int32) % 3,
+                            np.ones(len(lengths), bool))
+    return make
+
+
 @pytest.fixture
 def issues(tmp_path):
     """Folder with train.tsv, dev.tsv, test.tsv: id, text, label; 15, 15 and 6 rows."""

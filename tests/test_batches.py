@@ -1,0 +1,72 @@
+"""Which rows make a batch, and their layout against arrays written by hand."""
+
+import numpy as np
+import pytest
+
+from finetune.batches import TrainingOrder, by_length, pack, pad
+from finetune.records import FeatureTable
+
+# Rows of 3, 1 and 2 tokens.
+TABLE = FeatureTable(
+    input_ids=np.array([11, 12, 13, 21, 31, 32], np.int32),
+    segment_ids=np.array([0, 0, 1, 0, 0, 1], np.int32), offsets=np.array([0, 3, 4, 6]),
+    label_ids=np.array([2, 0, 1], np.int32), is_real=np.ones(3, bool))
+
+
+def stream(rows, batch_size, seed, steps):
+    order = TrainingOrder(rows, batch_size, seed)
+    return np.concatenate([order.batch(step) for step in range(steps)])
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(10, 5), (10, 3), (7, 4), (3, 8), (1, 1)])
+def test_every_epoch_has_every_row_once(rows, batch_size):
+    steps = -(-3 * rows // batch_size)
+    places = stream(rows, batch_size, 1, steps)
+    assert len(places) == steps * batch_size
+    epochs = places[:3 * rows].reshape(3, rows)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), [range(rows)] * 3)
+
+
+def test_the_order_does_not_depend_on_the_batch_size():
+    np.testing.assert_array_equal(stream(10, 4, 1, 5), stream(10, 5, 1, 4))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    orders = [*stream(20, 20, 1, 3).reshape(3, 20), *stream(20, 20, 2, 3).reshape(3, 20),
+              np.arange(20)]
+    assert len({tuple(order) for order in orders}) == 7
+
+
+def test_any_step_can_be_the_first():
+    whole = TrainingOrder(10, 4, seed=1)
+    batches = [whole.batch(step) for step in range(8)]  # step 2 spans two epochs
+    for step in (7, 2, 5):
+        np.testing.assert_array_equal(TrainingOrder(10, 4, seed=1).batch(step), batches[step])
+        np.testing.assert_array_equal(whole.batch(step), batches[step])
+
+
+def test_by_length_is_longest_first_and_leaves_ties_in_order():
+    batches = [rows.tolist() for rows in by_length(np.array([2, 5, 2, 9, 5]), 2)]
+    assert batches == [[3, 1], [4, 0], [2]]
+
+
+def same(batch, *expected):
+    for name, ours, theirs in zip(batch._fields, batch, expected, strict=True):
+        assert ours.dtype == np.int32, name
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def test_pack():
+    same(pack(TABLE, np.array([2, 0])), [31, 32, 11, 12, 13], [0, 1, 0, 0, 1], [2, 3], [1, 2])
+    same(pack(TABLE, np.array([1])), [21], [0], [1], [0])
+    same(pack(TABLE, np.array([1, 1])), [21, 21], [0, 0], [1, 1], [0, 0])
+
+
+def test_pad():
+    same(pad(TABLE, np.array([2, 0]), 4), [[31, 32, 0, 0], [11, 12, 13, 0]],
+         [[0, 1, 0, 0], [0, 0, 1, 0]], [2, 3], [1, 2])
+
+
+def test_a_row_that_does_not_fit_is_not_cut_in_silence():
+    with pytest.raises(ValueError):
+        pad(TABLE, np.array([0]), 2)

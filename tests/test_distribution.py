@@ -1,0 +1,43 @@
+"""The device of a run, on a machine with a CPU alone."""
+
+import pytest
+import tensorflow as tf
+
+from finetune import distribution
+from finetune.config import RunConfig
+from finetune.errors import UserError
+
+no_gpu = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
+
+
+@no_gpu
+def test_the_cpu_is_the_default():
+    strategy = distribution.make_strategy(RunConfig())
+    assert strategy.num_replicas_in_sync == 1 and not distribution.is_tpu(strategy)
+    assert strategy.extended.worker_devices[0].endswith("CPU:0")
+
+
+@no_gpu
+def test_the_device_is_named(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    strategy = distribution.make_strategy(RunConfig())
+    assert distribution.describe(strategy) == "CPU, 3 cores (no GPU found)"
+
+
+@pytest.mark.parametrize(("flags", "name"), [({}, "local"), ({"tpu_name": "node-1"}, "node-1")])
+def test_a_tpu_that_is_not_there(monkeypatch, flags, name):
+    def resolver(tpu, **options):
+        assert tpu == name
+        raise RuntimeError("no such TPU\nsecond line")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
+    with pytest.raises(UserError) as caught:
+        distribution.make_strategy(RunConfig(use_tpu=True, **flags))
+    assert str(caught.value).startswith(
+        f"--use_tpu --tpu_name={name}: no TPU can be reached (no such TPU). ")
+
+
+def test_tensorflow_itself_finds_no_tpu():
+    with pytest.raises(UserError, match="--use_tpu --tpu_name=local: no TPU can be reached"):
+        distribution.make_strategy(RunConfig(use_tpu=True))
+    assert int(tf.constant(1) + 1) == 2  # and TensorFlow goes on working

@@ -1,0 +1,146 @@
+"""The encoder: padding and neighbours change nothing, first values, dropout, activations.
+
+That its numbers are the original's is the subject of parity/test_model_parity.py.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import bert_config, encoder
+from finetune.batches import pack, pad
+from finetune.encoder import Dropout, initial_value
+from finetune.layout import PackedLayout, PaddedLayout
+
+SEED = tf.constant([42, 7])
+
+
+@pytest.fixture(scope="module")
+def weights(tiny_config):
+    """Weights far from 0, so that nothing goes unnoticed."""
+    return {name: tf.constant(initial_value(name, shape, 0.3, 1))
+            for name, shape in bert_config.variable_shapes(tiny_config).items()}
+
+
+@pytest.fixture
+def encode(weights, tiny_config, make_table):
+    """Encodes rows of 7, 1 and 4 tokens, or some of them; `padded` is a width."""
+    table = make_table(7, 1, 4)
+
+    def run(*rows, padded=None, config=tiny_config, **options):
+        rows = np.array(rows or [0, 1, 2])
+        batch = pad(table, rows, padded) if padded else pack(table, rows)
+        lengths = tf.constant(batch.lengths)
+        layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths)
+        hidden = encoder.encode(weights, config, layout, batch.input_ids.reshape(-1),
+                                batch.segment_ids.reshape(-1), **options)
+        return layout, hidden
+    return run
+
+
+def real_tokens(layout, hidden):
+    return tf.boolean_mask(layout.unpack(hidden), layout.mask).numpy()
+
+
+@pytest.mark.parametrize("width", [7, 12, 40])
+def test_padding_changes_nothing(encode, weights, width):
+    layout, hidden = encode()
+    padded_layout, padded_hidden = encode(padded=width)
+    assert hidden.shape == (12, 16) and padded_hidden.shape == (3 * width, 16)
+    np.testing.assert_allclose(real_tokens(padded_layout, padded_hidden), hidden, atol=2e-6)
+    np.testing.assert_allclose(encoder.pool(weights, padded_layout.first(padded_hidden)),
+                               encoder.pool(weights, layout.first(hidden)), atol=2e-6)
+
+
+@pytest.mark.parametrize("padded", [None, 9])
+def test_a_row_does_not_depend_on_its_neighbours(encode, padded):
+    together = real_tokens(*encode(padded=padded))
+    alone = [real_tokens(*encode(row, padded=padded)) for row in range(3)]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=2e-6)
+    swapped = real_tokens(*encode(2, 1, 0, padded=padded))
+    np.testing.assert_allclose(swapped, np.concatenate(alone[::-1]), atol=2e-6)
+
+
+def test_all_layers_end_with_the_last(encode):
+    layers = encode(all_layers=True)[1]
+    assert len(layers) == 3
+    np.testing.assert_array_equal(layers[-1], encode()[1])
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("gelu", [-0.158808, 0.0, 1.954598]), ("relu", [0.0, 0.0, 2.0]),
+    ("tanh", [-0.761594, 0.0, 0.964028]), ("linear", [-1.0, 0.0, 2.0])])
+def test_activations(encode, tiny_config, name, expected):
+    values = encoder.ACTIVATIONS[name](tf.constant([-1.0, 0.0, 2.0]))
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    hidden = encode(config=dataclasses.replace(tiny_config, hidden_act=name))[1]
+    assert np.allclose(hidden, encode()[1], atol=1e-4) == (name == "gelu")
+
+
+def test_every_activation_of_the_configuration_is_there():
+    assert tuple(encoder.ACTIVATIONS) == bert_config.ACTIVATIONS
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("bert/pooler/dense/bias", 0.0), ("output_bias", 0.0),
+    ("bert/embeddings/LayerNorm/beta", 0.0), ("bert/embeddings/LayerNorm/gamma", 1.0)])
+def test_constant_first_values(name, value):
+    np.testing.assert_array_equal(initial_value(name, (5,), 0.02, 1), np.full(5, value, "f"))
+
+
+def test_first_values_are_a_normal_distribution_cut_at_two_deviations():
+    values = initial_value("bert/pooler/dense/kernel", (200, 200), 0.02, 1)
+    assert values.dtype == np.float32 and values.shape == (200, 200)
+    assert 0.0399 < np.abs(values).max() <= 0.04
+    assert abs(values.mean()) < 5e-4
+    assert values.std() == pytest.approx(0.8796 * 0.02, rel=0.02)  # of a normal one cut at 2
+
+
+def test_first_values_depend_on_name_and_seed_alone():
+    draws = [initial_value(name, (4, 4), 0.02, seed).tobytes()
+             for name in ("bert/pooler/dense/kernel", "output_weights") for seed in (1, 2)]
+    assert len(set(draws)) == 4
+    assert initial_value("output_weights", (4, 4), 0.02, 2).tobytes() == draws[-1]
+
+
+def test_dropout_zeroes_its_share_and_scales_the_rest():
+    ones = tf.ones([200, 500])
+    kept = Dropout(SEED)(ones, 0.3).numpy()
+    assert set(np.unique(kept)) == {np.float32(0.0), np.float32(1 / 0.7)}
+    assert (kept == 0).mean() == pytest.approx(0.3, abs=0.01)  # 7 standard deviations
+    assert Dropout(None)(ones, 0.3) is ones and Dropout(SEED)(ones, 0.0) is ones
+
+
+def test_masks_depend_on_seed_step_and_call():
+    def mask(dropout):
+        return dropout(tf.ones([64]), 0.5).numpy().tobytes()
+
+    dropout = Dropout(SEED)
+    first, second = mask(dropout), mask(dropout)
+    assert mask(Dropout(SEED)) == first
+    assert len({first, second, mask(Dropout(SEED + [0, 1])), mask(Dropout(SEED + [1, 0]))}) == 4
+
+
+@pytest.mark.parametrize(("hidden", "attention"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
+def test_both_dropout_rates_count_and_only_with_a_seed(encode, tiny_config, hidden, attention):
+    config = dataclasses.replace(tiny_config, hidden_dropout_prob=hidden,
+                                 attention_probs_dropout_prob=attention)
+    without, dropped, again = (encode(config=config, dropout_seed=seed)[1].numpy()
+                               for seed in (None, SEED, SEED))
+    np.testing.assert_array_equal(dropped, again)
+    assert np.array_equal(without, dropped) == (hidden == attention == 0.0)
+
+
+def test_dense_gather_has_the_gradient_of_gather():
+    table, indices = tf.random.stateless_normal([5, 3], [1, 1]), tf.constant([4, 0, 4, 2])
+    upstream = tf.random.stateless_normal([4, 3], [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(table)
+        ours, theirs = encoder.dense_gather(table, indices), tf.gather(table, indices)
+        scores = [tf.reduce_sum(values * upstream) for values in (ours, theirs)]
+    np.testing.assert_array_equal(ours, theirs)
+    gradients = [tape.gradient(score, table) for score in scores]
+    assert isinstance(gradients[0], tf.Tensor)
+    np.testing.assert_allclose(gradients[0], tf.convert_to_tensor(gradients[1]), rtol=1e-6)

@@ -1,0 +1,44 @@
+"""The classifier's head, by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import heads
+from finetune.encoder import Dropout
+
+SEED = tf.constant([42, 7])
+
+
+def test_names_and_shapes():
+    assert heads.variable_shapes(3, 16) == {"output_weights": (3, 16), "output_bias": (3,)}
+
+
+def test_logits_by_hand():
+    weights = {"output_weights": tf.constant([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]]),
+               "output_bias": tf.constant([0.0, 10.0, -1.0])}
+    logits = heads.classify(weights, tf.constant([[1.0, 1.0], [2.0, -4.0]]), None)
+    assert logits.numpy().tolist() == [[3.0, 9.0, 2.5], [-6.0, 14.0, 3.0]]
+
+
+def test_losses_by_hand():
+    logits = tf.constant([[0.0, 0.0], [0.0, np.log(3.0)], [1000.0, 0.0]])
+    np.testing.assert_allclose(heads.losses(logits, tf.constant([1, 0, 1])),
+                               [np.log(2), np.log(4), 1000.0], rtol=1e-6)
+
+
+def dropped_ones(width):
+    identity = {"output_weights": tf.eye(width), "output_bias": tf.zeros([width])}
+    return heads.classify(identity, tf.ones([64, width]), SEED).numpy()
+
+
+def test_a_tenth_of_the_pooled_output_is_dropped():
+    kept = dropped_ones(256)
+    assert set(np.unique(kept)) == {np.float32(0.0), np.float32(1 / 0.9)}
+    assert (kept == 0).mean() == pytest.approx(0.1, abs=0.015)  # 6 standard deviations
+
+
+@pytest.mark.xfail(strict=True, reason="classify counts its Dropout calls from 1 again")
+def test_the_mask_is_not_the_encoders_first():
+    embeddings = Dropout(SEED)(tf.ones([64, 32]), heads.HEAD_DROPOUT)
+    assert not np.array_equal(dropped_ones(32), embeddings)

@@ -1,0 +1,57 @@
+"""Predictions: in the order of the input, whatever the batches and the layout."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import model
+from finetune.batches import Batch, pack
+from finetune.predictor import Predictor
+
+LENGTHS = (4, 9, 1, 6, 9, 2, 4)
+
+
+@pytest.fixture(scope="module")
+def state(tiny_config):
+    weights = np.random.default_rng(5).standard_normal((3, 16)).astype("f")
+    return model.create(tiny_config, 3, 1, {"output_weights": weights}, training=False)
+
+
+@pytest.fixture(scope="module", params=[None, 12], ids=["packed", "padded"])
+def predictor(request, state, tiny_config):
+    return Predictor(state, tiny_config, request.param)
+
+
+@pytest.fixture(scope="module")
+def expected(state, tiny_config, make_table):
+    """Softmax and cross-entropy of every row by itself, in numpy."""
+    table, rows = make_table(*LENGTHS), []
+    for row in range(len(LENGTHS)):
+        batch = Batch(*map(tf.constant, pack(table, np.array([row]))))
+        logits = model.logits(state.weights, tiny_config, batch).numpy()[0]
+        rows.append(np.exp(logits) / np.exp(logits).sum())
+    rows = np.array(rows)
+    return rows, -np.log(rows[np.arange(len(rows)), table.label_ids])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
+def test_batches_and_layout_change_nothing(predictor, expected, make_table, batch_size):
+    found = predictor.predict(make_table(*LENGTHS), batch_size)
+    assert found.probabilities.dtype == found.losses.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities, expected[0], atol=1e-6)
+    np.testing.assert_allclose(found.losses, expected[1], atol=2e-6)
+    assert found.probabilities.std(axis=0).min() > 1e-4  # rows differ, so their order is tested
+
+
+def test_the_weights_of_the_moment_count(state, predictor, make_table):
+    table, bias = make_table(3, 5), state.weights["output_bias"]
+    assert predictor.answers_are_numbers(table, 8)
+    before = predictor.predict(table, 8).probabilities
+    try:
+        bias.assign([0.0, 50.0, 0.0])
+        assert predictor.predict(table, 8).probabilities.argmax(1).tolist() == [1, 1]
+        bias.assign([0.0, np.nan, 0.0])
+        assert not predictor.answers_are_numbers(table, 8)
+    finally:
+        bias.assign(tf.zeros_like(bias))
+    np.testing.assert_array_equal(predictor.predict(table, 8).probabilities, before)

@@ -1,0 +1,293 @@
+"""The documents are true: their commands run, their files and links exist, their flags are ours.
+
+Every fenced block of README.md and docs/*.md is of a kind known here, or the test fails:
+    bash            each command is run, or, if it needs a network, checked as far as one can
+    python PATH     a module of the reader's: written to PATH, and used by a command that follows
+    tsv, csv, jsonl, json PATH    a data file of the reader's: written to PATH and read
+    text PATH       what a run wrote to PATH: has the same columns or keys as here
+    text            something shown: a drawing, output of a script
+Commands run in a folder laid out as the reader's, with a tiny checkpoint in place of a real one.
+"""
+
+import dataclasses
+import fnmatch
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import typing
+
+import pytest
+
+import processors
+from finetune import catalogue, outputs
+from finetune.config import RunConfig
+from processors import registry
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [*DOCUMENTS, ROOT / "CHANGELOG.md"]
+SHORTER = ["--max_seq_length=24", "--num_train_epochs=0.4"]  # the last one given counts
+FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+# Flags that the documents name and that are not ours.
+FOREIGN = {
+    "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
+    "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
+    "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
+    "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
+    "resume_from_checkpoint"}
+
+
+class Block(typing.NamedTuple):
+    """A fenced block."""
+
+    where: str  # "README.md:12"
+    kind: str
+    path: str
+    text: str
+
+
+def blocks(document):
+    text = document.read_text(encoding="utf-8")
+    assert text.count("```") % 2 == 0, f"{document.name}: a block is not closed"
+    return [Block(f"{document.name}:{text.count(chr(10), 0, found.start()) + 1}", *found.groups())
+            for found in re.finditer(r"^```(\S*) ?(.*)\n((?:.*\n)*?)```$", text, re.M)]
+
+
+def table(document, heading):
+    """The cells of the rows below a heading, up to the next one."""
+    section = document.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows
+            if not set("".join(row)) <= set("-| ")][1:]
+
+
+def quickstart_arguments():
+    script = (ROOT / "scripts" / "quickstart.sh").read_text(encoding="utf-8")
+    command = script.split('"$python" run_classifier_custom.py')[1].split("\n\n")[0]
+    for name in ("data", "output"):
+        command = command.replace(f'"${name}"', re.search(rf"^{name}=(.*)$", script, re.M)[1])
+    return shlex.split(command.replace("\\\n", " "))
+
+
+# ---- the commands of a document, in their order
+
+
+@pytest.fixture
+def reader(tmp_path, tiny, tiny_cased, monkeypatch):
+    """A folder laid out as that of somebody who follows the documents; the current one."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "minilm").symlink_to(tiny)
+    (tmp_path / "checkpoints" / "cased_L-12_H-768_A-12").symlink_to(tiny_cased)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "data").mkdir()
+    rows = [f"{number}\t{number % 3}\ta\tSave the file {number}\n" for number in range(41)]
+    for name in ("train", "dev"):
+        (tmp_path / "data" / f"{name}.tsv").write_text("".join(rows))
+    (tmp_path / "data" / "test.tsv").write_text("0\tSave it\n1\tOpen the page\n")
+    questions = "DESC:manner How did it open ?\nENTY:food What is a caf\xe9 ?\n" * 90
+    for name in ("train_5500.label", "TREC_10.label"):
+        (tmp_path / name).write_bytes(questions.encode("latin1"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if (tmp_path / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_blocks(document, reader, main):
+    for block in blocks(document):
+        if block.kind in ("bash", "sh", "console"):
+            for command in commands(block.text):
+                run_command(command, block.where, main)
+        elif block.kind in ("python", "tsv", "csv", "jsonl", "json"):
+            assert block.path, f"{block.where}: say behind ```{block.kind} where it is saved"
+            path = reader / block.path
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+            later = document.read_text(encoding="utf-8").split(block.text)[1]
+            assert block.kind != "python" or f"={path.stem}:" in later, f"{block.where}: not run"
+        elif block.kind == "text":
+            if block.path:
+                check_shown(reader / block.path, block)
+        else:
+            pytest.fail(f"{block.where}: nothing here knows a block of kind {block.kind!r}")
+
+
+def commands(text):
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def run_command(command, where, main):
+    words = shlex.split(command, comments=True)
+    if words[:2] == ["python", "run_classifier_custom.py"]:
+        run_ours(words[2:], where, main)
+    elif words == ["scripts/quickstart.sh"]:
+        check_script(words, where)
+        run_ours(quickstart_arguments(), where, main)
+    elif re.fullmatch(r"scripts/\w+\.sh", words[0]):
+        check_script(words, where)
+    elif words[0] == "iconv":
+        subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
+    elif words == ["source", ".venv/bin/activate"]:
+        assert "${VENV:-$root/.venv}" in (ROOT / "scripts" / "setup.sh").read_text(), where
+    else:
+        pytest.fail(f"{where}: nothing here knows how to check {command!r}")
+
+
+def run_ours(arguments, where, main):
+    status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
+    assert status == 0, f"{where}: {error}"
+
+
+def check_script(words, where):
+    """A script that needs a network: it is there, it answers, it knows what it is told."""
+    script = ROOT / words[0]
+    assert os.access(script, os.X_OK), where
+    if words[1:] in ([], ["--list"]):
+        done = subprocess.run([script, *(words[1:] or ["--help"])], capture_output=True, text=True,
+                              env={**os.environ, "PYTHON": sys.executable})
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+        assert script.name in done.stdout or "minilm" in done.stdout, where
+    else:
+        assert script.name == "download_checkpoint.sh", where
+        catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])
+
+
+def check_shown(path, block):
+    assert path.is_file(), f"{block.where}: no run has written {block.path}"
+    shown, real = (shape(path, text) for text in (block.text, path.read_text(encoding="utf-8")))
+    assert shown <= real if path.name == "run.log" else shown == real, block.where
+
+
+def shape(path, text):
+    """What two files of the same kind have in common, whatever the numbers in them."""
+    lines = text.splitlines()
+    if path.suffix == ".json":
+        return keys(json.loads(text))
+    if path.name == "run.log":
+        return {re.sub(r"^\d+-\d+-\d+ \S+ INFO +", "", line).split()[0] for line in lines}
+    if path.name == "eval_results.txt":
+        return [line.split(" = ")[0] for line in lines]
+    return re.sub(r"\d[\d.]*(e-\d+)?", "#", lines[0])
+
+
+def keys(value):
+    if isinstance(value, list):
+        return [keys(each) for each in value[:1]]
+    return {key: keys(each) for key, each in value.items()} if isinstance(value, dict) else None
+
+
+# ---- what the documents say of files and flags
+
+
+def test_the_quickstart_of_the_outputs_page_is_the_script_s():
+    [command] = commands(blocks(ROOT / "docs" / "outputs.md")[0].text)
+    assert shlex.split(command)[2:] == quickstart_arguments()
+
+
+def test_the_same_rows_in_each_format(reader):
+    found = []
+    for block in blocks(ROOT / "docs" / "data.md"):
+        if block.kind in ("tsv", "csv", "jsonl", "json"):
+            path = reader / block.path
+            path.parent.mkdir()
+            path.write_text(block.text)
+            examples = processors.get("delimited")().get_train_examples(str(path.parent))
+            found.append([(each.text_a, each.label, each.row_id) for each in examples])
+    assert len(found) == 4
+    assert all(len(each) == 3 and each == found[0] for each in found)
+
+
+def test_the_processor_of_the_readme_can_be_registered(monkeypatch):
+    monkeypatch.setattr(registry, "_by_name", dict(registry._by_name))
+    [code] = [block.text for block in blocks(ROOT / "README.md") if block.path == "my_tasks.py"]
+    assert len(code.split("\n\n\n")[1].splitlines()) <= 10
+    exec(code.replace("Split, ", "register, Split, ").replace("\nclass", "\n@register\nclass"), {})
+    assert processors.get("issue-pairs").__name__ == "IssuePairs"
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere_and_flags_exist(document):
+    text = re.sub(r"--[\w, ]+-->", "", document.read_text(encoding="utf-8"))  # no arrows
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        assert link.startswith("https://") or (document.parent / link).exists(), link
+    named = {name.removeprefix("no") for name in re.findall(r"(?<![\w-])--(\w+)", text)}
+    assert not named - set(FIELDS) - FOREIGN
+
+
+def test_the_flags_page_is_the_program_s():
+    page, groups = ROOT / "docs" / "flags.md", {}
+    for field in FIELDS.values():
+        groups.setdefault(field.metadata["group"], []).append(flag_row(field))
+    for group, rows in groups.items():
+        written = [f"| {' | '.join(row)} |" for row in table(page, group)]
+        assert written == rows, "docs/flags.md has to say:\n" + "\n".join(rows)
+    readme = table(ROOT / "README.md", "Flags")
+    assert [group for group, _ in readme] == list(groups)
+    for group, flags in readme:
+        assert {FIELDS[name].metadata["group"] for name in re.findall(r"--(\w+)", flags)} == {group}
+
+
+def flag_row(field):
+    data = field.metadata
+    default = "" if field.default is None else f"`{str(field.default).lower()}`"
+    choices = f" One of: {', '.join(data['choices'])}." if data["choices"] else ""
+    mark = " *" if data["original"] else ""
+    return f"| `--{field.name}`{mark} | {default} | {data['help']}{choices} |"
+
+
+def test_every_file_of_a_run_is_in_the_readme(tmp_path, tiny, issues, main):
+    listed = {name for row in table(ROOT / "README.md", "What a run writes")
+              for name in re.findall("`([^`]+)`", row[0])}
+    # No run of ours ends with these; a killed one or the original may have left them.
+    assert listed == set(outputs.RUN_FILES) - {".writing-*", "graph.pbtxt"}
+    folder = tmp_path / "out"
+    status, error = main(
+        f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={folder}", *SHORTER,
+        "--do_train", "--do_eval", "--do_predict", "--train_batch_size=1", "--eval_every_steps=2")
+    assert status == 0, error
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    for name in written:
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in listed), name
+    for pattern in listed:
+        assert fnmatch.filter(written, pattern), f"no run writes {pattern}"
+
+
+# ---- the messages of the troubleshooting table
+
+MESSAGES = {
+    "is not one of": ["--labels=bug,feature", "--do_train"],
+    "nothing tells whether the first line is a header":
+        ["--text_column=1", "--label_column=2", "--do_train"],
+    "--do_lower_case=True does not suit": ["--init_checkpoint={cased}", "--do_train"],
+    "holds a classifier of": ["--output_dir={trained}", "--labels=bug,feature", "--do_train"],
+    "has no trained head (output_weights)": ["--labels=bug,feature,question", "--do_eval"],
+    "not utf-8: byte 0x": ["--train_file=latin1.tsv", "--do_train"],
+    "training is complete": ["--output_dir={trained}", "--do_train"],
+    "dev rows were predicted": ["--output_dir={trained}", "--do_eval"],
+}
+
+
+def test_messages_of_the_readme_are_the_program_s(tmp_path, tiny, tiny_cased, issues, main):
+    rows = table(ROOT / "README.md", "When something is refused or looks wrong")
+    assert len(rows) == len(MESSAGES)
+    shutil.copy(issues / "train.tsv", issues / "latin1.tsv")
+    with open(issues / "latin1.tsv", "ab") as file:
+        file.write("t\tcaf\xe9\tbug\n".encode("latin1"))
+    paths = {"cased": tiny_cased, "trained": tmp_path / "trained"}
+    usual = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={tmp_path / 'o'}",
+             "--train_batch_size=4", *SHORTER]
+    assert main(*usual, "--do_train", f"--output_dir={paths['trained']}")[0] == 0
+    for (shown, _), (message, arguments) in zip(rows, MESSAGES.items(), strict=True):
+        assert message in shown
+        assert message in main(*usual, *(each.format(**paths) for each in arguments))[1]

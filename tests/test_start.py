@@ -1,0 +1,228 @@
+"""Every way a run can start: its own folder, --init_checkpoint, chance; and every refusal."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from finetune import checkpoint, model, outputs, start
+from finetune.bert_config import variable_shapes
+from finetune.config import RunConfig
+from finetune.errors import UserError
+
+LABELS = ["bug", "feature", "question"]
+HEAD = ["output_weights", "output_bias"]
+
+
+def zeros(shapes, without=()):
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()
+            if not name.startswith(tuple(without))}
+
+
+@pytest.fixture
+def own(tmp_path, tiny_config):
+    """Writes checkpoints as a training run leaves them in output_dir."""
+    def write(step=3, labels=3, without=("nothing",), config=tiny_config):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        shapes = model.variable_shapes(config, labels)
+        tensors = zeros({**shapes, **model.slot_shapes(shapes)}, without)
+        folder = checkpoint.Folder(str(tmp_path / "out"), 5)
+        return folder.write(step, {**tensors, "global_step": np.int64(step)}), folder
+    return write
+
+
+@pytest.fixture
+def given(tmp_path, tiny_config):
+    """Writes a checkpoint for --init_checkpoint: an encoder, or with labels a classifier."""
+    def write(labels=0, without=("nothing",), config=tiny_config, **more):
+        (tmp_path / "given").mkdir()
+        prefix = str(tmp_path / "given/bert_model.ckpt")
+        shapes = model.variable_shapes(config, labels) if labels else variable_shapes(config)
+        checkpoint.save(prefix, {**zeros(shapes, without), **more})
+        return prefix
+    return write
+
+
+@pytest.fixture
+def choose(tmp_path, tiny_config):
+    def run(labels=LABELS, **settings):
+        config = RunConfig(**{"output_dir": str(tmp_path / "out"), "do_train": True,
+                              "bert_config_file": "tiny.json", **settings})
+        return start.choose_start(config, tiny_config, labels)
+    return run
+
+
+@pytest.fixture
+def refused(choose):
+    """Returns the only problem of a start that is refused."""
+    def run(*arguments, **settings):
+        with pytest.raises(UserError) as caught:
+            choose(*arguments, **settings)
+        problem, = caught.value.problems
+        return problem
+    return run
+
+
+PREDICT = {"do_train": False, "do_predict": True}
+
+
+def test_chance(choose):
+    chosen = choose()
+    assert (chosen.prefix, chosen.names, chosen.resumed) == (None, [], False)
+    assert chosen.notices[0].startswith("no --init_checkpoint: all weights start at random")
+
+
+def test_nothing_to_predict_with(refused, tmp_path):
+    assert refused(**PREDICT) == (
+        f"there is nothing to evaluate or predict with: --output_dir={tmp_path / 'out'} holds no "
+        "checkpoint and --init_checkpoint is not given")
+
+
+def test_from_a_pre_trained_encoder(choose, given, tiny_config):
+    prefix = given()
+    assert choose(init_checkpoint=prefix) == start.Start(
+        prefix, list(variable_shapes(tiny_config)), False, [])
+
+
+def test_a_pooler_may_be_missing_and_is_named(choose, given):
+    chosen = choose(init_checkpoint=given(without=["bert/pooler"]))
+    assert not any(name.startswith("bert/pooler") for name in chosen.names)
+    assert chosen.notices == ["not in the checkpoint, starting at random: "
+                              "bert/pooler/dense/kernel, bert/pooler/dense/bias"]
+
+
+def test_another_encoder_is_refused(refused, given):
+    problem = refused(init_checkpoint=given(without=["bert/encoder/layer_1"]))
+    assert problem.endswith("lacks 16 of 39 variables that bert_config.json asks for, first "
+                            "bert/encoder/layer_1/attention/self/query/kernel")
+
+
+def test_layers_that_are_not_used_are_told(choose, given, tiny_config):
+    deep = dataclasses.replace(tiny_config, num_hidden_layers=5)
+    assert choose(init_checkpoint=given(config=deep)).notices == [
+        "the checkpoint has 3 layers more than bert_config.json asks for; they are not used"]
+
+
+@pytest.mark.xfail(strict=True, reason="adam_m and adam_v of layers count as layers")
+def test_the_optimizers_slots_are_no_layers(choose, own, tmp_path):
+    prefix, _ = own()
+    chosen = choose(init_checkpoint=prefix, output_dir=str(tmp_path / "elsewhere"))
+    assert not any("layers more" in notice for notice in chosen.notices)
+
+
+@pytest.mark.parametrize(("trained", "written", "reused"), [
+    (3, LABELS, True), (3, None, True), (3, ["a", "b", "c"], False), (3, LABELS[::-1], False),
+    (2, None, False)])
+def test_a_trained_head_is_used_if_its_labels_are_these(choose, given, tmp_path, trained, written,
+                                                        reused):
+    prefix = given(labels=trained)
+    if written:
+        (tmp_path / "given/labels.txt").write_text("\n".join(written) + "\n")
+    chosen = choose(init_checkpoint=prefix)
+    assert (set(HEAD) <= set(chosen.names)) == (chosen.names[-2:] == HEAD) == reused
+    assert chosen.notices == ["the checkpoint's trained head is the starting point" if reused else
+                              f"the checkpoint's head ({trained} labels) is of other labels; a "
+                              "new one starts at random"]
+
+
+def test_half_a_head_is_none(choose, given):
+    assert not set(HEAD) & set(choose(init_checkpoint=given(3, without=["output_bias"])).names)
+
+
+@pytest.mark.parametrize("more", [{}, {"global_step": np.int64(9)}])
+def test_predicting_with_a_trained_checkpoint(choose, given, tiny_config, more):
+    prefix = given(3, **more)
+    assert choose(init_checkpoint=prefix, **PREDICT) == start.Start(
+        prefix, [*model.variable_shapes(tiny_config, 3), *more], False, [])
+
+
+@pytest.mark.parametrize(("checkpoint_of", "says"), [
+    ({}, "has no trained head (output_weights), so its answers would be random; give a fine-tuned "
+         "checkpoint, or --do_train"),
+    ({"labels": 2}, "is a classifier of 2 labels, this run has 3"),
+    ({"labels": 3, "without": ["bert/pooler"]},
+     "lacks bert/pooler/dense/kernel, bert/pooler/dense/bias"),
+    ({"labels": 3, "without": ["bert/embeddings/LayerNorm"]},
+     "lacks 2 of 41 variables that bert_config.json asks for, first "
+     "bert/embeddings/LayerNorm/beta")])
+def test_what_cannot_predict(refused, given, checkpoint_of, says):
+    prefix = given(**checkpoint_of)
+    assert refused(init_checkpoint=prefix, **PREDICT) == f"--init_checkpoint={prefix}: {says}"
+
+
+def test_the_own_folder_comes_before_init_checkpoint(choose, own, given, tiny_config):
+    prefix, _ = own()
+    shapes = model.variable_shapes(tiny_config, 3)
+    chosen = choose(init_checkpoint=given())
+    assert (chosen.prefix, chosen.resumed, chosen.notices) == (prefix, True, [])
+    assert set(chosen.names) == {*shapes, *model.slot_shapes(shapes), "global_step"}
+
+
+def test_overwriting_ignores_the_own_folder(choose, own, given):
+    own(labels=2)
+    prefix = given()
+    assert choose(init_checkpoint=prefix, overwrite_output_dir=True).prefix == prefix
+
+
+def test_training_goes_on_where_slots_are_missing(choose, own, tiny_config):
+    own(without=["output_bias/adam"])
+    chosen = choose()
+    assert chosen.resumed and "output_bias" in chosen.names
+    assert not {"output_bias/adam_m", "output_bias/adam_v"} & set(chosen.names)
+
+
+def test_predicting_takes_no_slots_and_says_that_init_checkpoint_is_not_used(choose, own,
+                                                                             tiny_config):
+    prefix, _ = own()
+    chosen = choose(init_checkpoint="other.ckpt", **PREDICT)
+    assert set(chosen.names) == {*model.variable_shapes(tiny_config, 3), "global_step"}
+    assert not chosen.resumed
+    assert chosen.notices == [f"--init_checkpoint=other.ckpt is not used: {prefix} is there"]
+
+
+def test_predicting_takes_the_best_and_training_the_newest(choose, own):
+    best, folder = own(3)
+    folder.note_evaluation(3, "accuracy", 0.9)
+    newest, _ = own(6)
+    assert choose(**PREDICT).prefix == best
+    assert choose().prefix == newest
+
+
+@pytest.mark.parametrize("mode", [{}, PREDICT])
+@pytest.mark.parametrize(("held", "says"), [
+    ({"labels": 2}, "holds a classifier of 2 labels; this run has 3: "),
+    ({"without": ["bert/encoder/layer_1/output"]},
+     "holds another model than --bert_config_file=tiny.json describes (4 variables differ, first "
+     "bert/encoder/layer_1/output/dense/kernel): "),
+    ({"without": HEAD}, "holds another model than --bert_config_file=tiny.json describes (2 "
+                        "variables differ, first output_weights): ")])
+def test_an_own_folder_of_another_model_is_refused(refused, own, tmp_path, mode, held, says):
+    own(**held)
+    assert refused(**mode) == (
+        f"--output_dir={tmp_path / 'out'} {says}name another --output_dir, or give "
+        "--overwrite_output_dir to delete it")
+
+
+def test_an_own_folder_of_other_widths_is_refused(refused, own, tiny_config):
+    own(config=dataclasses.replace(tiny_config, max_position_embeddings=41))
+    assert "(1 variables differ, first bert/embeddings/position_embeddings)" in refused()
+
+
+def test_copies_of_an_earlier_run_have_to_be_the_same(choose, refused, own, tmp_path,
+                                                      tiny_config):
+    prefix, _ = own()
+    vocabulary, out = tmp_path / "vocab.txt", tmp_path / "out"
+    vocabulary.write_text("[PAD]\na\n")
+    (out / outputs.BERT_CONFIG).write_text(tiny_config.to_json())
+    shutil.copy(vocabulary, out / outputs.VOCABULARY)
+    assert choose(vocab_file=str(vocabulary)).prefix == prefix
+    vocabulary.write_text("[PAD]\nb\n")
+    assert refused(vocab_file=str(vocabulary)).startswith(
+        f"--output_dir={out} was trained with another vocabulary than --vocab_file={vocabulary}: ")
+    shutil.copy(vocabulary, out / outputs.VOCABULARY)
+    other = dataclasses.replace(tiny_config, hidden_act="relu")
+    (out / outputs.BERT_CONFIG).write_text(other.to_json())
+    assert refused(vocab_file=str(vocabulary)).startswith(
+        f"--output_dir={out} was trained with another configuration than "
+        "--bert_config_file=tiny.json: ")

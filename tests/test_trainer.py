@@ -1,0 +1,173 @@
+"""The training loop: every weight learns, and a run that was killed ends with the same bits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import checkpoint, model, trainer
+from finetune.batches import TrainingOrder, pack
+from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.trainer import Plan, Trainer
+
+CPU = tf.distribute.OneDeviceStrategy("CPU:0")
+
+
+class Events(dict):
+    """Stands for outputs.EventWriter: step -> name -> value."""
+
+    def write(self, step, values):
+        self.setdefault(step, {}).update(values)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def script(*values):
+    """An evaluation that gives these accuracies, then is killed."""
+    values = iter(values)
+
+    def evaluate():
+        value = next(values, None)
+        if value is None:
+            raise Killed
+        return {"accuracy": value, "loss": -value}
+    return evaluate
+
+
+def everything(prefix):
+    return checkpoint.read(prefix, list(checkpoint.shapes(prefix)))
+
+
+def steps_in(folder):
+    return checkpoint.Folder(folder, 0).steps()
+
+
+@pytest.fixture(scope="module")
+def bert(tiny_config):
+    """One layer, with the dropout of the paper."""
+    return dataclasses.replace(tiny_config, num_hidden_layers=1)
+
+
+@pytest.fixture
+def train(tmp_path, bert, make_table, monkeypatch):
+    """Trains rows of 1 to 10 tokens in tmp_path/<name>, going on from what lies there."""
+    def run(steps, evaluate=None, values=None, metric="accuracy", name="out", kill_at=None,
+            **settings):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        config = RunConfig(output_dir=str(folder), train_batch_size=4, **settings)
+        prefix = checkpoint.latest(config.output_dir)
+        if prefix:
+            values = everything(prefix)
+        state, events = model.create(bert, 3, config.seed, values or {}, training=True), Events()
+
+        class Order(TrainingOrder):
+            def batch(self, step):
+                if step == kill_at:
+                    raise Killed
+                return super().batch(step)
+
+        monkeypatch.setattr(trainer, "TrainingOrder", Order)
+        loop = Trainer(CPU, state, bert, config, Plan(steps, 0), make_table(*range(1, 11)),
+                       evaluate, metric)
+        return loop.run(events), events, config.output_dir
+    return run
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "epochs", "warmup", "plan"), [
+    (3668, 32, 3.0, 0.1, Plan(343, 34)), (8551, 32, 3.0, 0.1, Plan(801, 80)),
+    (100, 32, 1.5, 0.5, Plan(4, 2)), (10, 4, 1.0, 0.0, Plan(2, 0)), (10, 32, 3.0, 0.1, Plan(0, 0))])
+def test_plan(rows, batch_size, epochs, warmup, plan):
+    config = RunConfig(train_batch_size=batch_size, num_train_epochs=epochs,
+                       warmup_proportion=warmup)
+    assert Plan.of(config, rows) == plan
+
+
+def test_one_step_changes_every_variable(bert, make_table):
+    state = model.create(bert, 3, 1, {}, training=True)
+    before = {name: variable.numpy() for name, variable in state.variables().items()}
+    config = RunConfig(train_batch_size=3)
+    step = trainer.make_step(CPU, state, bert, config, Plan(10, 0))
+    loss, norm = step(pack(make_table(5, 1, 9), np.arange(3)))
+    assert float(loss) == pytest.approx(np.log(3), rel=0.05) and float(norm) > 0
+    for name, variable in state.variables().items():
+        assert np.isfinite(variable).all() and not np.array_equal(variable, before[name]), name
+    assert int(state.step) == 1
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(train):
+    settings = {"save_checkpoints_steps": 2, "learning_rate": 0.01}
+    losses, _, whole = train(7, name="whole", **settings)
+    with pytest.raises(Killed):
+        train(7, kill_at=5, **settings)
+    resumed, _, folder = train(7, **settings)
+    assert resumed == losses[4:] and len(set(losses)) == 7
+    expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
+    assert len(expected) == len(found) == 3 * 25 + 1 and expected["global_step"] == 7
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, name)
+
+
+@pytest.mark.parametrize(("settings", "evaluate", "saved"), [
+    ({"save_checkpoints_steps": 2}, None, [2, 4, 5]),
+    ({"save_checkpoints_steps": 100}, None, [5]),
+    ({"save_checkpoints_steps": 2, "eval_every_steps": 3}, script(0.5, 0.6), [2, 3, 4, 5]),
+    ({"save_checkpoints_steps": 2, "keep_checkpoint_max": 1, "eval_every_steps": 3},
+     script(0.6, 0.5), [3, 5])])
+def test_when_checkpoints_are_written(train, settings, evaluate, saved):
+    assert steps_in(train(5, evaluate, **settings)[2]) == saved
+
+
+def test_what_goes_to_tensorboard(train):
+    losses, events, _ = train(5, script(0.5, 0.75), log_every_steps=2, eval_every_steps=4,
+                              learning_rate=0.1)
+    assert {step: set(values) for step, values in events.items()} == {
+        2: {"loss", "learning_rate"}, 5: {"loss", "learning_rate", "dev/accuracy", "dev/loss"},
+        4: {"loss", "learning_rate", "dev/accuracy", "dev/loss"}}
+    assert events[4]["loss"] == pytest.approx(np.mean(losses[2:4]))
+    assert events[4]["learning_rate"] == pytest.approx(0.1 * (1 - 3 / 5))  # of the fourth step
+    assert events[4]["dev/accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(("values", "metric", "patience", "made", "best"), [
+    ([0.5, 0.6, 0.6, 0.6], "accuracy", 2, 4, 2), ([0.5, 0.4], "accuracy", 1, 2, 1),
+    ([0.5, 0.4, 0.3, 0.2, 0.1, 0.0], "accuracy", 0, 6, 1),
+    ([0.1, 0.3, 0.2, 0.1], "loss", 2, 4, 2)])  # the script's loss is minus its accuracy
+def test_early_stopping(train, values, metric, patience, made, best):
+    settings = {"eval_every_steps": 1, "early_stopping_patience": patience, "metric": metric}
+    losses, _, folder = train(6, script(*values), **settings)
+    assert len(losses) == made and steps_in(folder)[-1] == made
+    record = checkpoint.best(folder)
+    assert (record["step"], record["metric"], record["evaluated"]) == (best, metric, made)
+    if made < 6:  # the same command again does not go on
+        assert train(6, script(), **settings)[0] == []
+
+
+def test_an_evaluation_that_a_kill_prevented_is_made_up_for(train):
+    with pytest.raises(Killed):
+        train(4, script(0.5), eval_every_steps=2, save_checkpoints_steps=1)
+    _, events, folder = train(6, script(0.9, 0.6), eval_every_steps=2)
+    assert checkpoint.best(folder)["step"] == 4
+    assert events[4]["dev/accuracy"] == 0.9 and events[6]["dev/accuracy"] == 0.6
+
+
+def test_training_that_diverges_stops_and_writes_nothing(train, tmp_path):
+    with pytest.raises(UserError) as caught:
+        train(3, values={"output_bias": np.full(3, np.nan, "f")}, learning_rate=0.5)
+    problem, = caught.value.problems
+    assert problem.startswith("step 1: the loss is nan") and "--learning_rate=0.5" in problem
+    assert "Last checkpoint kept: None" in problem
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_last_checkpoint_before_diverging_stays(train, tmp_path):
+    with pytest.raises(UserError) as caught:
+        train(3, learning_rate=1e30, save_checkpoints_steps=1)
+    kept = str(tmp_path / "out/model.ckpt-1")
+    assert f"Last checkpoint kept: {kept}. " in str(caught.value)
+    assert checkpoint.latest(str(tmp_path / "out")) == kept
+    assert all(np.isfinite(value).all() for value in everything(kept).values())
