@@ -40,7 +40,8 @@ class BertConfig:
             with tf.io.gfile.GFile(path) as file:
                 fields = json.loads(file.read())
         except (tf.errors.OpError, OSError) as error:
-            raise UserError(f"{flag}: cannot be read: no such file") from error
+            reason = " ".join(str(getattr(error, "message", error)).split())
+            raise UserError(f"{flag}: cannot be read: {reason}") from error
         except ValueError as error:
             raise UserError(f"{flag}: is not JSON: {error}") from error
         return cls.from_dict(fields, flag)

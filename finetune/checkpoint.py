@@ -21,6 +21,8 @@ from finetune.errors import UserError
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"
 WRITING = ".writing-"
+# What TensorFlow's reader raises for a file that is cut, altered or none of its own.
+UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
 
 
@@ -104,7 +106,7 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
     """
     try:
         reader = tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: "
                         f"{' '.join(str(error).split())}") from error
     return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
@@ -121,7 +123,7 @@ def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
     for name in names:
         try:
             values[name] = reader.get_tensor(name)
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{prefix}: {name} is damaged and cannot be read: "
                             f"{' '.join(str(error).split())[:200]}") from error
     return values
@@ -199,7 +201,8 @@ class Folder:
         """Writes model.ckpt-<step>, names it in `checkpoint`, and deletes what is too old."""
         prefix = os.path.join(self._path, f"model.ckpt-{step}")
         save(prefix, tensors)
-        kept = sorted({*self.steps(), step})
+        # What was just written counts as the newest, whatever older runs left here.
+        kept = sorted({*self.steps(), step}, key=lambda other: (other == step, other))
         if self._keep:
             kept = kept[-self._keep:]
         self._name_newest(prefix, kept)
@@ -223,7 +226,7 @@ class Folder:
             Whether it is the best so far.
         """
         record = best(self._path)
-        better = record is None or (
+        better = record is None or record["metric"] != metric or (
             value < record["value"] if metric == "loss" else value > record["value"])
         if better:
             record = {"checkpoint": f"model.ckpt-{step}", "step": step, "metric": metric,

@@ -5,8 +5,8 @@ dict of name -> variable, so that one function serves training, evaluation, expo
 
     weights = {name: tf.Variable(...) for name in variable_shapes(config)}
     layout = PackedLayout(lengths)
-    hidden = encoder.encode(weights, config, layout, input_ids, segment_ids)     # [T, H]
-    pooled = encoder.pool(weights, layout.first(hidden))                         # [B, H]
+    hidden = encode_cls(weights, config, layout, input_ids, segment_ids, Dropout(None))  # [B, H]
+    pooled = pool(weights, hidden)                                                       # [B, H]
 
 Letters: B batch, S longest length, T tokens, H hidden, N heads, D head width, I intermediate.
 """
@@ -117,56 +117,104 @@ def dense_gather(table: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, Calla
 
 
 def attention(weights: Weights, config: BertConfig, layout: Layout, scope: str,
-              hidden: tf.Tensor, dropout: Dropout) -> tf.Tensor:
-    """Multi-head self-attention (arXiv:1706.03762), float32[T, H] -> float32[T, H].
+              hidden: tf.Tensor, dropout: Dropout, cls_only: bool) -> tf.Tensor:
+    """Multi-head self-attention (arXiv:1706.03762).
 
-    Every token attends to all tokens of its own row. Padding gets -10000 before the softmax, which
+    A token attends to all tokens of its own row. Padding gets -10000 before the softmax, which
     leaves it exactly 0.
+
+    Args:
+        hidden: float32[T, H].
+        cls_only: only the first token of each row asks; F, the places that ask, is then 1 and not
+            S.
+
+    Returns:
+        float32[T, H]; with cls_only float32[B, H].
     """
     heads, width = config.num_attention_heads, config.hidden_size // config.num_attention_heads
-    parts = ("query", "key", "value")
-    kernel = tf.concat([weights[f"{scope}/{part}/kernel"] for part in parts], 1)       # [H, 3H]
-    bias = tf.concat([weights[f"{scope}/{part}/bias"] for part in parts], 0)           # [3H]
-    projected = layout.unpack(tf.nn.bias_add(tf.matmul(hidden, kernel), bias))         # [B, S, 3H]
-    split = tf.reshape(projected, [layout.batch, layout.length, 3, heads, width])
-    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=3)      # [B, N, S, D]
-    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))      # [B, N, S, S]
+    inner = [f"{scope}/{part}" for part in ("query", "key", "value")]
+    if cls_only:
+        asking = _project(weights, inner[:1], layout.first(hidden))                    # [B, H]
+        keys = layout.unpack(_project(weights, inner[1:], hidden))                     # [B, S, 2H]
+        (query,), (key, value) = (_by_head(x, layout.batch, heads, width) for x in (asking, keys))
+    else:
+        joined = layout.unpack(_project(weights, inner, hidden))                       # [B, S, 3H]
+        query, key, value = _by_head(joined, layout.batch, heads, width)         # [B, N, S, D] each
+    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))      # [B, N, F, S]
     padding = (1.0 - tf.cast(layout.mask, tf.float32)) * -10000.0                      # [B, S]
     probabilities = tf.nn.softmax(scores + padding[:, None, None, :])
     probabilities = dropout(probabilities, config.attention_probs_dropout_prob)
-    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])            # [B, S, N, D]
+    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])            # [B, F, N, D]
+    if cls_only:
+        return tf.reshape(context, [layout.batch, config.hidden_size])                 # [B, H]
     return layout.pack(tf.reshape(
         context, [layout.batch, layout.length, config.hidden_size]))                   # [T, H]
 
 
+def _project(weights: Weights, scopes: list[str], x: tf.Tensor) -> tf.Tensor:
+    """Several dense layers on one input as one product: float32[T, H] -> float32[T, parts * H]."""
+    kernel = tf.concat([weights[f"{scope}/kernel"] for scope in scopes], 1)
+    bias = tf.concat([weights[f"{scope}/bias"] for scope in scopes], 0)
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+def _by_head(x: tf.Tensor, batch: tf.Tensor | int, heads: int, width: int) -> list[tf.Tensor]:
+    """float32[B, F, parts * H] -> `parts` tensors float32[B, N, F, D]."""
+    parts = x.shape[-1] // (heads * width)
+    split = tf.reshape(x, [batch, -1, parts, heads, width])
+    return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=parts)
+
+
+def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scope: str,
+                      hidden: tf.Tensor, dropout: Dropout, cls_only: bool) -> tf.Tensor:
+    """One layer: attention and feed-forward, each with its residual and LayerNorm.
+
+    Returns:
+        float32[T, H]; with cls_only float32[B, H], the layer's output for [CLS] alone.
+    """
+    rate = config.hidden_dropout_prob
+    context = attention(weights, config, layout, f"{scope}/attention/self", hidden, dropout,
+                        cls_only)
+    residual = layout.first(hidden) if cls_only else hidden
+    context = dropout(dense(weights, f"{scope}/attention/output/dense", context), rate)
+    attended = layer_norm(weights, f"{scope}/attention/output", context + residual)
+    inner = ACTIVATIONS[config.hidden_act](
+        dense(weights, f"{scope}/intermediate/dense", attended))                       # [T, I]
+    output = dropout(dense(weights, f"{scope}/output/dense", inner), rate)
+    return layer_norm(weights, f"{scope}/output", output + attended)
+
+
 def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
-           segment_ids: tf.Tensor, dropout_seed: tf.Tensor | None = None,
-           all_layers: bool = False) -> tf.Tensor | list[tf.Tensor]:
-    """Runs the transformer.
+           segment_ids: tf.Tensor, dropout: Dropout) -> list[tf.Tensor]:
+    """Runs the whole transformer.
 
     Args:
         input_ids: int32[T].
         segment_ids: int32[T].
-        dropout_seed: int32[2] in training; None: no dropout.
-        all_layers: return the embedding and every layer's output instead of the last.
 
     Returns:
-        float32[T, H], or a list of 1 + num_hidden_layers of them.
+        1 + num_hidden_layers tensors float32[T, H]: the embedding and every layer's output.
     """
-    dropout = Dropout(dropout_seed)
-    activation = ACTIVATIONS[config.hidden_act]
     outputs = [embed(weights, config, layout, input_ids, segment_ids, dropout)]
     for index in range(config.num_hidden_layers):
-        scope, hidden = f"bert/encoder/layer_{index}", outputs[-1]
-        context = attention(weights, config, layout, f"{scope}/attention/self", hidden, dropout)
-        context = dropout(dense(weights, f"{scope}/attention/output/dense", context),
-                          config.hidden_dropout_prob)
-        attended = layer_norm(weights, f"{scope}/attention/output", context + hidden)
-        inner = activation(dense(weights, f"{scope}/intermediate/dense", attended))    # [T, I]
-        output = dropout(dense(weights, f"{scope}/output/dense", inner),
-                         config.hidden_dropout_prob)
-        outputs.append(layer_norm(weights, f"{scope}/output", output + attended))
-    return outputs if all_layers else outputs[-1]
+        outputs.append(transformer_layer(weights, config, layout, f"bert/encoder/layer_{index}",
+                                         outputs[-1], dropout, cls_only=False))
+    return outputs
+
+
+def encode_cls(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
+               segment_ids: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+    """Runs the transformer for the sake of [CLS]: in the last layer nothing else is computed.
+
+    Returns:
+        float32[B, H], the last layer's output for the first token of every row.
+    """
+    hidden = embed(weights, config, layout, input_ids, segment_ids, dropout)
+    last = config.num_hidden_layers - 1
+    for index in range(last + 1):
+        hidden = transformer_layer(weights, config, layout, f"bert/encoder/layer_{index}", hidden,
+                                   dropout, cls_only=index == last)
+    return hidden
 
 
 def pool(weights: Weights, first_tokens: tf.Tensor) -> tf.Tensor:

@@ -13,17 +13,17 @@ def variable_shapes(num_labels: int, hidden_size: int) -> dict[str, tuple[int, .
     return {"output_weights": (num_labels, hidden_size), "output_bias": (num_labels,)}
 
 
-def classify(weights: Weights, pooled: tf.Tensor, dropout_seed: tf.Tensor | None) -> tf.Tensor:
+def classify(weights: Weights, pooled: tf.Tensor, dropout: Dropout) -> tf.Tensor:
     """Returns the logits.
 
     Args:
         pooled: float32[B, H].
-        dropout_seed: int32[2] in training; None: no dropout.
+        dropout: the one that the encoder used, so that no mask is drawn twice.
 
     Returns:
         float32[B, L].
     """
-    pooled = Dropout(dropout_seed)(pooled, HEAD_DROPOUT)
+    pooled = dropout(pooled, HEAD_DROPOUT)
     return tf.nn.bias_add(tf.matmul(pooled, weights["output_weights"], transpose_b=True),
                           weights["output_bias"])
 

@@ -93,6 +93,6 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         input_ids, segment_ids = tf.reshape(input_ids, [-1]), tf.reshape(segment_ids, [-1])
     else:
         layout = PackedLayout(batch.lengths)
-    hidden = encoder.encode(weights, config, layout, input_ids, segment_ids, dropout_seed)
-    pooled = encoder.pool(weights, layout.first(hidden))                               # [B, H]
-    return heads.classify(weights, pooled, dropout_seed)
+    dropout = encoder.Dropout(dropout_seed)
+    cls = encoder.encode_cls(weights, config, layout, input_ids, segment_ids, dropout)   # [B, H]
+    return heads.classify(weights, encoder.pool(weights, cls), dropout)

@@ -55,6 +55,11 @@ def read_bytes(path: str) -> bytes | None:
         return file.read()
 
 
+def same_lines(one: bytes, other: bytes) -> bool:
+    """Whether two files say the same, whatever their line ends."""
+    return one.split() == other.split()
+
+
 def read_labels(folder: str) -> list[str] | None:
     """Returns the labels written down in a folder, or None."""
     text = read_text(os.path.join(folder, LABELS))
@@ -80,11 +85,16 @@ def copy(source: str, target: str) -> None:
         tf.io.gfile.rename(target + ".writing", target, overwrite=True)
 
 
+def run_files(folder: str) -> list[str]:
+    """Returns the paths of the files in a folder that have the names of a run's files."""
+    return [path for pattern in RUN_FILES
+            for path in tf.io.gfile.glob(os.path.join(folder, pattern))]
+
+
 def remove_run(folder: str) -> None:
     """Deletes what earlier runs wrote into a folder; other files stay."""
-    for pattern in RUN_FILES:
-        for path in tf.io.gfile.glob(os.path.join(folder, pattern)):
-            tf.io.gfile.remove(path)
+    for path in run_files(folder):
+        tf.io.gfile.remove(path)
     evaluations = os.path.join(folder, EVENTS_OF_EVAL)
     if tf.io.gfile.isdir(evaluations) and not tf.io.gfile.listdir(evaluations):
         tf.io.gfile.rmtree(evaluations)

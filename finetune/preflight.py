@@ -6,24 +6,25 @@ Nothing is written here. `check` returns what the run needs, or raises one UserE
 import contextlib
 import dataclasses
 import os
-import shutil
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, metrics, model, outputs
+from finetune import checkpoint, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig, label_list_problems
 from finetune.errors import UserError
 from finetune.features import label_problems
+from finetune.output_folder import output_problems, room_problems
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
 from finetune.trainer import Plan
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
+EXAMPLE_ATTRIBUTES = ("guid", "text_a", "text_b", "label")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,9 @@ def check(config: RunConfig, processor: Any) -> Prepared:
     problems: list[str] = []
     with _collected(problems):
         config = _with_model_files(config)
+    if problems:
+        config = dataclasses.replace(config, init_checkpoint=None)
+    found_checkpoint = not problems
     bert_config, tokenizer = _model(config, problems)
     examples = _examples(config, processor, problems)
     labels = _labels(config, processor, problems) if _has_model(config, problems) else None
@@ -73,12 +77,13 @@ def check(config: RunConfig, processor: Any) -> Prepared:
             problems += label_problems(rows, labels, require_labels=split != "test")
     plan = _plan(config, examples, problems)
     start = None
-    if bert_config and labels:
+    if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
-        problems += _room_problems(config, bert_config, len(labels), plan)
+    if bert_config and labels:
+        problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
-    problems += _output_problems(config)
+    problems += output_problems(config)
     if problems:
         raise UserError(problems)
     notices = [*getattr(processor, "notices", ()), *start.notices]
@@ -137,7 +142,7 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
             f"--vocab_file={config.vocab_file}: has {tokenizer.vocab_size} tokens, but the model "
             f"of {config.bert_config_file} has {bert_config.vocab_size}: it is not the "
             "checkpoint's vocabulary")
-    elif config.vocab_file and config.init_checkpoint:
+    elif tokenizer and config.init_checkpoint:
         problems += _other_vocabulary(config)
     return bert_config, tokenizer
 
@@ -154,7 +159,7 @@ def _has_model(config: RunConfig, problems: list[str]) -> bool:
 def _other_vocabulary(config: RunConfig) -> list[str]:
     own = os.path.join(os.path.dirname(config.init_checkpoint), outputs.VOCABULARY)
     held, given = outputs.read_bytes(own), outputs.read_bytes(config.vocab_file)
-    if held is None or held.split() == given.split():
+    if held is None or outputs.same_lines(held, given):
         return []
     return [f"--vocab_file={config.vocab_file}: differs from {own}, the vocabulary that lies "
             "beside the checkpoint"]
@@ -170,11 +175,18 @@ def needed_splits(config: RunConfig) -> list[str]:
 def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[str, list[Any]]:
     examples = {}
     for split in needed_splits(config):
+        before, asked = len(problems), f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
         rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
-        if rows is not None and not len(rows):
-            problems.append(f"the {split} split is empty: {type(processor).__name__}."
-                            f"{SPLIT_METHODS[split]} gave no rows")
-        elif rows is not None:
+        if len(problems) > before:
+            continue
+        if not isinstance(rows, (list, tuple)) or not all(
+                hasattr(row, name) for row in rows for name in EXAMPLE_ATTRIBUTES):
+            kind = type(rows[0] if isinstance(rows, (list, tuple)) else rows).__name__
+            problems.append(f"{asked} gave {kind}; must be a list of examples with "
+                            + ", ".join(EXAMPLE_ATTRIBUTES))
+        elif not rows:
+            problems.append(f"the {split} split is empty: {asked} gave no rows")
+        else:
             examples[split] = rows
     return examples
 
@@ -208,14 +220,18 @@ def _labels(config: RunConfig, processor: Any, problems: list[str]) -> list[str]
             if len(problems) == before and not problems:
                 problems.append("the labels are not known: give --labels or --labels_file")
             return None
+        if isinstance(labels, str) or not isinstance(labels, Sequence):
+            problems.append(f"{type(processor).__name__}.get_labels gave {labels!r}; must be a "
+                            "list of labels")
+            return None
         labels = [str(label) for label in labels]
     found = label_list_problems(labels, "--labels" if config.labels else "labels")
-    problems += found
     if not found and bound and bound != labels:
-        problems.append(
+        found.append(
             f"{folder} holds a classifier of {len(bound)} labels ({', '.join(bound)}); this run "
             f"has {len(labels)} ({', '.join(labels)}): name another --output_dir, or give "
             "--overwrite_output_dir to delete it")
+    problems += found
     return None if found else labels
 
 
@@ -250,48 +266,3 @@ def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                         + ", ".join(known))
     usual = next((name for name in getattr(processor, "metrics", ()) if name in known), "accuracy")
     return config.metric_for_best or usual
-
-
-def _output_problems(config: RunConfig) -> list[str]:
-    path = config.output_dir
-    if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
-        return [f"--output_dir={path}: is a file; name a folder"]
-    if checkpoint.exists(os.path.join(path, checkpoint.PRETRAINED)):
-        return [f"--output_dir={path}: holds a pre-trained checkpoint ({checkpoint.PRETRAINED}), "
-                "which no run may write over; name another folder"]
-    if config.overwrite_output_dir and config.init_checkpoint and os.path.realpath(
-            os.path.dirname(config.init_checkpoint)) == os.path.realpath(path):
-        return [f"--overwrite_output_dir would delete --init_checkpoint={config.init_checkpoint}; "
-                "name another --output_dir"]
-    if "://" not in path and not os.access(_nearest_folder(path), os.W_OK):
-        return [f"--output_dir={path}: {_nearest_folder(path)} cannot be written to"]
-    return []
-
-
-def _nearest_folder(path: str) -> str:
-    path = os.path.abspath(path)
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def _room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
-                   usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
-    """Compares what the run's checkpoints take, with one being written, with the free disk."""
-    if plan is None or "://" in config.output_dir:
-        return []
-    values = sum(tf.TensorShape(shape).num_elements()
-                 for shape in model.variable_shapes(bert_config, num_labels).values())
-    kept = plan.steps // config.save_checkpoints_steps + 1
-    if config.eval_every_steps:
-        kept += plan.steps // config.eval_every_steps
-    if config.keep_checkpoint_max:
-        kept = min(kept, config.keep_checkpoint_max)
-    count = kept + 1 + bool(config.eval_every_steps)
-    needed = 4 * 3 * values * count  # float32: the weight, adam_m, adam_v
-    free = usage(_nearest_folder(config.output_dir)).free
-    if needed <= free:
-        return []
-    return [f"--output_dir={config.output_dir}: {count} checkpoints of {12 * values / 1e6:.0f} MB "
-            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
-            "lower --keep_checkpoint_max"]

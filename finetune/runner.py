@@ -79,7 +79,6 @@ class Run:
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         self._given, self._command = given, command
         self._began = time.monotonic()
-        self._losses: list[float] = []
 
     def execute(self) -> None:
         """Runs the stages that the flags name, in the order of the original."""
@@ -143,22 +142,22 @@ class Run:
         self._predictor = Predictor(self._state, self._prepared.bert_config, static)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
-        config, prepared, events = self._config, self._prepared, None
+        config, prepared = self._config, self._prepared
         done, steps = int(self._state.step.numpy()), prepared.plan.steps
-        if done >= steps:
+        trainer = Trainer(
+            self._strategy, self._state, prepared.bert_config, config, prepared.plan,
+            tables["train"],
+            (lambda: self._score(tables["dev"])[1]) if config.eval_every_steps else None,
+            prepared.best_metric)
+        if done >= steps and not trainer.missed_evaluation():
             log.LOGGER.info("training is complete: step %d of %d is in %s; more epochs, or "
                             "--overwrite_output_dir, train again", done, steps, config.output_dir)
         else:
             self._check_one_batch(tables["train"])
             events = outputs.EventWriter(config.output_dir)
-            trainer = Trainer(
-                self._strategy, self._state, prepared.bert_config, config, prepared.plan,
-                tables["train"],
-                (lambda: self._score(tables["dev"])[1]) if config.eval_every_steps else None,
-                prepared.best_metric)
-            self._losses = trainer.run(events)
+            losses = trainer.run(events)
             events.close()
-            for warning in summary.loss_warnings(self._losses, config, started_at=done):
+            for warning in summary.loss_warnings(losses, config, started_at=done):
                 log.LOGGER.warning("warning: %s", warning)
         chosen = checkpoint.best(config.output_dir)
         if chosen and chosen["step"] != int(self._state.step.numpy()):

@@ -98,7 +98,7 @@ def _copies_differ(config: RunConfig, bert_config: BertConfig, remedy: str) -> l
     problems = []
     vocabulary = os.path.join(config.output_dir, outputs.VOCABULARY)
     held, given = outputs.read_bytes(vocabulary), outputs.read_bytes(config.vocab_file or "")
-    if held is not None and given is not None and held != given:
+    if held is not None and given is not None and not outputs.same_lines(held, given):
         problems.append(f"--output_dir={config.output_dir} was trained with another vocabulary "
                         f"than --vocab_file={config.vocab_file}: {remedy}")
     path = os.path.join(config.output_dir, outputs.BERT_CONFIG)

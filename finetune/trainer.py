@@ -98,8 +98,8 @@ class Trainer:
         order = TrainingOrder(len(self._table), config.train_batch_size, config.seed)
         progress = Progress("train", steps, first, config.log_every_steps)
         saved = None
-        if first and self._evaluation_is_due(first) and not self._is_evaluated(first):
-            self._compare(events, first)  # the earlier run was stopped before it came to it
+        if self.missed_evaluation():
+            self._compare(events, first)
         for step in range(first, steps):
             if self._patience_is_over(step):
                 LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
@@ -159,9 +159,11 @@ class Trainer:
         return self._evaluate is not None and (
             step % self._config.eval_every_steps == 0 or step == self._plan.steps)
 
-    def _is_evaluated(self, step: int) -> bool:
-        chosen = checkpoint.best(self._config.output_dir)
-        return chosen is not None and chosen["evaluated"] >= step
+    def missed_evaluation(self) -> bool:
+        """Whether the earlier run was killed before it evaluated the step it had come to."""
+        step, chosen = int(self._state.step.numpy()), checkpoint.best(self._config.output_dir)
+        return step > 0 and self._evaluation_is_due(step) and (
+            chosen is None or chosen["evaluated"] < step)
 
     def _compare(self, events: EventWriter, step: int) -> None:
         metrics = self._evaluate()

@@ -61,7 +61,7 @@ def modules(name):
 
 
 def functions():
-    """Yields every function and method with the name of its module, functions in functions apart."""
+    """Yields (module, function) for all functions and methods, functions in functions apart."""
     for name, tree in TREES.items():
         for holder in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
             yield from ((name, node) for node in holder.body if isinstance(node, ast.FunctionDef))

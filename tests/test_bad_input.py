@@ -304,8 +304,8 @@ def test_output_dir_is_below_a_file(refused, tmp_path):
 
 
 def test_no_room_for_the_checkpoints(refused, monkeypatch, tmp_path):
-    monkeypatch.setattr(preflight, "_room_problems", functools.partial(
-        preflight._room_problems, usage=lambda folder: types.SimpleNamespace(free=1000)))
+    monkeypatch.setattr(preflight, "room_problems", functools.partial(
+        preflight.room_problems, usage=lambda folder: types.SimpleNamespace(free=1000)))
     messages = refused("--do_train", f"--output_dir={tmp_path / 'a' / 'b'}", _output=False)
     only(messages, f"--output_dir={tmp_path / 'a' / 'b'}", "0 MB free", "make room")
 

@@ -84,6 +84,8 @@ def test_settings_without_a_problem(settings):
     ({"labels": ("a",)}, ["--labels: ", "two labels or more", "['a']"]),
     ({"do_train": False, "do_eval": True, "eval_every_steps": 5}, ["--eval_every_steps",
                                                                    "--do_train"]),
+    ({"do_train": False, "do_eval": True, "overwrite_output_dir": True},
+     ["--overwrite_output_dir", "--do_train"]),
     ({"early_stopping_patience": 2}, ["--early_stopping_patience", "--eval_every_steps"]),
     ({"metric_for_best": "mcc"}, ["--metric_for_best", "--eval_every_steps"]),
     ({"master": "grpc://10.0.0.2:8470"}, ["--master=grpc://10.0.0.2:8470", "--use_tpu"])])
@@ -209,11 +211,12 @@ def test_what_is_no_file_of_settings(written, tmp_path, content, reason):
     assert "\n" not in message
 
 
-def test_as_dict_is_ready_for_json_and_leaves_out_where_it_was_read():
-    settings = RunConfig(**ENOUGH, labels=("a", "b"), config="old.yaml").as_dict()
+def test_as_dict_is_ready_for_json_and_leaves_out_what_must_not_be_repeated():
+    settings = RunConfig(**ENOUGH, labels=("a", "b"), config="old.yaml",
+                         overwrite_output_dir=True).as_dict()
     assert json.loads(json.dumps(settings)) == settings
     assert settings["labels"] == ["a", "b"]
-    assert set(settings) == set(FIELDS) - {"config"}
+    assert set(settings) == set(FIELDS) - {"config", "overwrite_output_dir"}
 
 
 @pytest.mark.parametrize("labels", [

@@ -370,10 +370,17 @@ def test_early_stopping_and_the_best_checkpoint(run, tmp_path):
         "model.ckpt-2.index", "model.ckpt-6.index"]
     said = run(*arguments)
     assert "early stop at step 6" in said and "goes on from" in said
-    run("--do_eval", f"--init_checkpoint={tmp_path / 'out'}", f"--output_dir={tmp_path / 'else'}")
-    assert results(tmp_path / "else")["global_step"] == "2"  # the best there, too
     assert [name for name in names(tmp_path / "out") if name.endswith(".index")] == [
         "model.ckpt-2.index", "model.ckpt-6.index"]
+
+
+def test_the_best_checkpoint_of_a_folder_is_used_from_elsewhere_too(uninterrupted, run, tmp_path):
+    """--init_checkpoint=<folder> means what --output_dir=<folder> would predict with."""
+    folder = shutil.copytree(uninterrupted, tmp_path / "earlier")
+    (folder / "best_checkpoint.json").write_text(json.dumps(
+        {"checkpoint": "model.ckpt-6", "step": 6, "metric": "loss", "value": 0, "evaluated": 9}))
+    run("--do_eval", f"--init_checkpoint={folder}", f"--output_dir={tmp_path / 'out'}")
+    assert results(tmp_path / "out")["global_step"] == "6"
 
 
 def test_another_seed_gives_other_bits(trained, run, tmp_path):
@@ -416,7 +423,7 @@ def test_every_format_of_the_first_jobs_records_gives_the_same(run, tmp_path):
         output = tmp_path / f"out_{ending}"
         run(f"--data_dir={tmp_path / ending}", "--do_eval", "--do_predict",
             f"--init_checkpoint={first}", f"--output_dir={output}")
-        for name in ("test_results.tsv", "predictions.tsv", "eval_results.txt"):
+        for name in ("test_results.tsv", "eval_results.txt"):
             assert (output / name).read_bytes() == (first / name).read_bytes()
 
 
@@ -447,10 +454,16 @@ def test_pairs_positions_labels_file_and_config_file(main, tiny, tmp_path):
         "[CLS]", "the", "app", "crashes", "when", "i", "open", "a", "[SEP]",
         "is", "it", "a", "b", "##u", "##g", "[SEP]"]  # 8 and 7 tokens, cut to 7 and 6
     assert segments.tolist() == [0] * 9 + [1] * 7
-    shutil.copy(output / "run_config.json", tmp_path / "earlier.json")
-    status, said = main(f"--config={tmp_path / 'earlier.json'}", f"--output_dir={tmp_path / 'two'}")
-    assert status == 0, said
-    assert (tmp_path / "two" / "labels.txt").read_text() == (output / "labels.txt").read_text()
+
+
+def test_labels_with_commas_survive_run_config(tmp_path):
+    """run_config.json holds the labels of --labels_file as a list; --config reads them back."""
+    (tmp_path / "labels").write_text("asked\nbroken, sorry\na \"new\" thing\n")
+    config = run_classifier_custom.make_config(
+        ["--do_train", "--data_dir=d", "--output_dir=o", f"--labels_file={tmp_path / 'labels'}"])
+    (tmp_path / "run_config.json").write_text(json.dumps(config.as_dict()))
+    again = run_classifier_custom.make_config([f"--config={tmp_path / 'run_config.json'}"])
+    assert again.labels == ("asked", "broken, sorry", 'a "new" thing')
 
 
 def test_an_id_with_tabs_and_line_breaks_stays_on_one_line(trained, main, tmp_path):
@@ -490,10 +503,13 @@ def test_a_rate_that_made_the_loss_climb_is_said_out_loud(destroyed):
 
 
 def test_a_healthy_run_warns_of_nothing(run, tmp_path):
-    said = run("--do_train", "--do_eval", "--train_batch_size=15", "--num_train_epochs=60",
-               "--learning_rate=3e-3", f"--output_dir={tmp_path / 'out'}")
+    """dev and test hold the rows of train, which it has learned: each gets its own label."""
+    said = run(*ALL, "--train_batch_size=15", "--num_train_epochs=60", "--learning_rate=3e-3",
+               f"--output_dir={tmp_path / 'out'}")
     assert "warning" not in said.lower()
-    assert float(results(tmp_path / "out")["eval_accuracy"]) > 0.9  # dev holds the rows of train
+    assert float(results(tmp_path / "out")["eval_accuracy"]) == 1
+    predicted = [row[1] for row in table(tmp_path / "out" / "predictions.tsv")[1:]]
+    assert predicted == [label for _, label in ROWS[:len(IDS)]]
 
 
 def test_a_folder_with_brackets_in_its_name(run, tmp_path):

@@ -119,6 +119,15 @@ def test_starting_anew_deletes_what_runs_wrote_and_nothing_else(tmp_path, folder
     assert names(tmp_path / folder) == sorted(foreign)
 
 
+@pytest.mark.parametrize(("name", "stays"), [("events.out.tfevents.1.host", False),
+                                             ("mine.txt", True)])
+def test_the_folder_of_evaluations_goes_when_nothing_is_left_in_it(tmp_path, name, stays):
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / name).write_text("")
+    outputs.remove_run(str(tmp_path))
+    assert (tmp_path / "eval").exists() == stays
+
+
 def test_starting_anew_in_a_folder_that_is_not_there(tmp_path):
     outputs.remove_run(str(tmp_path / "none"))
     assert names(tmp_path) == []

@@ -21,10 +21,15 @@ CONFIG = RunConfig(do_train=True, data_dir="data", output_dir="out", num_train_e
 
 @pytest.fixture
 def said(capsys):
-    """Returns the lines logged since."""
-    log.start()
-    yield lambda: capsys.readouterr().err.splitlines()
-    log.stop()
+    """Calls a function and returns the lines it logged."""
+    def run(function, *arguments):
+        log.start()
+        try:
+            function(*arguments)
+        finally:
+            log.stop()
+        return capsys.readouterr().err.splitlines()
+    return run
 
 
 def rows(*labels):
@@ -42,8 +47,8 @@ def told(said, tiny_config, make_table):
             **changes})
         lengths = lengths or LengthSummary(3, 5.0, 4, 9, 10, 11, 12, 0)
         table = dataclasses.replace(make_table(2, 3), summary=lengths)
-        summary.before(prepared, dict.fromkeys(prepared.examples, table), "1 x CPU")
-        return said()
+        tables = dict.fromkeys(prepared.examples, table)
+        return said(summary.before, prepared, tables, "1 x CPU")
     return run
 
 
@@ -99,16 +104,16 @@ def test_a_long_list_of_labels_is_shortened(told):
     ({"do_eval": True}, "eval_results.txt, confusion_matrix.tsv, runs.json"),
     ({"do_train": True, "do_predict": True}, "predictions.tsv, test_results.tsv, checkpoints")])
 def test_the_end_of_a_run_names_its_files(said, stages, files):
-    summary.after(RunConfig(output_dir="out", **stages), 65.2)
-    assert said() == [f"done in 1 min 5 s; out holds {files}"]
+    config = RunConfig(output_dir="out", **stages)
+    assert said(summary.after, config, 65.2) == [f"done in 1 min 5 s; out holds {files}"]
 
 
 def scores(said, labels):
     truth, predicted = np.arange(len(labels)), np.zeros(len(labels), int)
-    summary.scores({"eval_accuracy": np.float32(0.5), "loss": np.float32(0.25)}, {"mcc": -1.0},
-                   metrics.per_class(truth, predicted, labels),
-                   metrics.confusion_matrix(truth, predicted, len(labels)), labels, 9)
-    return said()
+    return said(
+        summary.scores, {"eval_accuracy": np.float32(0.5), "loss": np.float32(0.25)},
+        {"mcc": -1.0}, metrics.per_class(truth, predicted, labels),
+        metrics.confusion_matrix(truth, predicted, len(labels)), labels, 9)
 
 
 def test_scores_stand_in_columns(said):
@@ -128,8 +133,8 @@ def test_scores_of_many_labels_are_left_to_the_files(said):
 
 
 def test_predictions_are_counted_by_label(said):
-    summary.predicted(np.array([[0.5, 0.25, 0.25], [0.75, 0.25, 0], [0, 0, 1]]), LABELS)
-    assert said() == [
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.75, 0.25, 0], [0, 0, 1]])
+    assert said(summary.predicted, probabilities, LABELS) == [
         "test: 3 rows predicted: bug 2, feature 0, question 1; mean confidence 0.750"]
 
 

@@ -79,16 +79,17 @@ def test_every_layer_packed_and_padded(case):
     for batch, make in ((packed(arrays, 0), PackedLayout),
                         (padded(arrays, 0), lambda lengths: PaddedLayout(lengths, LENGTH))):
         layout = make(tf.constant(batch.lengths))
-        layers = encoder.encode(weights, CONFIG, layout, tf.reshape(batch.input_ids, [-1]),
-                                tf.reshape(batch.segment_ids, [-1]), all_layers=True)
+        inputs = (weights, CONFIG, layout, tf.reshape(batch.input_ids, [-1]),
+                  tf.reshape(batch.segment_ids, [-1]), encoder.Dropout(None))
+        layers = encoder.encode(*inputs)
         mask = arrays["input_mask"][0].astype(bool)
         assert len(layers) == len(result["layers"]) == 4
         for ours, theirs in zip(layers, result["layers"], strict=True):
             longest = layout.unpack(ours).numpy()
             width = longest.shape[1]
             assert relative(longest[mask[:, :width]], theirs[mask]) < 1e-5
-        pooled = encoder.pool(weights, layout.first(layers[-1]))
-        assert relative(pooled.numpy(), result["pooled"]) < 1e-5
+        for cls in (layout.first(layers[-1]), encoder.encode_cls(*inputs)):
+            assert relative(encoder.pool(weights, cls).numpy(), result["pooled"]) < 1e-5
 
 
 @pytest.mark.parametrize("lay_out", [packed, padded])

@@ -1,0 +1,80 @@
+"""Whether --output_dir can take a run: what lies there, and how much room there is."""
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from finetune import checkpoint, model, outputs
+from finetune.bert_config import BertConfig
+from finetune.config import RunConfig
+from finetune.trainer import Plan
+
+
+def output_problems(config: RunConfig) -> list[str]:
+    """Returns why a run cannot write into --output_dir."""
+    path = config.output_dir
+    if set(path) & set("*?[]\\"):
+        return [f"--output_dir={path}: TensorFlow takes * ? [ ] \\ in a path for a pattern; name "
+                "another folder"]
+    above = path if "://" in path else _nearest(path)
+    if tf.io.gfile.exists(above) and not tf.io.gfile.isdir(above):
+        return [f"--output_dir={path}: {above} is a file; name a folder"]
+    if checkpoint.exists(os.path.join(path, checkpoint.PRETRAINED)):
+        return [f"--output_dir={path}: holds a pre-trained checkpoint ({checkpoint.PRETRAINED}), "
+                "which no run may write over; name another folder"]
+    if config.overwrite_output_dir:
+        problems = _overwrite_problems(config)
+        if problems:
+            return problems
+    if "://" not in path and not os.access(above, os.W_OK):
+        return [f"--output_dir={path}: {above} cannot be written to"]
+    return []
+
+
+def _overwrite_problems(config: RunConfig) -> list[str]:
+    path = config.output_dir
+    needed = [f"--{flag}={file}" for flag in ("init_checkpoint", "vocab_file", "bert_config_file")
+              if (file := getattr(config, flag))
+              and os.path.realpath(os.path.dirname(file)) == os.path.realpath(path)]
+    if needed:
+        return [f"--overwrite_output_dir would delete {', '.join(needed)}; name another "
+                "--output_dir"]
+    present = outputs.run_files(path)
+    if present and not any(os.path.basename(file) == outputs.RUNS or "model.ckpt-" in file
+                           for file in present):
+        return [f"--overwrite_output_dir would delete {', '.join(present[:3])} in a folder that no "
+                "run has written; name another --output_dir"]
+    return []
+
+
+def _nearest(path: str) -> str:
+    """Returns the path, or the nearest folder above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
+                  usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
+    """Compares what the run's checkpoints take, with one being written, with the free disk."""
+    if plan is None or "://" in config.output_dir:
+        return []
+    values = sum(tf.TensorShape(shape).num_elements()
+                 for shape in model.variable_shapes(bert_config, num_labels).values())
+    kept = plan.steps // config.save_checkpoints_steps + 1
+    if config.eval_every_steps:
+        kept += plan.steps // config.eval_every_steps
+    if config.keep_checkpoint_max:
+        kept = min(kept, config.keep_checkpoint_max)
+    count = kept + 1 + bool(config.eval_every_steps)
+    needed = 4 * 3 * values * count  # float32: the weight, adam_m, adam_v
+    free = usage(_nearest(config.output_dir)).free
+    if needed <= free:
+        return []
+    return [f"--output_dir={config.output_dir}: {count} checkpoints of {12 * values / 1e6:.0f} MB "
+            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
+            "lower --keep_checkpoint_max"]
