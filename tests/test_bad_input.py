@@ -303,6 +303,12 @@ def test_output_dir_is_below_a_file(refused, tmp_path):
          f"--output_dir={path / 'out'}")
 
 
+def test_output_dir_that_tensorflow_reads_as_a_pattern(refused, tmp_path):
+    """Checkpoints in run[1] would be written and never found again."""
+    only(refused("--do_train", f"--output_dir={tmp_path / 'run[1]'}", _output=False),
+         f"--output_dir={tmp_path / 'run[1]'}", "pattern", "name another folder")
+
+
 def test_no_room_for_the_checkpoints(refused, monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "room_problems", functools.partial(
         preflight.room_problems, usage=lambda folder: types.SimpleNamespace(free=1000)))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
@@ -510,17 +509,6 @@ def test_a_healthy_run_warns_of_nothing(run, tmp_path):
     assert float(results(tmp_path / "out")["eval_accuracy"]) == 1
     predicted = [row[1] for row in table(tmp_path / "out" / "predictions.tsv")[1:]]
     assert predicted == [label for _, label in ROWS[:len(IDS)]]
-
-
-def test_a_folder_with_brackets_in_its_name(run, tmp_path):
-    """The patterns that find checkpoints must not read the folder's own name as one."""
-    output = tmp_path / "run[1]"
-    output.mkdir()
-    (output / "model.ckpt-99.index").write_text("of an earlier run")
-    run("--do_train", "--num_train_epochs=2", "--save_checkpoints_steps=2",
-        "--keep_checkpoint_max=1", "--overwrite_output_dir", f"--output_dir={output}")
-    assert [name for name in os.listdir(output) if name.endswith(".index")] == [
-        "model.ckpt-6.index"]
 
 
 def test_labels_with_characters_that_end_a_line_for_python_only(run, tmp_path):
