@@ -22,6 +22,7 @@ from finetune import log
 from finetune.config import RunConfig, flag_type, read_labels_file, read_settings
 from finetune.errors import UserError
 
+FILE = "run_classifier_custom.py"
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 
@@ -61,7 +62,7 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
     problems = []
     while True:
         try:
-            for extra in values(["run_classifier_custom.py", *arguments])[1:]:
+            for extra in values([FILE, *arguments])[1:]:
                 problems.append(f"unexpected argument {extra!r}: write flags as --name=value")
             return problems
         except flags.UnrecognizedFlagError as error:
@@ -84,32 +85,27 @@ def make_config(arguments: list[str]) -> RunConfig:
     """Returns the configuration that the command line and its --config file ask for.
 
     Raises:
-        UserError: flags that are unknown, malformed or do not fit together; all of them.
+        UserError: flags that are unknown, malformed or lacking; all of them.
     """
     values = define_flags()
     problems = parse(values, arguments)
     if values.config and not problems:
-        from_file = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
-        values = define_flags()
-        problems = parse(values, from_file + arguments)  # the last one counts
+        given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
+        problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
+        parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
     config = RunConfig(**settings)
-    problems += [] if problems else config.problems()
-    if problems:
-        raise UserError(problems)
-    if config.labels_file:
+    if problems or config.missing():
+        raise UserError(problems or config.missing() + config.problems())
+    if config.labels_file and config.labels is None:
         labels = read_labels_file(config.labels_file)
         config = dataclasses.replace(config, labels=labels, labels_file=None)
     return config
 
 
 def make_processor(config: RunConfig) -> object:
-    """Returns the DataProcessor of --processor or --task_name, or the one for own files.
-
-    Raises:
-        ValueError: (processors.DataError) there is none, or it has no use for a flag given.
-    """
+    """Returns the DataProcessor of --processor or --task_name, or the one for own files."""
     if config.processor:
         from finetune import upstream
         upstream.make_importable()  # it may have been written for the original
@@ -118,8 +114,9 @@ def make_processor(config: RunConfig) -> object:
         chosen = processors.get(config.task_name or "delimited")
     given = {name: getattr(config, name) for name, field in FIELDS.items()
              if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
-    general = {"data_dir", "task_name", "processor", "labels"}
-    return processors.create(chosen, given, general)
+    if config.label_problems():
+        given.pop("labels", None)
+    return processors.create(chosen, given, {"data_dir", "task_name", "processor", "labels"})
 
 
 def main(arguments: list[str]) -> int:
@@ -129,13 +126,15 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         config = make_config(arguments)
+        processor, problems = None, ()
         with log.quiet():
-            processor = make_processor(config)
+            try:
+                processor = make_processor(config)
+            except processors.DataError as error:
+                problems = error.problems
             from finetune import runner  # TensorFlow is imported here, when work starts
-        runner.run(config, processor, command=shlex.join(["run_classifier_custom.py", *arguments]))
-    except (UserError, ValueError) as error:
-        if not hasattr(error, "problems"):
-            raise
+        runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
+    except UserError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return 2

@@ -5,7 +5,9 @@ there is no second list of flags. `RunConfig.problems()` checks all that can be 
 opening a file and reports every problem together, each quoting its flag.
 """
 
+import csv
 import dataclasses
+import io
 import math
 import typing
 from typing import Any
@@ -148,8 +150,8 @@ class RunConfig:
         "Devices", "Steps inside one call on a TPU; accepted as in the original, so far each call "
         "makes one.", 1000, True)
 
-    def problems(self) -> list[str]:
-        """Returns all that is wrong with the settings themselves, a message each."""
+    def missing(self) -> list[str]:
+        """Returns what has to be given before anything else can be checked."""
         found = []
         if not (self.do_train or self.do_eval or self.do_predict):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict")
@@ -157,10 +159,11 @@ class RunConfig:
             found.append("--output_dir is required: the folder for everything the run writes")
         if not (self.data_dir or self.train_file or self.dev_file or self.test_file):
             found.append("--data_dir is required: the folder of the data files")
-        if self.task_name and self.processor:
-            found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
-                         "each other: give one of them")
-        return found + self._number_problems() + self._label_problems() + self._mode_problems()
+        return found
+
+    def problems(self) -> list[str]:
+        """Returns all that is wrong with the settings themselves, a message each."""
+        return self._number_problems() + self.label_problems() + self._mode_problems()
 
     def _number_problems(self) -> list[str]:
         found = []
@@ -183,13 +186,17 @@ class RunConfig:
             found.append(f"--warmup_proportion={self.warmup_proportion}: must lie between 0 and 1")
         return found
 
-    def _label_problems(self) -> list[str]:
+    def label_problems(self) -> list[str]:
+        """Returns what is wrong with --labels."""
         if self.labels is not None and self.labels_file:
             return ["--labels and --labels_file exclude each other: give one of them"]
         return label_list_problems(self.labels, "--labels") if self.labels is not None else []
 
     def _mode_problems(self) -> list[str]:
         found = []
+        if self.task_name and self.processor:
+            found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
+                         "each other: give one of them")
         if self.eval_every_steps and not self.do_train:
             found.append("--eval_every_steps evaluates during training: give --do_train too")
         if self.overwrite_output_dir and not self.do_train:
@@ -249,8 +256,10 @@ def read_settings(path: str) -> dict[str, str]:
 
 
 def _as_text(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_as_text, value))
+    if isinstance(value, list):  # absl reads a list as a line of CSV
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(map(_as_text, value))
+        return line.getvalue()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -262,7 +271,7 @@ def read_labels_file(path: str) -> tuple[str, ...]:
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
-            labels = tuple(file.read().splitlines())
+            labels = tuple(file.read().removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
     problems = label_list_problems(labels, f"--labels_file={path}")

@@ -33,6 +33,17 @@ class _Terminal(logging.StreamHandler):
         self.moving = True
 
 
+class _File(logging.FileHandler):
+    """A log file; that it cannot be written (a full disk) must not hide what else is to be said."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 def start(path: str | None = None) -> None:
     """Sends messages to standard error and, if a path is given, appends them to that file."""
     stop()
@@ -42,7 +53,7 @@ def start(path: str | None = None) -> None:
     terminal.setFormatter(logging.Formatter("%(message)s"))
     LOGGER.addHandler(terminal)
     if path:
-        file = logging.FileHandler(path, encoding="utf-8", delay=True)
+        file = _File(path, encoding="utf-8", delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(file)
 

@@ -25,11 +25,12 @@ RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EVENTS_OF_EVAL = "eval"
+RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 # Also what the original leaves in its output folder.
 RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, EVAL_RESULTS, CONFUSION,
              TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json", "model.ckpt-*",
-             ".writing-*", "*.tf_record", "*.tf_record.json", "events.out.tfevents.*",
-             "graph.pbtxt", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
+             "*.writing", ".writing-*", *(f"{name}*" for name in RECORDS.values()),
+             "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 
 def write_text(path: str, text: str) -> None:
@@ -63,7 +64,7 @@ def same_lines(one: bytes, other: bytes) -> bool:
 def read_labels(folder: str) -> list[str] | None:
     """Returns the labels written down in a folder, or None."""
     text = read_text(os.path.join(folder, LABELS))
-    return None if text is None else text.splitlines()
+    return None if text is None else text.removesuffix("\n").split("\n")
 
 
 def write_json(path: str, value: Mapping[str, Any]) -> None:

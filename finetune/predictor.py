@@ -68,11 +68,6 @@ class Predictor:
             progress.advance(len(rows))
         return Predictions(probabilities, losses)
 
-    def answers_are_numbers(self, table: FeatureTable, batch_size: int) -> bool:
-        """Runs the largest batch; whether all its probabilities are finite."""
-        rows = next(by_length(table.lengths(), batch_size))
-        return bool(np.isfinite(self._run(table, rows)[0]).all())
-
     def _run(self, table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         batch = (pad(table, rows, self._static_length) if self._static_length
                  else pack(table, rows))

@@ -54,11 +54,12 @@ class Prepared:
     notices: list[str]
 
 
-def check(config: RunConfig, processor: Any) -> Prepared:
+def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepared:
     """Checks settings, model, data, labels, checkpoint and disk.
 
     Args:
-        processor: an object with the original's four methods.
+        processor: an object with the original's four methods; None if making it is what failed.
+        known: problems found before, to be told with all others.
 
     Raises:
         UserError: with every problem found.
@@ -66,16 +67,19 @@ def check(config: RunConfig, processor: Any) -> Prepared:
     problems: list[str] = []
     with _collected(problems):
         config = _with_model_files(config)
+    found_checkpoint = not problems
     if problems:
         config = dataclasses.replace(config, init_checkpoint=None)
-    found_checkpoint = not problems
     bert_config, tokenizer = _model(config, problems)
-    examples = _examples(config, processor, problems)
-    labels = _labels(config, processor, problems) if _has_model(config, problems) else None
+    examples, labels = {}, None
+    if processor is not None:
+        examples = _examples(config, processor, problems)
+        labels = _labels(config, processor, problems) if _has_model(config, problems) else None
     if labels:
         for split, rows in examples.items():
             problems += label_problems(rows, labels, require_labels=split != "test")
-    plan = _plan(config, examples, problems)
+    of_settings = [*known, *config.problems()]
+    plan = None if of_settings else _plan(config, examples, problems)
     start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
@@ -84,6 +88,7 @@ def check(config: RunConfig, processor: Any) -> Prepared:
         problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
     problems += output_problems(config)
+    problems = list(dict.fromkeys(of_settings + problems))
     if problems:
         raise UserError(problems)
     notices = [*getattr(processor, "notices", ()), *start.notices]
@@ -197,7 +202,7 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     try:
         with _collected(problems):
             return getattr(processor, method)(*arguments)
-    except Exception as error:  # a user's own code can raise anything
+    except (Exception, SystemExit) as error:  # a user's own code can raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
         problems.append(f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
                         f"{error} ({frame.filename}:{frame.lineno}: {frame.line})")
@@ -227,10 +232,11 @@ def _labels(config: RunConfig, processor: Any, problems: list[str]) -> list[str]
         labels = [str(label) for label in labels]
     found = label_list_problems(labels, "--labels" if config.labels else "labels")
     if not found and bound and bound != labels:
+        remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
+                  "name another --output_dir, or give --overwrite_output_dir to delete it")
         found.append(
             f"{folder} holds a classifier of {len(bound)} labels ({', '.join(bound)}); this run "
-            f"has {len(labels)} ({', '.join(labels)}): name another --output_dir, or give "
-            "--overwrite_output_dir to delete it")
+            f"has {len(labels)} ({', '.join(labels)}): {remedy}")
     problems += found
     return None if found else labels
 
@@ -246,7 +252,7 @@ def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
 
 
 def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]) -> Plan | None:
-    if "train" not in examples or config.train_batch_size < 1:
+    if "train" not in examples:
         return None
     rows = len(examples["train"])
     plan = Plan.of(config, rows)

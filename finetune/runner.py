@@ -8,8 +8,10 @@
 import os
 import platform
 import time
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from finetune import (
@@ -31,16 +33,15 @@ from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.trainer import Trainer
 
-RECORD_FILES = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 
-
-def run(config: RunConfig, processor: Any, command: str) -> None:
+def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str] = ()) -> None:
     """Does what the flags ask for.
 
     Args:
-        config: the settings; `config.problems()` is empty.
+        config: the settings; `config.missing()` is empty.
         processor: an object with the original's four DataProcessor methods.
         command: the command line, to be written down.
+        problems: mistakes known already, to be told with all others; processor may then be None.
 
     Raises:
         UserError: what the user has to change; before that nothing has been written.
@@ -49,7 +50,7 @@ def run(config: RunConfig, processor: Any, command: str) -> None:
     try:
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
-        Run(preflight.check(config, processor), strategy, config, command).execute()
+        Run(preflight.check(config, processor, problems), strategy, config, command).execute()
     except (OSError, tf.errors.OpError) as error:
         raise _no_room(error, config) or error from error
     finally:
@@ -81,11 +82,14 @@ class Run:
         self._began = time.monotonic()
 
     def execute(self) -> None:
-        """Runs the stages that the flags name, in the order of the original."""
+        """Runs the stages that the flags name, in the order of the original.
+
+        The weights are read and answer one batch before anything is written or deleted.
+        """
+        self._load()
         self._open_folder()
         tables = {split: self._features(split) for split in self._prepared.examples}
         summary.before(self._prepared, tables, distribution.describe(self._strategy))
-        self._load()
         if self._config.do_train:
             self._train(tables)
         if self._config.do_eval:
@@ -128,7 +132,7 @@ class Run:
                            progress.reach, require_labels=split != "test")
 
         return records.cached(
-            os.path.join(config.output_dir, RECORD_FILES[split]),
+            os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples), "labels": prepared.labels,
              "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint()}, make)
 
@@ -140,6 +144,13 @@ class Run:
                                        config.seed, values, training=config.do_train)
         static = config.max_seq_length if distribution.is_tpu(self._strategy) else None
         self._predictor = Predictor(self._state, self._prepared.bert_config, static)
+        examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
+        few = FeatureTable.from_features(convert(
+            examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
+            require_labels=False))
+        if not np.isfinite(self._predictor.predict(few, len(few), "").probabilities).all():
+            raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
+                            "checkpoint is damaged")
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -153,7 +164,6 @@ class Run:
             log.LOGGER.info("training is complete: step %d of %d is in %s; more epochs, or "
                             "--overwrite_output_dir, train again", done, steps, config.output_dir)
         else:
-            self._check_one_batch(tables["train"])
             events = outputs.EventWriter(config.output_dir)
             losses = trainer.run(events)
             events.close()
@@ -167,11 +177,6 @@ class Run:
             names = [*self._state.weights, model.GLOBAL_STEP]
             for name, value in checkpoint.read(prefix, names).items():
                 self._state.variables()[name].assign(value)
-
-    def _check_one_batch(self, table: FeatureTable) -> None:
-        if not self._predictor.answers_are_numbers(table, self._config.eval_batch_size):
-            raise UserError(f"{self._prepared.start.prefix}: the model's first answers are not "
-                            "numbers (NaN); the checkpoint is damaged")
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")

@@ -131,8 +131,8 @@ def test_missing_file_of_a_task(refused, issues):
 
 
 def test_missing_folder(refused, tmp_path):
-    only(refused("--do_train", f"--data_dir={tmp_path / 'nowhere'}"), tmp_path / "nowhere",
-         "does not exist")
+    only(refused("--do_train", f"--data_dir={tmp_path / 'nowhere'}"),
+         f"--data_dir={tmp_path / 'nowhere'}", "no such folder")
 
 
 @pytest.mark.parametrize(("content", "flags"), [
@@ -317,7 +317,7 @@ def test_no_room_for_the_checkpoints(refused, monkeypatch, tmp_path):
 
 
 def test_predicting_without_a_trained_head(refused, tiny):
-    only(refused("--do_predict", LABELS), f"--init_checkpoint={tiny / 'bert_model.ckpt'}",
+    only(refused("--do_predict", LABELS), tiny / "bert_model.ckpt",
          "no trained head", "--do_train")
 
 

@@ -59,6 +59,8 @@ def test_settings_without_a_problem(settings):
     ({"do_train": False}, ["--do_train", "--do_eval", "--do_predict"]),
     ({"output_dir": None}, ["--output_dir is required"]),
     ({"output_dir": ""}, ["--output_dir is required"]),
+    # TensorFlow looks for checkpoints by a pattern, so that it never finds those in [x].
+    pytest.param({"output_dir": "lr=[5e-5]"}, ["--output_dir=lr=[5e-5]"], marks=not_yet),
     ({"data_dir": None}, ["--data_dir is required"]),
     ({"task_name": "cola", "processor": "mine:Mine"}, ["--task_name=cola",
                                                        "--processor=mine:Mine"]),

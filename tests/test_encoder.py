@@ -4,6 +4,7 @@ That its numbers are the original's is the subject of parity/test_model_parity.p
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -24,19 +25,22 @@ def weights(tiny_config):
             for name, shape in bert_config.variable_shapes(tiny_config).items()}
 
 
+def last_layer(*arguments):
+    return encoder.encode(*arguments)[-1]
+
+
 @pytest.fixture
 def encode(weights, tiny_config, make_table):
     """Encodes rows of 7, 1 and 4 tokens, or some of them; `padded` is a width."""
     table = make_table(7, 1, 4)
 
-    def run(*rows, padded=None, config=tiny_config, **options):
+    def run(*rows, padded=None, config=tiny_config, seed=None, encode=last_layer):
         rows = np.array(rows or [0, 1, 2])
         batch = pad(table, rows, padded) if padded else pack(table, rows)
         lengths = tf.constant(batch.lengths)
         layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths)
-        hidden = encoder.encode(weights, config, layout, batch.input_ids.reshape(-1),
-                                batch.segment_ids.reshape(-1), **options)
-        return layout, hidden
+        return layout, encode(weights, config, layout, batch.input_ids.reshape(-1),
+                              batch.segment_ids.reshape(-1), Dropout(seed))
     return run
 
 
@@ -63,10 +67,58 @@ def test_a_row_does_not_depend_on_its_neighbours(encode, padded):
     np.testing.assert_allclose(swapped, np.concatenate(alone[::-1]), atol=2e-6)
 
 
-def test_all_layers_end_with_the_last(encode):
-    layers = encode(all_layers=True)[1]
-    assert len(layers) == 3
-    np.testing.assert_array_equal(layers[-1], encode()[1])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_layer_more_leaves_those_before_it_alone(encode, tiny_config, count):
+    config = dataclasses.replace(tiny_config, num_hidden_layers=count)
+    layers, whole = (encode(config=one, encode=encoder.encode)[1] for one in (config, tiny_config))
+    assert len(layers) == 1 + count and len(whole) == 3
+    for ours, theirs in zip(layers, whole, strict=False):
+        assert ours.shape == (12, 16)
+        np.testing.assert_array_equal(ours, theirs)
+    assert not any(np.allclose(one, other) for one, other in itertools.pairwise(whole))
+
+
+def relative(ours, theirs, scale=None):
+    return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs if scale is None else scale)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("padded", [None, 7, 12])
+def test_cls_alone_is_the_first_token_of_all(encode, weights, tiny_config, padded, layers):
+    config = dataclasses.replace(tiny_config, num_hidden_layers=layers)
+    used = [name for name in bert_config.variable_shapes(config) if "pooler" not in name]
+    upstream = tf.random.stateless_normal([3, 16], [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(weights)
+        layout, hidden = encode(padded=padded, config=config)
+        whole = layout.first(hidden)
+        alone = encode(padded=padded, config=config, encode=encoder.encode_cls)[1]
+        scores = [tf.reduce_sum(values * upstream) for values in (alone, whole)]
+    assert alone.shape == (3, 16) and relative(alone, whole) < 1e-6
+    ours, theirs = ({name: tf.convert_to_tensor(value)
+                     for name, value in tape.gradient(score, weights).items() if value is not None}
+                    for score in scores)
+    assert list(ours) == list(theirs) == used
+    for name in used:
+        # The key's bias moves all scores of a softmax alike: its gradient is 0 but for rounding.
+        scale = theirs[name.replace("/key/", "/query/")]
+        assert np.linalg.norm(scale) > 1e-3, name
+        assert relative(ours[name], theirs[name], scale) < 1e-6, name
+
+
+def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)] * 3)
+    def run(lengths, input_ids, segment_ids):
+        return encoder.encode_cls(weights, tiny_config, PackedLayout(lengths), input_ids,
+                                  segment_ids, Dropout(None))
+
+    def in_a_graph(weights, config, layout, input_ids, segment_ids, dropout):
+        return run(layout.lengths, input_ids, segment_ids)
+
+    for rows in ((0, 1, 2), (2,)):
+        found, expected = (encode(*rows, encode=function)[1]
+                           for function in (in_a_graph, encoder.encode_cls))
+        assert relative(found, expected) < 1e-6
 
 
 @pytest.mark.parametrize(("name", "expected"), [
@@ -123,14 +175,34 @@ def test_masks_depend_on_seed_step_and_call():
     assert len({first, second, mask(Dropout(SEED + [0, 1])), mask(Dropout(SEED + [1, 0]))}) == 4
 
 
+@pytest.mark.parametrize("function", [last_layer, encoder.encode_cls])
 @pytest.mark.parametrize(("hidden", "attention"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
-def test_both_dropout_rates_count_and_only_with_a_seed(encode, tiny_config, hidden, attention):
+def test_both_dropout_rates_count_and_only_with_a_seed(encode, tiny_config, hidden, attention,
+                                                       function):
     config = dataclasses.replace(tiny_config, hidden_dropout_prob=hidden,
                                  attention_probs_dropout_prob=attention)
-    without, dropped, again = (encode(config=config, dropout_seed=seed)[1].numpy()
+    without, dropped, again = (encode(config=config, seed=seed, encode=function)[1].numpy()
                                for seed in (None, SEED, SEED))
     np.testing.assert_array_equal(dropped, again)
     assert np.array_equal(without, dropped) == (hidden == attention == 0.0)
+
+
+@pytest.mark.parametrize("padded", [None, 9])
+@pytest.mark.parametrize(("hidden", "attention", "masks"), [
+    (0.2, 0.0, 1 + 2 * 2), (0.0, 0.2, 2), (0.2, 0.2, 1 + 3 * 2)])
+def test_every_dropout_of_the_original_is_made_for_cls_too(encode, tiny_config, monkeypatch,
+                                                           hidden, attention, masks, padded):
+    seeds, draw = [], tf.random.stateless_uniform
+
+    def counted(shape, seed, **options):
+        seeds.append(tuple(seed.numpy().tolist()))
+        return draw(shape, seed, **options)
+
+    monkeypatch.setattr(tf.random, "stateless_uniform", counted)
+    config = dataclasses.replace(tiny_config, hidden_dropout_prob=hidden,
+                                 attention_probs_dropout_prob=attention)
+    encode(config=config, seed=SEED, padded=padded, encode=encoder.encode_cls)
+    assert len(seeds) == len(set(seeds)) == masks
 
 
 def test_dense_gather_has_the_gradient_of_gather():

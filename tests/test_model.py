@@ -70,3 +70,17 @@ def test_logits_of_packed_and_padded_batches(tiny_config, make_table):
     np.testing.assert_allclose(model.logits(weights, tiny_config, padded), logits, atol=1e-6)
     dropped = model.logits(weights, tiny_config, packed, tf.constant([1, 2]))
     assert not np.allclose(dropped, logits, atol=1e-4)
+
+
+def test_no_mask_is_drawn_twice_in_a_step(tiny_config, make_table, monkeypatch):
+    seeds, draw = [], tf.random.stateless_uniform
+
+    def counted(shape, seed, **options):
+        seeds.append(tuple(seed.numpy().tolist()))
+        return draw(shape, seed, **options)
+
+    monkeypatch.setattr(tf.random, "stateless_uniform", counted)
+    weights, batch = create(tiny_config).weights, pack(make_table(5, 1, 9), np.arange(3))
+    for step in (0, 1):
+        model.logits(weights, tiny_config, Batch(*map(tf.constant, batch)), tf.constant([1, step]))
+    assert len(seeds) == len(set(seeds)) == 2 * (1 + 2 * 3 + 1)  # embeddings, layers, head

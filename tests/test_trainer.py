@@ -148,11 +148,52 @@ def test_early_stopping(train, values, metric, patience, made, best):
 
 
 def test_an_evaluation_that_a_kill_prevented_is_made_up_for(train):
+    settings = {"eval_every_steps": 2, "save_checkpoints_steps": 1}
+    _, expected, whole = train(6, script(0.5, 0.9, 0.6), name="whole", **settings)
     with pytest.raises(Killed):
-        train(4, script(0.5), eval_every_steps=2, save_checkpoints_steps=1)
-    _, events, folder = train(6, script(0.9, 0.6), eval_every_steps=2)
+        train(6, script(0.5), **settings)
+    losses, events, folder = train(6, script(0.9, 0.6), **settings)
+    assert len(losses) == 2 and checkpoint.best(folder) == checkpoint.best(whole)
     assert checkpoint.best(folder)["step"] == 4
-    assert events[4]["dev/accuracy"] == 0.9 and events[6]["dev/accuracy"] == 0.6
+    for step in (4, 6):
+        assert events[step]["dev/accuracy"] == expected[step]["dev/accuracy"]
+    found, held = (everything(checkpoint.latest(one)) for one in (folder, whole))
+    assert all(np.array_equal(value, held[name]) for name, value in found.items())
+
+
+def test_the_last_evaluation_is_made_up_for_without_a_step(train):
+    with pytest.raises(Killed):
+        train(4, script(0.5), eval_every_steps=3)
+    before = steps_in(train(4, None)[2])  # without evaluations nothing is missing
+    losses, events, folder = train(4, script(0.9), eval_every_steps=3)
+    assert losses == [] and steps_in(folder) == before == [3, 4]
+    assert events == {4: {"dev/accuracy": 0.9, "dev/loss": -0.9}}
+    assert checkpoint.best(folder) == {"checkpoint": "model.ckpt-4", "step": 4, "value": 0.9,
+                                       "metric": "accuracy", "evaluated": 4}
+    assert train(4, script(), eval_every_steps=3)[:2] == ([], {})  # and only once
+
+
+def test_the_first_evaluation_of_all_is_made_up_for(train):
+    with pytest.raises(Killed):
+        train(3, script(), eval_every_steps=2)
+    assert train(3, script(0.5, 0.6), eval_every_steps=2)[1][2]["dev/accuracy"] == 0.5
+
+
+def test_no_evaluation_is_made_up_for_where_none_was_due(train):
+    with pytest.raises(Killed):
+        train(4, script(0.5), eval_every_steps=2, save_checkpoints_steps=1, kill_at=3)
+    _, events, folder = train(4, script(0.6), eval_every_steps=2)
+    assert steps_in(folder)[-1] == 4
+    assert [step for step, values in events.items() if "dev/accuracy" in values] == [4]
+
+
+def test_an_evaluation_made_up_for_can_be_the_one_that_ends_the_run(train):
+    settings = {"eval_every_steps": 1, "early_stopping_patience": 2}
+    with pytest.raises(Killed):
+        train(6, script(0.5, 0.4), **settings)
+    losses, _, folder = train(6, script(0.3), **settings)
+    assert losses == [] and steps_in(folder)[-1] == 3
+    assert checkpoint.best(folder)["step"] == 1 and checkpoint.best(folder)["evaluated"] == 3
 
 
 def test_training_that_diverges_stops_and_writes_nothing(train, tmp_path):
