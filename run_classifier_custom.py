@@ -19,8 +19,9 @@ from absl import flags
 
 import processors
 from finetune import log
-from finetune.config import RunConfig, flag_type, read_labels_file, read_settings
+from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
+from finetune.settings import read_labels_file, read_settings
 
 FILE = "run_classifier_custom.py"
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
@@ -73,7 +74,7 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
         except flags.IllegalFlagValueError as error:
             name = str(error).split("--", 1)[-1].split("=", 1)[0]
             problems.append(" ".join(str(error).split()))
-        except flags.Error as error:
+        except (flags.Error, ValueError) as error:  # --nodo_train=true is a ValueError
             return [*problems, " ".join(str(error).split())]
         kept = [given for given in arguments if given.lstrip("-").split("=", 1)[0] != name]
         if kept == arguments:
@@ -89,7 +90,7 @@ def make_config(arguments: list[str]) -> RunConfig:
     """
     values = define_flags()
     problems = parse(values, arguments)
-    if values.config and not problems:
+    if not problems and values.config:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
         problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins

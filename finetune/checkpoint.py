@@ -6,7 +6,6 @@ names the newest, `best_checkpoint.json` the best.
 """
 
 import dataclasses
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ BEST_FILE = "best_checkpoint.json"
 WRITING = ".writing-"
 # What TensorFlow's reader raises for a file that is cut, altered or none of its own.
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+PATTERN = frozenset("*?[]\\")  # characters that TensorFlow does not take for themselves
 PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
 
 
@@ -65,11 +65,8 @@ def best(folder: str) -> dict[str, Any] | None:
 
     `evaluated` is the step of the last evaluation.
     """
-    text = outputs.read_text(os.path.join(folder, BEST_FILE))
-    if text is None:
-        return None
-    record = json.loads(text)
-    return record if exists(os.path.join(folder, record["checkpoint"])) else None
+    record = outputs.read_json(os.path.join(folder, BEST_FILE))
+    return record if record and exists(os.path.join(folder, record["checkpoint"])) else None
 
 
 def chosen(folder: str) -> str | None:
@@ -86,6 +83,9 @@ def resolve(path: str) -> str:
     Raises:
         UserError: there is none.
     """
+    if set(path) & PATTERN:
+        raise UserError(f"--init_checkpoint={path}: TensorFlow takes * ? [ ] \\ in a path for a "
+                        "pattern; rename the folder")
     if exists(path):
         return path
     if tf.io.gfile.isdir(path):

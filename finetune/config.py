@@ -5,14 +5,10 @@ there is no second list of flags. `RunConfig.problems()` checks all that can be 
 opening a file and reports every problem together, each quoting its flag.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import typing
 from typing import Any
-
-from finetune.errors import UserError
 
 
 def setting(group: str, help_text: str, default: Any = None, original: bool = False,
@@ -179,7 +175,7 @@ class RunConfig:
         for name in ("learning_rate", "num_train_epochs"):
             value = getattr(self, name)
             if not (0 < value < math.inf):
-                found.append(f"--{name}={value}: must be above 0")
+                found.append(f"--{name}={value}: must be a number above 0")
         if self.seed >= 2 ** 31:
             found.append(f"--seed={self.seed}: must be below 2147483648")
         if not 0 <= self.warmup_proportion <= 1:
@@ -229,57 +225,6 @@ def flag_type(field: dataclasses.Field) -> type:
     return next(iter(typing.get_args(field.type)), field.type)
 
 
-def read_settings(path: str) -> dict[str, str]:
-    """Reads a --config file.
-
-    Returns:
-        Flag name -> value as text, as it would stand on the command line; lists joined by commas,
-        settings without a value left out.
-
-    Raises:
-        UserError: the file is missing, not YAML or JSON, or no mapping of single values.
-    """
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            settings = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--config={path}: cannot be read: {reason}") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"--config={path}: must hold flags as 'name: value'")
-    nested = [name for name, value in settings.items() if isinstance(value, dict)]
-    if nested:
-        raise UserError(f"--config={path}: {nested[0]} holds a mapping; a flag takes one value")
-    return {str(name): _as_text(value) for name, value in settings.items() if value is not None}
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, list):  # absl reads a list as a line of CSV
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(map(_as_text, value))
-        return line.getvalue()
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def read_labels_file(path: str) -> tuple[str, ...]:
-    """Reads --labels_file: one label a line, UTF-8.
-
-    Raises:
-        UserError: the file cannot be read, or its labels cannot serve.
-    """
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            labels = tuple(file.read().removesuffix("\n").split("\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
-    problems = label_list_problems(labels, f"--labels_file={path}")
-    if problems:
-        raise UserError(problems)
-    return labels
-
-
 def label_list_problems(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
     """Returns what is wrong with a list of label names; `origin` is the flag or file it is from."""
     found = []
@@ -288,7 +233,7 @@ def label_list_problems(labels: tuple[str, ...] | list[str], origin: str) -> lis
     for position, label in enumerate(labels):
         if not str(label).strip():
             found.append(f"{origin}: label {position + 1} is empty")
-        elif label != label.strip() or any(mark in label for mark in "\t\n\r"):
+        elif label != label.strip() or "\t" in label or label.splitlines() != [label]:
             found.append(f"{origin}: label {label!r} begins or ends with a blank, or holds a tab "
                          "or a line break")
     twice = sorted({label for label in labels if list(labels).count(label) > 1})

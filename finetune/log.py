@@ -62,6 +62,8 @@ def stop() -> None:
     """Closes the log."""
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
+        if getattr(handler, "moving", False):
+            handler.stream.write(_CLEAR_LINE)
         handler.close()
 
 

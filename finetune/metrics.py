@@ -34,7 +34,9 @@ def classification(label_ids: np.ndarray, predicted_ids: np.ndarray,
         "accuracy": float(np.mean(label_ids == predicted_ids)),
         "f1_macro": float(sklearn_metrics.f1_score(
             label_ids, predicted_ids, average="macro", zero_division=0)),
-        "mcc": float(sklearn_metrics.matthews_corrcoef(label_ids, predicted_ids)),
+        # Of a single class the correlation is 0; scikit-learn would warn of it.
+        "mcc": (0.0 if len(np.union1d(label_ids, predicted_ids)) < 2 else
+                float(sklearn_metrics.matthews_corrcoef(label_ids, predicted_ids))),
     }
     if len(labels) == 2:
         precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(

@@ -16,7 +16,7 @@ from finetune.trainer import Plan
 def output_problems(config: RunConfig) -> list[str]:
     """Returns why a run cannot write into --output_dir."""
     path = config.output_dir
-    if set(path) & set("*?[]\\"):
+    if set(path) & checkpoint.PATTERN:
         return [f"--output_dir={path}: TensorFlow takes * ? [ ] \\ in a path for a pattern; name "
                 "another folder"]
     above = path if "://" in path else _nearest(path)
@@ -38,13 +38,14 @@ def _overwrite_problems(config: RunConfig) -> list[str]:
     path = config.output_dir
     needed = [f"--{flag}={file}" for flag in ("init_checkpoint", "vocab_file", "bert_config_file")
               if (file := getattr(config, flag))
-              and os.path.realpath(os.path.dirname(file)) == os.path.realpath(path)]
+              and os.path.realpath(path) in (os.path.realpath(os.path.dirname(file)),
+                                             os.path.dirname(os.path.realpath(file)))]
     if needed:
         return [f"--overwrite_output_dir would delete {', '.join(needed)}; name another "
                 "--output_dir"]
     present = outputs.run_files(path)
-    if present and not any(os.path.basename(file) == outputs.RUNS or "model.ckpt-" in file
-                           for file in present):
+    if present and not any(name == outputs.RUNS or "model.ckpt-" in name
+                           for name in map(os.path.basename, present)):
         return [f"--overwrite_output_dir would delete {', '.join(present[:3])} in a folder that no "
                 "run has written; name another --output_dir"]
     return []

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from finetune.errors import UserError
+
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
@@ -61,13 +63,27 @@ def same_lines(one: bytes, other: bytes) -> bool:
     return one.split() == other.split()
 
 
+def read_json(path: str) -> Any:
+    """Returns the contents of a JSON file of ours, or None if there is no such file.
+
+    Raises:
+        UserError: it is not JSON any more.
+    """
+    text = read_text(path)
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: is not JSON any more ({error}); put it right or delete it"
+                        ) from error
+
+
 def read_labels(folder: str) -> list[str] | None:
     """Returns the labels written down in a folder, or None."""
     text = read_text(os.path.join(folder, LABELS))
     return None if text is None else text.removesuffix("\n").split("\n")
 
 
-def write_json(path: str, value: Mapping[str, Any]) -> None:
+def write_json(path: str, value: Any) -> None:
     """Writes a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
@@ -75,8 +91,7 @@ def write_json(path: str, value: Mapping[str, Any]) -> None:
 def append_run(folder: str, record: Mapping[str, Any]) -> None:
     """Adds one run to runs.json."""
     path = os.path.join(folder, RUNS)
-    runs = json.loads(read_text(path) or "[]")
-    write_text(path, json.dumps([*runs, record], indent=2, ensure_ascii=False) + "\n")
+    write_json(path, [*(read_json(path) or []), record])
 
 
 def copy(source: str, target: str) -> None:

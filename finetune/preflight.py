@@ -18,7 +18,7 @@ from finetune.config import RunConfig, label_list_problems
 from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.output_folder import output_problems, room_problems
-from finetune.start import Start, check_head, choose_start
+from finetune.start import Start, check_head, choose_start, own_checkpoint
 from finetune.tokenization import Tokenizer, vocabulary_problems
 from finetune.trainer import Plan
 
@@ -184,11 +184,11 @@ def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[st
         rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
         if len(problems) > before:
             continue
-        if not isinstance(rows, (list, tuple)) or not all(
-                hasattr(row, name) for row in rows for name in EXAMPLE_ATTRIBUTES):
-            kind = type(rows[0] if isinstance(rows, (list, tuple)) else rows).__name__
-            problems.append(f"{asked} gave {kind}; must be a list of examples with "
-                            + ", ".join(EXAMPLE_ATTRIBUTES))
+        wrong = [rows] if not isinstance(rows, (list, tuple)) else [
+            row for row in rows if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)]
+        if wrong:
+            problems.append(f"{asked} gave {type(wrong[0]).__name__}; must be a list of examples "
+                            "with " + ", ".join(EXAMPLE_ATTRIBUTES))
         elif not rows:
             problems.append(f"the {split} split is empty: {asked} gave no rows")
         else:
@@ -242,8 +242,7 @@ def _labels(config: RunConfig, processor: Any, problems: list[str]) -> list[str]
 
 
 def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
-    own = None if config.overwrite_output_dir else checkpoint.latest(config.output_dir)
-    if own:
+    if own_checkpoint(config):
         return outputs.read_labels(config.output_dir), f"--output_dir={config.output_dir}"
     if config.init_checkpoint and not config.do_train:
         folder = os.path.dirname(config.init_checkpoint)

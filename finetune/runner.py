@@ -103,10 +103,16 @@ class Run:
         if config.overwrite_output_dir:
             outputs.remove_run(folder)
         tf.io.gfile.makedirs(folder)
-        log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
         data = {split: {"path": path, "sha256": records.sha256_file(path)}
                 for split, path in prepared.files.items()}
-        for line in summary.changes(folder, self._given, data.get("train", {}).get("sha256")):
+        changes = summary.changes(folder, self._given, data.get("train", {}).get("sha256"))
+        outputs.append_run(folder, {  # first: it tells that the folder is a run's
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
+            "seed": config.seed, "device": distribution.describe(self._strategy),
+            "versions": summary.versions(), "python": platform.python_version(),
+            "data": data, "start": prepared.start.prefix})
+        log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
+        for line in changes:
             log.LOGGER.info("note: %s", line)
         outputs.write_text(os.path.join(folder, outputs.LABELS),
                            "".join(f"{label}\n" for label in prepared.labels))
@@ -114,13 +120,8 @@ class Run:
         outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG),
                            prepared.bert_config.to_json())
         settings = os.path.join(folder, outputs.RUN_CONFIG)
-        if config.do_train or outputs.read_text(settings) is None:
+        if config.do_train or not tf.io.gfile.exists(settings):
             outputs.write_json(settings, self._given.as_dict())
-        outputs.append_run(folder, {
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
-            "seed": config.seed, "device": distribution.describe(self._strategy),
-            "versions": summary.versions(), "python": platform.python_version(),
-            "data": data, "start": prepared.start.prefix})
 
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config

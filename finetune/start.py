@@ -1,7 +1,6 @@
 """Where a run's weights come from: its own output folder, --init_checkpoint, or chance."""
 
 import dataclasses
-import json
 import os
 
 from finetune import checkpoint, heads, model, optimizer, outputs
@@ -27,13 +26,21 @@ class Start:
     notices: list[str]
 
 
+def own_checkpoint(config: RunConfig) -> str | None:
+    """Returns the checkpoint in output_dir to use: for training the newest, else the best."""
+    if config.overwrite_output_dir:
+        return None
+    find = checkpoint.latest if config.do_train else checkpoint.chosen
+    return find(config.output_dir)
+
+
 def check_head(config: RunConfig) -> None:
     """Makes sure that a run without training has a trained classifier to run.
 
     Raises:
         UserError: there is no checkpoint, or it has no head; the original then answers at random.
     """
-    prefix = checkpoint.chosen(config.output_dir) or config.init_checkpoint
+    prefix = own_checkpoint(config) or config.init_checkpoint
     if prefix is None:
         raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
                         f"{config.output_dir} holds no checkpoint and --init_checkpoint is not "
@@ -53,7 +60,7 @@ def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) 
     Raises:
         UserError: the checkpoint is of another model or of other labels.
     """
-    own = None if config.overwrite_output_dir else checkpoint.latest(config.output_dir)
+    own = own_checkpoint(config)
     if own:
         return _from_output_dir(config, bert_config, labels, own)
     if not config.init_checkpoint:
@@ -85,8 +92,6 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     names = report.loaded + [model.GLOBAL_STEP]
     if config.do_train:
         names += [name for name in model.slot_shapes(wanted) if name in held]
-    else:
-        own = checkpoint.chosen(config.output_dir)
     notices = [] if config.do_train else _other_reading(config, config.output_dir)
     if config.init_checkpoint and not config.do_train:
         notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
@@ -153,7 +158,7 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
 
 def _other_reading(config: RunConfig, folder: str) -> list[str]:
     """Tells where texts are read otherwise than in training, if that run was one of ours."""
-    trained = json.loads(outputs.read_text(os.path.join(folder, outputs.RUN_CONFIG)) or "{}")
+    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG)) or {}
     return [f"--{name} is {getattr(config, name)}, and was {trained[name]} when the checkpoint was "
             "trained" for name in ("max_seq_length", "do_lower_case")
             if name in trained and trained[name] != getattr(config, name)]

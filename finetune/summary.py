@@ -1,7 +1,6 @@
 """What a run tells its user: before it starts, when it ends, and when something looks wrong."""
 
 import importlib.metadata
-import json
 import math
 import os
 import statistics
@@ -40,15 +39,15 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     Args:
         train_hash: sha256 of the training file, where it is known.
     """
-    text = outputs.read_text(os.path.join(folder, outputs.RUN_CONFIG))
-    if text is None or not config.do_train:
+    earlier = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG))
+    if earlier is None or not config.do_train:
         return []
-    earlier, now = json.loads(text), config.as_dict()
+    now = config.as_dict()
     aside = ("do_eval", "do_predict", "output_dir")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
-    runs = json.loads(outputs.read_text(os.path.join(folder, outputs.RUNS)) or "[]")
+    runs = outputs.read_json(os.path.join(folder, outputs.RUNS)) or []
     hashes = [run["data"]["train"]["sha256"] for run in runs if "train" in run["data"]]
     if train_hash and hashes and hashes[-1] != train_hash:
         found.append("the training file is not the one of the earlier run in this folder")
@@ -69,8 +68,9 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         _row("", _lengths(table, config.max_seq_length))
     if prepared.plan:
         _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
-             f"({config.num_train_epochs:g} epochs), learning rate {config.learning_rate:g}, "
-             f"warm-up {prepared.plan.warmup} steps, seed {config.seed}")
+             f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
+             f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
+             f"seed {config.seed}")
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)

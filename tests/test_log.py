@@ -10,7 +10,6 @@ import pytest
 from finetune import log
 
 WIPE = "\r\033[K"
-not_yet = pytest.mark.xfail(strict=True, reason="a bug that was reported")
 
 
 class Clock:
@@ -163,7 +162,6 @@ def test_a_line_is_due_exactly_when_the_next_step_shows_one(shown, clock, isatty
         assert due == (terminal.getvalue() != before)
 
 
-@not_yet
 def test_the_moving_line_is_wiped_when_the_log_ends(shown, clock):
     terminal = shown(isatty=True)
     progress = log.Progress("train", total=8)

@@ -88,7 +88,6 @@ def test_what_the_run_reads_is_not_deleted(out, tmp_path, monkeypatch, flag, nam
         assert problems(folder, overwrite_output_dir=True, **{flag: str(elsewhere)}) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a reported bug: only links to folders are followed")
 def test_what_the_run_reads_through_a_link_is_not_deleted(out, tmp_path):
     folder, link = out(*RUN, "vocab.txt"), tmp_path / "link.txt"
     link.symlink_to(folder / "vocab.txt")
@@ -116,7 +115,6 @@ def test_what_no_run_has_written_is_not_deleted(out, name):
         (folder / mark).unlink()
 
 
-@pytest.mark.xfail(strict=True, reason="a reported bug: model.ckpt- is looked for in the path")
 def test_the_name_of_the_folder_does_not_make_it_a_runs(out):
     assert problems(out("vocab.txt", folder="of-model.ckpt-7"), overwrite_output_dir=True)
 

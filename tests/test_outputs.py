@@ -10,7 +10,6 @@ from finetune import outputs
 
 LABELS = ["bug", "feature", "question"]
 THIRDS = np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7], [0.5, 0.5, 0.0]], np.float32)
-not_yet = pytest.mark.xfail(strict=True, reason="a bug that was reported")
 
 
 def names(folder):
@@ -106,7 +105,7 @@ OWN = ["labels.txt", "vocab.txt", "bert_config.json", "run_config.json", "runs.j
 
 
 @pytest.mark.parametrize("foreign", [
-    FOREIGN, pytest.param(["images.tf_record"], marks=not_yet)])
+    FOREIGN, ["images.tf_record"]])
 def test_starting_anew_deletes_what_runs_wrote_and_nothing_else(tmp_path, foreign):
     for name in (*OWN, *foreign):
         path = tmp_path / name

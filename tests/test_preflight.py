@@ -140,8 +140,7 @@ MIXED = [*rows("bug"), None]
     (None, "NoneType"), ((row for row in rows(*LABELS)), "generator"), ("row", "str"),
     ({"bug": 1}, "dict"), (7, "int"), ([None], "NoneType"),
     ([("0", "the app", None, "bug")], "tuple"),
-    pytest.param(MIXED, "NoneType", marks=pytest.mark.xfail(
-        strict=True, reason="a reported bug: names the type of the first row, which is right"))])
+    (MIXED, "NoneType")])
 def test_a_processor_that_returns_no_list_of_examples(problems, split, answer, kind):
     assert problems({split: answer}) == (
         f"Processor.get_{split}_examples gave {kind}; must be a list of examples with guid, "
@@ -303,7 +302,6 @@ def test_notes_of_the_processor_and_of_the_start_are_passed_on(check, trained, t
 
 
 @pytest.mark.parametrize("name", ["lr[1]", "a\\b"])
-@pytest.mark.xfail(strict=True, reason="a reported bug: 'no whole TensorFlow checkpoint', it says")
 def test_a_checkpoint_in_a_folder_that_tensorflow_takes_for_a_pattern(problems, trained, name):
     folder = trained.rename(trained.parent / name)
     for given in (folder, folder / "model.ckpt-4"):

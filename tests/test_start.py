@@ -248,7 +248,6 @@ def test_predicting_takes_the_best_and_training_the_newest(choose, own):
     assert choose().prefix == newest
 
 
-@pytest.mark.xfail(strict=True, reason="a reported bug: without the newest one chance answers")
 @pytest.mark.parametrize("lost", ["model.ckpt-6.index", "checkpoint"])
 def test_predicting_takes_the_best_also_where_the_newest_is_gone(choose, headless, own, tmp_path,
                                                                  lost):
