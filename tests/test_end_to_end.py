@@ -511,11 +511,10 @@ def test_a_healthy_run_warns_of_nothing(run, tmp_path):
     assert predicted == [label for _, label in ROWS[:len(IDS)]]
 
 
-def test_labels_with_characters_that_end_a_line_for_python_only(run, tmp_path):
-    """U+2028 and U+0085 end a line for str.splitlines; the labels written are read back whole."""
+def test_labels_with_characters_that_end_a_line_for_python_only(main, tmp_path, tiny):
+    """U+2028 and U+0085 end a line for str.splitlines and for many a reader of labels.txt."""
     rows = [("text", "label"), ("it crashes", "bug\u2028report"), ("why ?", "what\u0085now")]
     write_rows(tmp_path / "train.tsv", *rows)
-    arguments = ["--do_train", f"--data_dir={tmp_path}", "--train_batch_size=1",
-                 f"--output_dir={tmp_path / 'out'}"]
-    run(*arguments, "--num_train_epochs=1")
-    assert "training is complete" in run(*arguments, "--num_train_epochs=1")
+    status, said = main("--do_train", f"--data_dir={tmp_path}", "--train_batch_size=1",
+                        f"--init_checkpoint={tiny}", f"--output_dir={tmp_path / 'out'}")
+    assert status == 2 and "label 'bug\\u2028report'" in said and "line break" in said
