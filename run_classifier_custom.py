@@ -140,8 +140,7 @@ def main(arguments: list[str]) -> int:
             print(f"error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped by the user; the same command goes on from the last checkpoint",
-              file=sys.stderr)
+        print("stopped by the user; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
 

@@ -95,7 +95,8 @@ def resolve(path: str) -> str:
         raise UserError(f"--init_checkpoint={path}: the folder holds no checkpoint "
                         "(bert_model.ckpt.index or a file named checkpoint)")
     raise UserError(f"--init_checkpoint={path}: there is no {path}.index; give the prefix of a "
-                    "TensorFlow checkpoint (.../bert_model.ckpt) or its folder")
+                    "TensorFlow checkpoint (.../bert_model.ckpt) or its folder; released ones are "
+                    "fetched by scripts/download_checkpoint.sh")
 
 
 def shapes(prefix: str) -> dict[str, tuple[int, ...]]:

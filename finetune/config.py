@@ -193,8 +193,6 @@ class RunConfig:
         if self.task_name and self.processor:
             found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
                          "each other: give one of them")
-        if self.eval_every_steps and not self.do_train:
-            found.append("--eval_every_steps evaluates during training: give --do_train too")
         if self.overwrite_output_dir and not self.do_train:
             found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
                          "with --do_train")

@@ -142,7 +142,7 @@ def _label_ids(examples: Sequence[Any], labels: Sequence[str],
     position = {str(label): index for index, label in enumerate(labels)}
     if not require_labels and _is_placeholder(examples, position):
         position = dict.fromkeys((str(example.label) for example in examples), None)
-    label_ids, problems = [], []
+    label_ids, problems, unknown = [], [], {}
     for example in examples:
         problems.extend(_text_problems(example))
         label = example.label
@@ -151,8 +151,12 @@ def _label_ids(examples: Sequence[Any], labels: Sequence[str],
         elif label in _MISSING and not require_labels:
             label_ids.append(None)
         else:
-            what = "has no label" if label in _MISSING else f"label {label!r} is not known"
-            problems.append(f"{_where(example)}: {what}; allowed are {_listed(position)}.")
+            unknown.setdefault("" if label in _MISSING else str(label), []).append(example)
+    for label, rows in unknown.items():
+        shown = f'"{label}"' if isinstance(rows[0].label, str) else repr(rows[0].label)
+        what = f"label {shown} is not one of" if label else "has no label; must be one of"
+        count = f" ({len(rows):,} such rows)" if len(rows) > 1 else ""
+        problems.append(f"{_where(rows[0])}: {what} {_listed(position)}{count}")
     if problems:
         more = len(problems) - _MAX_PROBLEMS
         raise UserError(problems[:_MAX_PROBLEMS] + [f"... and {more:,} more"] * (more > 0))
@@ -177,7 +181,7 @@ def _where(example: Any) -> str:
 
 
 def _listed(labels: Iterable[str], most: int = 20) -> str:
-    quoted = [repr(label) for label in labels]
+    quoted = [f'"{label}"' for label in labels]
     more = f" ... and {len(quoted) - most:,} more" if len(quoted) > most else ""
     return ", ".join(quoted[:most]) + more
 

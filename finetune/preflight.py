@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -77,7 +78,10 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
         labels = _labels(config, processor, problems) if _has_model(config, problems) else None
     if labels:
         for split, rows in examples.items():
-            problems += label_problems(rows, labels, require_labels=split != "test")
+            wrong = label_problems(rows, labels, require_labels=split != "test")
+            problems += wrong
+            if wrong and not config.labels and not config.do_train:
+                problems.append("these labels are those the checkpoint was trained with")
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else _plan(config, examples, problems)
     start = None
@@ -91,7 +95,8 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     problems = list(dict.fromkeys(of_settings + problems))
     if problems:
         raise UserError(problems)
-    notices = [*getattr(processor, "notices", ()), *start.notices]
+    notices = [*getattr(processor, "notices", ()), *_rare_labels(examples, labels),
+               *start.notices]
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
                     best_metric, notices)
@@ -172,8 +177,8 @@ def _other_vocabulary(config: RunConfig) -> list[str]:
 
 def needed_splits(config: RunConfig) -> list[str]:
     """Returns which of train, dev and test the flags ask for."""
-    wanted = {"train": config.do_train, "dev": config.do_eval or config.eval_every_steps > 0,
-              "test": config.do_predict}
+    dev = config.do_eval or (config.do_train and config.eval_every_steps > 0)
+    wanted = {"train": config.do_train, "dev": dev, "test": config.do_predict}
     return [split for split, needed in wanted.items() if needed]
 
 
@@ -202,6 +207,8 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     try:
         with _collected(problems):
             return getattr(processor, method)(*arguments)
+    except NotImplementedError:
+        problems.append(f"{type(processor).__name__} has no {method}, which this run needs")
     except (Exception, SystemExit) as error:  # a user's own code can raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
         problems.append(f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
@@ -248,6 +255,13 @@ def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
         folder = os.path.dirname(config.init_checkpoint)
         return outputs.read_labels(folder), f"--init_checkpoint={config.init_checkpoint}"
     return None, ""
+
+
+def _rare_labels(examples: dict[str, list[Any]], labels: list[str]) -> list[str]:
+    """Tells which labels training hardly sees: a name mistyped, or a header taken for a row."""
+    counts = Counter(str(row.label) for row in examples.get("train", ()))
+    rare = [f"{label} ({counts[label]})" for label in labels if counts[label] < 2]
+    return [f"labels with no or one training row: {', '.join(rare)}"] if counts and rare else []
 
 
 def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]) -> Plan | None:

@@ -162,8 +162,9 @@ class Run:
             (lambda: self._score(tables["dev"])[1]) if config.eval_every_steps else None,
             prepared.best_metric)
         if done >= steps and not trainer.missed_evaluation():
-            log.LOGGER.info("training is complete: step %d of %d is in %s; more epochs, or "
-                            "--overwrite_output_dir, train again", done, steps, config.output_dir)
+            log.LOGGER.info("training is complete, no step is made: %s is at step %d and this run "
+                            "asks for %d. More epochs, another --output_dir or "
+                            "--overwrite_output_dir train", config.output_dir, done, steps)
         else:
             events = outputs.EventWriter(config.output_dir)
             losses = trainer.run(events)
@@ -201,7 +202,7 @@ class Run:
         events.write(step, {**scores, "eval_accuracy": float(original["eval_accuracy"])})
         events.close()
         summary.scores(original, ours, classes, matrix, labels, step)
-        for warning in summary.collapse_warnings(table.label_ids, predicted, labels, config):
+        for warning in summary.collapse_warnings(table.label_ids, predicted, labels, config, step):
             log.LOGGER.warning("warning: %s", warning)
 
     def _predict(self, table: FeatureTable) -> None:

@@ -93,7 +93,7 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     if config.do_train:
         names += [name for name in model.slot_shapes(wanted) if name in held]
     notices = [] if config.do_train else _other_reading(config, config.output_dir)
-    if config.init_checkpoint and not config.do_train:
+    if config.init_checkpoint not in (None, own) and not config.do_train:
         notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
     return Start(own, [name for name in names if name in held], config.do_train, notices)
 
@@ -159,6 +159,7 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
 def _other_reading(config: RunConfig, folder: str) -> list[str]:
     """Tells where texts are read otherwise than in training, if that run was one of ours."""
     trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG)) or {}
-    return [f"--{name} is {getattr(config, name)}, and was {trained[name]} when the checkpoint was "
-            "trained" for name in ("max_seq_length", "do_lower_case")
-            if name in trained and trained[name] != getattr(config, name)]
+    now = config.as_dict()
+    return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
+            for name in ("max_seq_length", "do_lower_case", "text_b_column")
+            if name in trained and trained[name] != now[name]]

@@ -120,13 +120,14 @@ def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -
 
 
 def collapse_warnings(label_ids: np.ndarray, predicted: np.ndarray, labels: Sequence[str],
-                      config: RunConfig) -> Iterator[str]:
+                      config: RunConfig, step: int) -> Iterator[str]:
     """Yields a warning if a model gives every row of a varied dev split the same label."""
     if len(set(predicted.tolist())) > 1 or len(set(label_ids.tolist())) == 1:
         return
     yield (f"all {len(predicted)} dev rows were predicted {labels[predicted[0]]!r}: the model "
-           f"tells nothing apart. Try a lower --learning_rate (now {config.learning_rate:g}; the "
-           "paper uses 5e-5 to 2e-5), more --num_train_epochs, or another --seed")
+           f"tells nothing apart after {step} steps. Try more --num_train_epochs if these are few, "
+           f"else a lower --learning_rate (now {config.learning_rate:g}; the paper uses 5e-5 to "
+           "2e-5) or another --seed")
 
 
 def scores(original: Mapping[str, Any], ours: Mapping[str, float],

@@ -89,6 +89,7 @@ class Trainer:
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
         self._step = make_step(strategy, state, bert_config, config, plan)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
+        self._saved = int(state.step.numpy())
         self._losses: list[float] = []
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
 
@@ -97,31 +98,36 @@ class Trainer:
         config, steps, first = self._config, self._plan.steps, int(self._state.step.numpy())
         order = TrainingOrder(len(self._table), config.train_batch_size, config.seed)
         progress = Progress("train", steps, first, config.log_every_steps)
-        saved = None
         if self.missed_evaluation():
             self._compare(events, first)
-        for step in range(first, steps):
-            if self._patience_is_over(step):
-                LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
-                            self._best_metric, config.early_stopping_patience)
-                break
-            self._pending.append(self._step(self._batch(order.batch(step))))
-            done = step + 1
-            if progress.due() or done == steps or done % config.log_every_steps == 0:
-                self._collect(first)
-            if done % config.log_every_steps == 0 or done == steps:
-                self._write_events(events, done)
-            note = f"loss {statistics.fmean(self._losses[-20:]):.4f}" if self._losses else ""
-            progress.advance(config.train_batch_size, note)
-            if self._evaluation_is_due(done):
-                saved = self._save(first, done)
-                self._compare(events, done)
-            elif done % config.save_checkpoints_steps == 0:
-                saved = self._save(first, done)
-        now = int(self._state.step.numpy())
-        if saved != now and now > first:
-            self._save(first, now)
+        try:
+            for step in range(first, steps):
+                if self._patience_is_over(step):
+                    LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
+                                self._best_metric, config.early_stopping_patience)
+                    break
+                self._pending.append(self._step(self._batch(order.batch(step))))
+                self._tell(progress, events, first, step + 1)
+                if self._evaluation_is_due(step + 1):
+                    self._save(first)
+                    self._compare(events, step + 1)
+                elif (step + 1) % config.save_checkpoints_steps == 0:
+                    self._save(first)
+        except KeyboardInterrupt:
+            self._save(first)
+            raise
+        self._save(first)
         return self._losses
+
+    def _tell(self, progress: Progress, events: EventWriter, first: int, done: int) -> None:
+        log_every = self._config.log_every_steps
+        plain = done % log_every == 0 or done == self._plan.steps
+        if plain or progress.due():
+            self._collect(first)
+        if plain:
+            self._write_events(events, done)
+        note = f"loss {statistics.fmean(self._losses[-20:]):.4f}" if self._losses else ""
+        progress.advance(self._config.train_batch_size, note)
 
     def _batch(self, rows: np.ndarray) -> Batch:
         if distribution.is_tpu(self._strategy):
@@ -144,10 +150,13 @@ class Trainer:
             self._losses.append(loss)
         self._pending.clear()
 
-    def _save(self, first: int, step: int) -> int:
+    def _save(self, first: int) -> None:
+        """Writes a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
-        self._folder.write(step, self._state.variables())
-        return step
+        step = int(self._state.step.numpy())
+        if step > self._saved:
+            self._folder.write(step, self._state.variables())
+            self._saved = step
 
     def _write_events(self, events: EventWriter, step: int) -> None:
         rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,

@@ -121,6 +121,8 @@ class Delimited(DataProcessor):
                             f"{name} split; say --{name}_file=... to choose one")
         if not paths:
             tried = ", ".join(f"{name}{extension}" for extension in FORMATS)
+            if not data_dir:
+                folder = "--data_dir is not given, and the current folder"
             raise DataError(f"{folder}: no file of the {name} split ({tried}); the folder has "
                             f"{folder_content(folder)}. Another name is given by --{name}_file")
         return paths[0]
@@ -201,6 +203,11 @@ def _labels_of(examples: Sequence[InputExample], report: Report) -> tuple[str, .
     if len(labels) < 2:
         report.problem(0, f"every row has the label {listed(labels)}; a classifier needs two "
                        "labels or more")
+    for label in sorted(labels):
+        if label != label.strip():
+            first = next(example for example in examples if example.label == label)
+            report.problem(int(first.source.rpartition(":")[2]),
+                           f"label {quoted(label)} begins or ends with a blank")
     alike: dict[str, list[str]] = {}
     for label in sorted(labels):
         alike.setdefault(label.strip().casefold(), []).append(label)

@@ -199,5 +199,6 @@ def _cell(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
     try:
         return cells[column], None
     except IndexError:
-        return None, (f"is in column {column} (the first is 0), but the row has only {len(cells)} "
-                      f"{'column' if len(cells) == 1 else 'columns'}")
+        has = (f"{len(cells)} columns" if len(cells) != 1 else
+               "1 column; csv is separated by commas, tsv by tabs, and tsv has no quoting")
+        return None, f"is in column {column} (the first is 0), but the row has only {has}"

@@ -45,6 +45,7 @@ def written(tmp_path):
     {"labels_file": "labels.txt"}, {"max_seq_length": 3}, {"seed": 0}, {"seed": 2 ** 31 - 1},
     {"warmup_proportion": 0.0}, {"warmup_proportion": 1.0}, {"num_train_epochs": 0.01},
     {"keep_checkpoint_max": 0}, {"master": "local"}, {"save_checkpoints_steps": 9999999},
+    {"do_train": False, "do_eval": True, "eval_every_steps": 5},
     {"eval_every_steps": 5, "early_stopping_patience": 2, "metric_for_best": "loss"}])
 def test_settings_without_a_problem(settings):
     assert problems(**settings) == []
@@ -77,8 +78,6 @@ def test_settings_without_a_problem(settings):
     ({"warmup_proportion": float("nan")}, ["--warmup_proportion=nan"]),
     ({"labels": ("a", "b"), "labels_file": "f"}, ["--labels and --labels_file exclude"]),
     ({"labels": ("a",)}, ["--labels: ", "two labels or more", "['a']"]),
-    ({"do_train": False, "do_eval": True, "eval_every_steps": 5}, ["--eval_every_steps",
-                                                                   "--do_train"]),
     ({"do_train": False, "do_eval": True, "overwrite_output_dir": True},
      ["--overwrite_output_dir", "--do_train"]),
     ({"early_stopping_patience": 2}, ["--early_stopping_patience", "--eval_every_steps"]),

@@ -88,7 +88,8 @@ def test_a_run_that_can_start(check, tiny, tmp_path):
         "train": 4, "dev": 3, "test": 2}
     assert prepared.start.names == list(variable_shapes(prepared.bert_config))
     assert (prepared.plan, prepared.best_metric) == (Plan(6, 0), "accuracy")
-    assert (prepared.files, prepared.notices) == ({}, [])
+    assert (prepared.files, prepared.notices) == (
+        {}, ["labels with no or one training row: feature (1), question (1)"])
 
 
 @pytest.mark.parametrize(("flags", "splits"), [
@@ -116,14 +117,14 @@ def test_splits_that_a_run_needs(flags, splits):
     ({}, {"do_train": False}, "{tiny}/bert_model.ckpt: has no trained head"),
     ({"labels": None}, {}, "the labels are not known: give --labels or --labels_file"),
     ({"labels": ["bug", " x"]}, {}, "labels: label ' x' begins or ends with a blank"),
-    ({"labels": ["bug", "question"]}, {}, "example row-1: label 'feature' is not known; allowed "
-                                          "are 'bug', 'question'."),
+    ({"labels": ["bug", "question"]}, {},
+     'example row-1: label "feature" is not one of "bug", "question"'),
     ({"train": []}, {}, "the train split is empty: Processor.get_train_examples gave no rows"),
     ({"test": []}, {}, "the test split is empty: Processor.get_test_examples gave no rows"),
-    ({"dev": rows("bug", "bag")}, {}, "example row-1: label 'bag' is not known"),
+    ({"dev": rows("bug", "bag")}, {}, 'example row-1: label "bag" is not one of'),
     ({"dev": rows("bug", None)}, {}, "example row-1: has no label"),
     ({"dev": KeyError("x")}, {}, "Processor.get_dev_examples failed: KeyError: 'x' ({here}:"),
-    ({"labels": NotImplementedError()}, {}, "Processor.get_labels failed: NotImplementedError: "),
+    ({"labels": NotImplementedError()}, {}, "Processor has no get_labels, which this run needs"),
     ({"dev": SystemExit(3)}, {}, "Processor.get_dev_examples failed: SystemExit: 3 ({here}:"),
     ({"train": DataError(["a.tsv:3: short row"])}, {}, "a.tsv:3: short row"),
 ])
@@ -179,7 +180,7 @@ def test_labels_that_are_numbers_are_taken_as_text(check, kind):
     (1.5, "label 1.5"), (True, "label True"), (b"bug", "label b'bug'"), (["bug"], "label ['bug']")])
 def test_labels_of_rows_that_are_of_another_type(problems, label, told):
     assert problems({"dev": rows("bug", label)}) == (
-        f"example row-1: {told} is not known; allowed are 'bug', 'feature', 'question'.",)
+        f'example row-1: {told} is not one of "bug", "feature", "question"',)
 
 
 @pytest.mark.parametrize("text", [None, 3.0, ["the", "app"]])
@@ -198,7 +199,7 @@ def test_all_problems_are_reported_together(problems, tiny):
     found = problems({"train": rows("bag", "bug"), "dev": [], "test": ValueError("boom")},
                      max_seq_length=99, train_batch_size=9, metric_for_best="bleu",
                      eval_every_steps=1)
-    for part in ("--max_seq_length=99", "'bag' is not known", "the dev split is empty",
+    for part in ("--max_seq_length=99", '"bag" is not one of', "the dev split is empty",
                  "get_test_examples failed: ValueError: boom", "--train_batch_size=9",
                  "--metric_for_best=bleu"):
         assert sum(part in problem for problem in found) == 1, part

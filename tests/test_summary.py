@@ -164,7 +164,7 @@ def test_a_loss_that_climbed_is_said_out_loud(losses, started_at, warned):
     ([1, 1, 1], [1, 1, 1], False),  # the split itself has one label
     ([1, 1, 1], [2, 2, 2], False)])
 def test_a_model_that_answers_one_label_is_said_out_loud(truth, predicted, warned):
-    found = list(summary.collapse_warnings(np.array(truth), np.array(predicted), LABELS, CONFIG))
+    found = list(summary.collapse_warnings(np.array(truth), np.array(predicted), LABELS, CONFIG, 7))
     assert len(found) == warned
     assert all(text.startswith("all 4 dev rows were predicted 'feature'") and "5e-05" in text
                and "--num_train_epochs" in text and "--seed" in text for text in found)

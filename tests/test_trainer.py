@@ -56,7 +56,7 @@ def bert(tiny_config):
 def train(tmp_path, bert, make_table, monkeypatch):
     """Trains rows of 1 to 10 tokens in tmp_path/<name>, going on from what lies there."""
     def run(steps, evaluate=None, values=None, metric="accuracy", name="out", kill_at=None,
-            **settings):
+            kill=Killed, **settings):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         config = RunConfig(output_dir=str(folder), train_batch_size=4, **settings)
@@ -68,7 +68,7 @@ def train(tmp_path, bert, make_table, monkeypatch):
         class Order(TrainingOrder):
             def batch(self, step):
                 if step == kill_at:
-                    raise Killed
+                    raise kill
                 return super().batch(step)
 
         monkeypatch.setattr(trainer, "TrainingOrder", Order)
@@ -108,6 +108,17 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(train):
     assert resumed == losses[4:] and len(set(losses)) == 7
     expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
     assert len(expected) == len(found) == 3 * 25 + 1 and expected["global_step"] == 7
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, name)
+
+
+def test_a_run_that_the_user_stops_is_saved_at_once(train):
+    losses, _, whole = train(7, name="whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(7, kill_at=3, kill=KeyboardInterrupt)
+    resumed, _, folder = train(7)
+    assert resumed == losses[3:]
+    expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, name)
 

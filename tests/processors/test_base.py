@@ -82,7 +82,8 @@ def test_all_problems_of_a_file_come_at_once(write, problems):
         'train.tsv:2: label "2" is not one of "0", "1" (2 such rows); the labels are set by '
         "--labels",
         "train.tsv:3: blank line; every line is one example",
-        "train.tsv:4: the text is in column 1 (the first is 0), but the row has only 1 column",
+        "train.tsv:4: the text is in column 1 (the first is 0), but the row has only 1 column; "
+        "csv is separated by commas, tsv by tabs, and tsv has no quoting",
         'train.tsv:5: not utf-8: byte 0xe9 at character 6, after "1\\tcaf"; say --encoding=... or '
         "convert the file, for example with iconv -f WINDOWS-1252 -t UTF-8 old > new"]
     text = Toy(encoding="latin-1", labels="012")

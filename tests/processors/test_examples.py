@@ -42,7 +42,8 @@ def test_unknown_labels_are_told_once_with_their_number():
 def test_short_rows_are_told_once_each():
     _, problems, _ = made([["a"], ["?", "1"], []], Split("f", text_a=1, text_b=2, label=0))
     assert problems == [
-        "f:1: the text is in column 1 (the first is 0), but the row has only 1 column",
+        "f:1: the text is in column 1 (the first is 0), but the row has only 1 column; "
+        "csv is separated by commas, tsv by tabs, and tsv has no quoting",
         "f:2: the second text is in column 2 (the first is 0), but the row has only 2 columns",
         "f:3: the text is in column 1 (the first is 0), but the row has only 0 columns"]
 
