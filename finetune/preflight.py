@@ -79,9 +79,10 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     if labels:
         for split, rows in examples.items():
             wrong = label_problems(rows, labels, require_labels=split != "test")
+            if config.labels is None and not config.do_train:
+                wrong = [f"{problem}; the checkpoint was trained with these labels"
+                         for problem in wrong]
             problems += wrong
-            if wrong and not config.labels and not config.do_train:
-                problems.append("these labels are those the checkpoint was trained with")
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else _plan(config, examples, problems)
     start = None

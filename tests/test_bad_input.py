@@ -427,7 +427,7 @@ def test_an_output_folder_of_other_labels(refused, occupied, flags, parts):
 def test_a_label_that_the_trained_model_does_not_know(refused, occupied, issues):
     path = replaced(issues / "dev.tsv", 6, b"x\tit crashes\tcrash")
     only(refused("--do_eval", f"--output_dir={occupied}", _model=False, _output=False),
-         f"{path}:6: ", "'crash'", "'bug', 'feature', 'question'")
+         f"{path}:6: ", '"crash"', '"bug", "feature", "question"', "was trained with")
 
 
 def test_labels_that_are_not_those_of_a_trained_checkpoint(refused, trained):

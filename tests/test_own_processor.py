@@ -134,7 +134,7 @@ def test_a_short_row_names_the_line_of_the_users_code(folder, tiny, main, monkey
     (('return ["question"', 'return 1 / 0, ["question"'),
      ["get_labels", "ZeroDivisionError", "my_module.py:"]),
     (('["question", "feature", "bug"]', '["question", "feature"]'),
-     ["'bug'", "train-0", "'question', 'feature'"]),
+     ['"bug"', "train-0", '"question", "feature"', "3 such rows"]),
     (('return ["question", "feature", "bug"]', "pass"), ["labels", "--labels"]),
     (("tickets_train", "no_such_file"), ["get_train_examples", "no_such_file.tsv"]),
     (("    return examples", "    return []"), ["the train split is empty"]),
