@@ -52,7 +52,10 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
             strategy = distribution.make_strategy(config)
         Run(preflight.check(config, processor, problems), strategy, config, command).execute()
     except (OSError, tf.errors.OpError) as error:
-        raise _no_room(error, config) or error from error
+        full = _no_room(error, config)
+        if full is None:
+            raise
+        raise full from error
     finally:
         log.stop()
 
