@@ -11,7 +11,8 @@ from collections.abc import Iterator
 LOGGER = logging.getLogger("finetune")
 # Libraries that are not there: of no interest on a machine without a GPU, and the summary of the
 # run names the device on any.
-_GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit")
+_GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit",
+             "Unable to register cu")
 _CLEAR_LINE = "\r\033[K"
 
 

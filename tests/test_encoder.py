@@ -94,7 +94,7 @@ def test_cls_alone_is_the_first_token_of_all(encode, weights, tiny_config, padde
         whole = layout.first(hidden)
         alone = encode(padded=padded, config=config, encode=encoder.encode_cls)[1]
         scores = [tf.reduce_sum(values * upstream) for values in (alone, whole)]
-    assert alone.shape == (3, 16) and relative(alone, whole) < 1e-6
+    assert alone.shape == (3, 16) and relative(alone, whole) < 3e-6
     ours, theirs = ({name: tf.convert_to_tensor(value)
                      for name, value in tape.gradient(score, weights).items() if value is not None}
                     for score in scores)
@@ -103,7 +103,7 @@ def test_cls_alone_is_the_first_token_of_all(encode, weights, tiny_config, padde
         # The key's bias moves all scores of a softmax alike: its gradient is 0 but for rounding.
         scale = theirs[name.replace("/key/", "/query/")]
         assert np.linalg.norm(scale) > 1e-3, name
-        assert relative(ours[name], theirs[name], scale) < 1e-6, name
+        assert relative(ours[name], theirs[name], scale) < 3e-6, name
 
 
 def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
