@@ -50,8 +50,7 @@ def help_text() -> str:
             group = field.metadata["group"]
             lines += ["", f"{group}:"]
         default = "" if field.default is None else f"={str(field.default).lower()}"
-        choices = field.metadata["choices"]
-        choices = processors.names() if name == "task_name" else choices
+        choices = processors.names() if name == "task_name" else field.metadata["choices"]
         about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
         lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
         lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -117,7 +116,8 @@ def make_processor(config: RunConfig) -> object:
              if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
     if config.label_problems():
         given.pop("labels", None)
-    return processors.create(chosen, given, {"data_dir", "task_name", "processor", "labels"})
+    general = {"data_dir", "task_name", "processor", "labels", "task_type"}
+    return processors.create(chosen, given, general)
 
 
 def main(arguments: list[str]) -> int:

@@ -54,6 +54,10 @@ class RunConfig:
     processor: str | None = setting(
         "Data", "Your own DataProcessor, as package.module:ClassName; one written for "
         "google-research/bert runs unchanged.")
+    task_type: str | None = setting(
+        "Data", "Whether a row is given one of several labels or a number, its score (default: the "
+        "task's own; for your own files classification, or what the checkpoint was trained for).",
+        choices=("classification", "regression"))
     labels: tuple[str, ...] | None = setting(
         "Data", "The labels, comma-separated; their order is the order of the columns of "
         "test_results.tsv. Without it: the task's own list, or the training split's labels, "
@@ -118,7 +122,7 @@ class RunConfig:
         "Training", "Stop after so many evaluations without a better one; 0: never.", 0)
     metric_for_best: str | None = setting(
         "Training", "Metric that decides which checkpoint is best (default: the task's first; "
-        "a loss is best when lowest).")
+        "a loss or an error is best when lowest).")
     log_every_steps: int = setting("Training", "Steps between lines in the log.", 20)
 
     # Evaluation and prediction

@@ -105,9 +105,9 @@ def test_all_label_problems_at_once_before_any_work(tokenizer):
 
 def test_many_problems_are_counted(tokenizer):
     with pytest.raises(UserError) as error:
-        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y"], 8, tokenizer)
+        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y", "z"], 8, tokenizer)
     assert len(error.value.problems) == 21
-    assert error.value.problems[0] == 'example 0: label "0" is not one of "y" (2 such rows)'
+    assert error.value.problems[0] == 'example 0: label "0" is not one of "y", "z" (2 such rows)'
     assert error.value.problems[-1] == "... and 1,480 more"
 
 
@@ -130,7 +130,7 @@ def test_rows_to_predict_need_no_label(tokenizer):
 def test_streams_in_chunks_and_in_order(tokenizer):
     examples = [Example(str(i), " ".join("abcd"[i % 4] * (i % 5))) for i in range(2 * CHUNK + 1)]
     done = []
-    stream = convert(examples, ["bug"], 128, tokenizer, done.append)
+    stream = convert(examples, ["bug", "feature"], 128, tokenizer, done.append)
     assert done == []
     first = next(stream)
     features = [first, *stream]
