@@ -105,7 +105,8 @@ def test_all_label_problems_at_once_before_any_work(tokenizer):
 
 def test_many_problems_are_counted(tokenizer):
     with pytest.raises(UserError) as error:
-        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y", "z"], 8, tokenizer)
+        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y", "z"], 8,
+                tokenizer)
     assert len(error.value.problems) == 21
     assert error.value.problems[0] == 'example 0: label "0" is not one of "y", "z" (2 such rows)'
     assert error.value.problems[-1] == "... and 1,480 more"

@@ -45,7 +45,8 @@ def trained(scored, tiny, tmp_path_factory):
 def test_the_files_of_a_regression(trained):
     names = {path.name for path in trained.iterdir()}
     assert not names & {"labels.txt", "confusion_matrix.tsv"}
-    results = [line.split(" = ") for line in (trained / "eval_results.txt").read_text().splitlines()]
+    text = (trained / "eval_results.txt").read_text()
+    results = [line.split(" = ") for line in text.splitlines()]
     assert [name for name, _ in results] == [
         "eval_loss", "global_step", "loss", "pearson", "spearman", "pearson_spearman", "mse",
         "mae"]
@@ -151,8 +152,8 @@ class Scores:
     def get_labels(self):
         return [None]
 ''')
-    status, error = main("--processor=my_scores:Scores", "--data_dir=.", "--task_type=regression", "--do_train",
-                         "--do_eval", "--do_predict", "--train_batch_size=3",
+    status, error = main("--processor=my_scores:Scores", "--data_dir=.", "--task_type=regression",
+                         "--do_train", "--do_eval", "--do_predict", "--train_batch_size=3",
                          "--num_train_epochs=1", f"--init_checkpoint={tiny}", "--output_dir=out",
                          "--max_seq_length=16")
     assert status == 0, error

@@ -228,8 +228,8 @@ def test_qqp(write):
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_short_rows_of_qqp_are_left_out_and_named(write, split):
-    folder = write(f"{split}.tsv", QQP + "1\t1\t2\tWhy?\tHow?\t1\n2\t3\t4\tA line\nbreak?\tIs it?\t0\n"
-                                         "3\t5\t6\tWho?\tWhen?\t0\n4\t7\t8\tWhat\tof me?\n")
+    folder = write(f"{split}.tsv", QQP + "1\t1\t2\tWhy?\tHow?\t1\n2\t3\t4\tA line\n"
+                   "break?\tIs it?\t0\n3\t5\t6\tWho?\tWhen?\t0\n4\t7\t8\tWhat\tof me?\n")
     qqp = get("qqp")()
     examples = getattr(qqp, f"get_{split}_examples")(folder)
     assert [example.row_id for example in examples] == ["1", "3"]
@@ -262,7 +262,8 @@ def test_a_wrong_label_of_qqp_is_refused_all_the_same(write, problems):
 
 
 def test_other_tasks_refuse_short_rows(write, problems):
-    folder = write("train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\tentailment\n1\tC.\n")
+    folder = write("train.tsv", "index\tsentence1\tsentence2\tlabel\n"
+                                "0\tA.\tB.\tentailment\n1\tC.\n")
     assert len(problems(get("rte")().get_train_examples, folder)) == 1
 
 
