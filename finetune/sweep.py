@@ -179,7 +179,7 @@ class Sweep:
 
     def _arguments(self, run: sweep_file.SweepRun, folder: str) -> list[str]:
         return sweep_process.flags_of(
-            dataclasses.replace(run.config, output_dir=folder, do_predict=False))
+            dataclasses.replace(run.config, output_dir=folder, do_predict=False), run.varied)
 
     def _start(self, run: sweep_file.SweepRun, folder: str) -> float:
         """Runs the process of a run, notes how it ended and returns the seconds it took."""

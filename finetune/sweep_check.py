@@ -5,6 +5,7 @@ once, together. Nothing is written here.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -66,18 +67,16 @@ def check(file: SweepFile, base: RunConfig, folders: Sequence[str],
     """
     facts: dict[RunConfig, Facts] = {}
     problems: list[str] = []
-    for run, folder in zip(file.runs, folders, strict=True):
-        key = kind(run.config)
+    for key in dict.fromkeys(kind(run.config) for run in file.runs):
+        alike = [run.config for run in file.runs if kind(run.config) == key]
         try:
-            if key not in facts:
-                sizes = [one.config.train_batch_size for one in file.runs
-                         if kind(one.config) == key]
-                facts[key] = _facts(run, folder, make_processor, sizes)
-            problems += _run_problems(run, folder, facts[key])
+            facts[key] = _facts(alike[0], make_processor,
+                                [config.train_batch_size for config in alike])
         except UserError as error:
             problems += error.problems
-            if len(facts) == 0:  # the first run's; the same would be said of every other
-                break
+    for run, folder in zip(file.runs, folders, strict=True):
+        if kind(run.config) in facts:
+            problems += _run_problems(run, folder, facts[kind(run.config)])
     for one in list(facts.values())[:1]:
         known = metrics.names(len(one.job.labels))
         if file.choose_by is not None and file.choose_by not in known:
@@ -88,9 +87,10 @@ def check(file: SweepFile, base: RunConfig, folders: Sequence[str],
     return facts
 
 
-def _facts(run: SweepRun, folder: str, make_processor: Callable[[RunConfig], Any],
+def _facts(config: RunConfig, make_processor: Callable[[RunConfig], Any],
            batch_sizes: Sequence[int]) -> Facts:
-    config = dataclasses.replace(run.config, output_dir=folder)
+    # As a run that begins: what lies in its folder is for the run itself to judge.
+    config = dataclasses.replace(config, output_dir=os.path.join(config.output_dir, "new"))
     processor, known = None, ()
     try:
         processor = make_processor(config)
@@ -98,7 +98,12 @@ def _facts(run: SweepRun, folder: str, make_processor: Callable[[RunConfig], Any
         if not hasattr(error, "problems"):
             raise
         known = error.problems
-    prepared = preflight.check(config, processor, known)
+    try:
+        prepared = preflight.check(config, processor, known)
+    except UserError as error:
+        raise UserError(problem.replace(f"--output_dir={config.output_dir}:", "--output_dir="
+                                        f"{os.path.dirname(config.output_dir)}:")
+                        for problem in error.problems) from error
     features = {split: {"examples": records.examples_digest(examples), "labels": prepared.labels,
                         "max_seq_length": config.max_seq_length,
                         **prepared.tokenizer.fingerprint()}

@@ -161,7 +161,9 @@ class _Reader:
             return []
         value, where = content[given[0]], f"{self._origin}: {given[0]}"
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return [first + number for number in range(min(value, MOST_RUNS + 1))]
+            if value > MOST_RUNS:
+                self._problems.append(f"{where}: {value}: {MOST_RUNS} runs are the most")
+            return [first + number for number in range(min(value, MOST_RUNS))]
         whole = isinstance(value, list) and value and all(
             isinstance(one, int) and not isinstance(one, bool) for one in value)
         if not whole:

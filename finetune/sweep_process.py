@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from finetune import settings
 from finetune.config import RunConfig
@@ -24,12 +24,17 @@ LOCK = ".sweep.lock"
 INTERRUPTED = 130  # the exit status of a run that was stopped by Ctrl-C
 
 
-def flags_of(config: RunConfig) -> list[str]:
-    """Returns the command line that asks for these settings: all that differ from the defaults."""
+def flags_of(config: RunConfig, named: Collection[str] = ()) -> list[str]:
+    """Returns the command line that asks for these settings.
+
+    Args:
+        named: flags to write although they have their defaults.
+    """
     found = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value == field.default or field.name in ("config", "sweep"):
+        if field.name in ("config", "sweep") or value is None or (
+                value == field.default and field.name not in named):
             continue
         if isinstance(value, tuple):
             value = list(value)
