@@ -101,6 +101,10 @@ class Sweep:
                                            self._notes.get(os.path.basename(folder), {}))
                 for run, folder in zip(self._runs, self._folders, strict=True)]
 
+    def chosen(self) -> Outcome | None:
+        """Returns the best of the runs that have finished."""
+        return sweep_results.choose(self.outcomes(), self._metric)
+
     def measure(self) -> float | None:
         """Measures the speed on this machine; returns the seconds left, None if not known."""
         waiting = self._waiting()

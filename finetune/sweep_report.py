@@ -69,13 +69,11 @@ def write_table(path: str, outcomes: Sequence[Outcome], metric: str, chosen: Out
 def write_plot(path: str, outcomes: Sequence[Outcome], metric: str,
                chosen: Outcome | None) -> None:
     """Draws the score of every run, a row for each setting, as a PNG file."""
-    import matplotlib  # slow to import, and of no use before a sweep ends
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure  # of no use before a sweep ends; needs no display
 
     settings = by_setting(outcomes, metric)
-    figure, axes = pyplot.subplots(
-        figsize=(9, 1.4 + 0.3 * max(len(settings), 3)), layout="constrained")
+    figure = Figure(figsize=(9, 1.4 + 0.3 * max(len(settings), 3)), layout="constrained")
+    axes = figure.subplots()
     for row, setting in enumerate(settings):
         for outcome, value in zip(setting.outcomes, setting.values, strict=True):
             collapsed = outcome.status == COLLAPSED
@@ -95,5 +93,4 @@ def write_plot(path: str, outcomes: Sequence[Outcome], metric: str,
         figure.legend(handles.values(), handles.keys(), loc="outside upper right",
                       ncols=len(handles))
     figure.savefig(f"{path}.writing", format="png", dpi=120)
-    pyplot.close(figure)
     os.replace(f"{path}.writing", path)
