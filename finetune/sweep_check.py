@@ -119,9 +119,12 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable:
     """Returns some rows of a split, drawn at random, so that their lengths are those of all."""
     examples = prepared.examples[split]
     chosen = np.random.default_rng(0).permutation(len(examples))[:speed.SAMPLE_ROWS[split]]
-    return FeatureTable.from_features(convert(
+    table = FeatureTable.from_features(convert(
         [examples[index] for index in chosen], prepared.labels, prepared.config.max_seq_length,
         prepared.tokenizer))
+    if len(prepared.labels) > 1:
+        return table
+    return dataclasses.replace(table, label_ids=table.label_ids.astype(np.float32))  # regression
 
 
 def _run_problems(run: SweepRun, folder: str, facts: Facts) -> list[str]:

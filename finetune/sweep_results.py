@@ -19,6 +19,7 @@ from finetune.sweep_file import SweepRun
 RUNS, CSV, TABLE, PLOT = ("sweep_runs.json", "sweep_results.csv", "sweep_results.md",
                           "sweep_results.png")
 FINISHED, COLLAPSED, FAILED, WAITING = "finished", "collapsed", "failed", "not run"
+LOWER_IS_BETTER = ("loss", "mse", "mae")
 _IN_FILE = {"accuracy": "eval_accuracy", "loss": "eval_loss"}  # as eval_results.txt calls them
 
 
@@ -112,7 +113,7 @@ def choose(outcomes: Sequence[Outcome], metric: str) -> Outcome | None:
     """
     def worse(outcome: Outcome) -> tuple[float, float]:
         value = outcome.score(metric)
-        value = value if metric == "loss" else -value
+        value = value if metric in LOWER_IS_BETTER else -value
         return (math.inf if math.isnan(value) else value), outcome.score("loss")
 
     for status in (FINISHED, COLLAPSED):
@@ -150,7 +151,7 @@ class Setting:
 
     def best(self, metric: str) -> float:
         """Returns the best value."""
-        return (min if metric == "loss" else max)(self.values, default=math.nan)
+        return (min if metric in LOWER_IS_BETTER else max)(self.values, default=math.nan)
 
 
 def by_setting(outcomes: Sequence[Outcome], metric: str) -> list[Setting]:

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import json
 import os
+import shlex
 import sys
 from typing import Any
 
@@ -26,6 +27,7 @@ from finetune.sweep_results import Outcome, by_setting, parse_scores  # noqa: E4
 PROGRAM = os.path.join(ROOT, entry.FILE)
 FOLDERS = {"cola": "CoLA", "sst-2": "SST-2", "mrpc": "MRPC", "sts-b": "STS-B", "qqp": "QQP",
            "mnli": "MNLI", "qnli": "QNLI", "rte": "RTE", "wnli": "WNLI"}
+TEST_FILES = {"mnli": "test_matched.tsv", "mnli-mm": "test_mismatched.tsv"}
 # Section 4.1 and appendix A.3 of the paper.
 GRID = {"train_batch_size": [16, 32], "learning_rate": [5e-5, 4e-5, 3e-5, 2e-5],
         "num_train_epochs": [2, 3, 4]}
@@ -108,7 +110,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     text = report(results, figures, model)
     outputs.write_text(os.path.join(options.output_dir, "reproduce_glue.md"), text)
     print(text)
-    print(_submission(results, options.output_dir))
+    print(submission(results, options.output_dir))
     return int(failed)
 
 
@@ -160,7 +162,7 @@ def _prepared(task: str, options: argparse.Namespace) -> Sweep:
     file = os.path.join(options.output_dir, f"{task}.sweep.json")
     os.makedirs(options.output_dir, exist_ok=True)
     outputs.write_json(file, {"grid": grid, "seeds": list(range(1, seeds + 1))})
-    test = os.path.isfile(os.path.join(data, "test.tsv"))
+    test = os.path.isfile(os.path.join(data, TEST_FILES.get(task, "test.tsv")))
     return make_sweep([
         f"--task_name={task}", f"--data_dir={data}", f"--init_checkpoint={options.checkpoint}",
         "--do_train", "--do_eval", *(["--do_predict"] if test else []), "--keep_checkpoint_max=1",
@@ -205,7 +207,8 @@ def _with_mnli(chosen: Outcome, options: argparse.Namespace, results: dict[str, 
     diagnostic = os.path.join(options.glue_dir, "diagnostic")
     common = [f"--init_checkpoint={chosen.folder}",
               f"--max_seq_length={chosen.run.config.max_seq_length}", *options.flags]
-    wanted = {"mnli-mm": (["--do_eval", "--do_predict"], data)}
+    test = os.path.isfile(os.path.join(data, TEST_FILES["mnli-mm"]))
+    wanted = {"mnli-mm": (["--do_eval", *(["--do_predict"] if test else [])], data)}
     if os.path.isfile(os.path.join(diagnostic, "diagnostic.tsv")):
         wanted["ax"] = (["--do_predict"], diagnostic)
     for task, (modes, folder) in wanted.items():
@@ -265,10 +268,18 @@ def _same_metric(result: Result, published: str, shown: str) -> str:
     return "" if value is None else f", ours {100 * value:.1f}"
 
 
-def _submission(results: dict[str, Result], output_dir: str) -> str:
-    parts = " ".join(f"{task}={result.folder}" for task, result in results.items())
-    return (f"The table is in {output_dir}/reproduce_glue.md. The zip for the leaderboard:\n"
-            f"    scripts/make_submission.sh {parts}")
+def submission(results: dict[str, Result], output_dir: str) -> str:
+    """Returns what to do next: which table to read, how to pack the predictions."""
+    said = f"The table is in {output_dir}/reproduce_glue.md."
+    predicted = {task: result.folder for task, result in results.items()
+                 if os.path.isfile(os.path.join(result.folder, outputs.PREDICTIONS))}
+    if not predicted:
+        return f"{said} No task has a test file, so nothing was predicted."
+    whole = {*FOLDERS, "mnli-mm", "ax"} <= set(predicted)
+    parts = [f"{task}={folder}" for task, folder in predicted.items()]
+    command = ["scripts/make_submission.sh", "--out=submission.zip",
+               *([] if whole else ["--partial"]), *parts]
+    return f"{said} The zip for the leaderboard:\n    {shlex.join(command)}"
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ def test_an_unknown_flag_is_refused_by_the_program_s_own_parser(script):
 def test_mnli_is_scored_on_mismatched_and_predicts_the_diagnostic_set(script, glue, monkeypatch):
     (glue / "diagnostic").mkdir()
     (glue / "diagnostic" / "diagnostic.tsv").write_text("")
+    (glue / "MNLI" / "test_mismatched.tsv").write_text("")
+    (glue / "MNLI" / "test_matched.tsv").write_text("")
     calls = []
 
     def run(arguments):
@@ -121,6 +123,7 @@ def test_mnli_is_scored_on_mismatched_and_predicts_the_diagnostic_set(script, gl
         os.makedirs(flags["output_dir"])
         with open(os.path.join(flags["output_dir"], "eval_results.txt"), "w") as file:
             file.write("eval_accuracy = 0.7\n")
+        pathlib.Path(flags["output_dir"], "predictions.tsv").write_text("")
         return 0, ""
     monkeypatch.setattr(reproduce_glue.sweep_process, "run", run)
     status, shown, said, [sweep] = script("mnli")
@@ -129,7 +132,10 @@ def test_mnli_is_scored_on_mismatched_and_predicts_the_diagnostic_set(script, gl
     assert calls == [("mnli-mm", folder, ["--do_eval", "--do_predict"]),
                      ("ax", folder, ["--do_predict"])]
     assert "| mnli-mm | accuracy | 70.0 |" in shown and "| ax |" not in shown
-    assert f"scripts/make_submission.sh mnli={folder} mnli-mm=" in shown
+    assert "--do_predict" in sweep.arguments
+    out = folder.removesuffix("/mnli/001_a")
+    assert (f"scripts/make_submission.sh --out=submission.zip --partial mnli-mm={out}/mnli-mm "
+            f"ax={out}/ax\n") in shown  # the stand-in has made no predictions for mnli
 
 
 def result(best, values=(), **scores):
@@ -169,3 +175,11 @@ def test_the_shell_script_finds_no_python_and_says_so(tmp_path):
     done = subprocess.run([ROOT / "scripts" / "reproduce_glue.sh", "cola"], capture_output=True,
                           text=True, env={"PATH": os.environ["PATH"], "VENV": str(tmp_path)})
     assert done.returncode == 2 and f"there is no {tmp_path}/bin/python" in done.stderr
+
+
+def test_all_predictions_make_a_whole_submission(tmp_path):
+    (tmp_path / "predictions.tsv").write_text("")
+    every = dict.fromkeys([*reproduce_glue.FOLDERS, "mnli-mm", "ax"],
+                          reproduce_glue.Result(str(tmp_path), [], 0.0, {}))
+    assert "--out=submission.zip cola=" in reproduce_glue.submission(every, "out")
+    assert "nothing was predicted" in reproduce_glue.submission({"rte": result(0.5)}, "out")
