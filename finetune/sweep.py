@@ -142,7 +142,8 @@ class Sweep:
                     f"{self._clock.rows(waiting):,}")
         if not waiting:
             return
-        LOGGER.info("measuring the speed with a few steps")
+        if not self._clock.measured:
+            LOGGER.info("measuring the speed with a few steps")
         left = self.measure()
         if left is not None:
             LOGGER.info("time       about %s (measured: %s)", duration(left), self._clock.rates())

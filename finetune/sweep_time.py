@@ -31,6 +31,11 @@ class Clock:
         self._took: list[float] = []  # seconds of the runs made, and what was foretold
         self._foretold: list[float] = []
 
+    @property
+    def measured(self) -> bool:
+        """Whether `measure` has been called."""
+        return self._speeds is not None
+
     def rows(self, runs: Sequence[Outcome]) -> int:
         """Returns the rows to train on in all epochs of these runs."""
         return sum(self._plan(one).steps * one.run.config.train_batch_size for one in runs)

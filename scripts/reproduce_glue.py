@@ -18,11 +18,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import run_classifier_custom as entry  # noqa: E402
-from finetune import log, outputs, sweep_process  # noqa: E402
+from finetune import log  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.log import LOGGER, duration  # noqa: E402
-from finetune.sweep import Sweep  # noqa: E402
-from finetune.sweep_results import Outcome, by_setting, parse_scores  # noqa: E402
+
+with log.quiet():  # TensorFlow greets
+    from finetune import outputs, sweep_process
+    from finetune.sweep import Sweep
+    from finetune.sweep_results import COLLAPSED, Outcome, by_setting, parse_scores
 
 PROGRAM = os.path.join(ROOT, entry.FILE)
 FOLDERS = {"cola": "CoLA", "sst-2": "SST-2", "mrpc": "MRPC", "sts-b": "STS-B", "qqp": "QQP",
@@ -43,12 +46,14 @@ class Result:
         values: of the paper's metric on dev, from 0 to 1: of all seeds of the chosen setting.
         best: of the chosen run.
         scores: all of the chosen run.
+        collapsed: whether it gives one answer for all of dev, as then all runs do.
     """
 
     folder: str
     values: list[float]
     best: float
     scores: dict[str, float]
+    collapsed: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -193,7 +198,8 @@ def _tell_time(sweeps: dict[str, Sweep]) -> None:
 
 def _result(outcomes: list[Outcome], chosen: Outcome, metric: str) -> Result:
     setting = next(one for one in by_setting(outcomes, metric) if chosen in one.outcomes)
-    return Result(chosen.folder, setting.values, chosen.score(metric), dict(chosen.scores))
+    return Result(chosen.folder, setting.values, chosen.score(metric), dict(chosen.scores),
+                  chosen.status == COLLAPSED)
 
 
 def _with_mnli(chosen: Outcome, options: argparse.Namespace, results: dict[str, Result],
@@ -247,7 +253,8 @@ def report(results: dict[str, Result], figures: dict[str, Any],
         dev = [f"{one['value']} {one['metric']} ({one['source']})"
                + _same_metric(result, one["metric"], metric)
                for one in published if one["task"] == task]
-        lines.append(f"| {task} | {metric} | {100 * result.best:.1f} | {100 * fmean(values):.1f} | "
+        best = f"{100 * result.best:.1f}{' (collapsed)' if result.collapsed else ''}"
+        lines.append(f"| {task} | {metric} | {best} | {100 * fmean(values):.1f} | "
                      f"{deviation} | {len(values)} | {'; '.join(dev)} | {test.get(task, '')} |")
     if all(task in results for task in figures["average"]):
         mean = fmean(results[task].best for task in figures["average"])

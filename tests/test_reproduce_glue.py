@@ -149,6 +149,8 @@ def test_the_table_stands_beside_the_published_figures():
     assert "| cola | mcc | 55.0 | 53.0 | 2.6 | 3 |  | 52.1 |" in text
     assert "| mrpc | f1 | 90.0 | 90.0 |  | 1 | 86.7 accuracy (Table 5), ours 86.6 | 88.9 |" in text
     assert "average" not in text and "Table 1: Devlin" in text and "README:" not in text
+    collapsed = reproduce_glue.Result("f", [0.0], 0.0, {}, True)
+    assert "| 0.0 (collapsed) |" in reproduce_glue.report({"cola": collapsed}, FIGURES, base)
     assert "Nothing was published" in reproduce_glue.report({"cola": result(0.5)}, FIGURES, None)
 
 
