@@ -30,7 +30,7 @@ from finetune.trainer import Plan, make_step
 
 SAMPLE_ROWS = {"train": 512, "dev": 64}
 _SECONDS = 4.0  # of steps, for each batch size
-_LIMIT = 180.0  # a model that takes longer to start is not measured
+_LIMIT = 180.0  # a model that takes longer is not measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ def measure(job: Job) -> Speed | str:
                 process.start()
             sender.close()
             if not receiver.poll(_LIMIT):
-                return f"no step was made within {_LIMIT:.0f} s"
+                return f"a few steps took more than {_LIMIT:.0f} s"
             return receiver.recv()
         except EOFError:
             process.join()

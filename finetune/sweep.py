@@ -240,10 +240,9 @@ class Sweep:
         """Predicts with the chosen run, writes the results and tells them."""
         self._prune()
         outcomes, chosen = self._report()
-        failed = any(one.status == FAILED for one in outcomes)
+        complete = chosen is None or self._complete(chosen)
+        outcomes, chosen = self._report()
         if chosen:
-            failed |= not self._complete(chosen)
-            outcomes, chosen = self._report()
             sweep_report.write_plot(self._path(sweep_results.PLOT), outcomes, self._metric, chosen)
         for line in sweep_report.table(outcomes, self._metric, chosen).splitlines():
             LOGGER.info("%s", line)
@@ -251,7 +250,7 @@ class Sweep:
             LOGGER.info("%s", line)
         LOGGER.info("%s holds %s", self._folder, ", ".join(
             (sweep_results.CSV, sweep_results.TABLE, *([sweep_results.PLOT] if chosen else ()))))
-        return int(failed)
+        return int(not complete or any(one.status == FAILED for one in outcomes))
 
     def _complete(self, chosen: Outcome) -> bool:
         """Gives the chosen run its checkpoint, if that is gone, and its predictions."""
@@ -260,8 +259,8 @@ class Sweep:
             LOGGER.info("the checkpoint of %s was deleted when another run was better; it is "
                         "trained again", name)
             self._start(chosen.run, chosen.folder)
-        if not self._base.do_predict:
-            return True
+        if not self._base.do_predict or "results" not in self._notes[name]:
+            return True  # a failure of its training is noted
         facts = self._facts[sweep_check.kind(chosen.run.config)]
         test, note = facts.features["test"]["examples"], self._notes[name]
         predictions = os.path.join(chosen.folder, outputs.PREDICTIONS)

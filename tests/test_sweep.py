@@ -253,6 +253,15 @@ def test_a_chosen_run_without_its_checkpoint_is_trained_again(sweep, stand, tmp_
     assert [one.do_predict for one in stand.calls] == [False, True]
 
 
+def test_a_chosen_run_that_cannot_be_trained_again_is_a_failure(sweep, stand, tmp_path):
+    stand.scores = {1e-3: 0.3, 2e-3: 0.6}
+    sweep(RATES)
+    stand.scores = {1e-3: "no room"}
+    status, said = sweep({"grid": {"learning_rate": [1e-3]}}, "--do_predict")
+    assert status == 1 and "failed: 001_lr0.001: no room" in said
+    assert not any(one.do_predict for one in stand.calls)
+
+
 def test_runs_on_other_rows_are_refused(sweep, stand, tmp_path, issues):
     sweep(RATES)
     table = tmp_path / "out" / "001_lr0.001" / "train.tf_record.json"
