@@ -221,7 +221,7 @@ def test_a_finished_sweep_makes_no_run_again(sweep, stand):
 
 
 @pytest.mark.parametrize("damage", [
-    lambda folder: (folder / "eval_results.txt").write_text("eval_accuracy = 1.0\n"),
+    lambda folder: (folder / "eval_results.txt").write_text("eval_accuracy = 0.1\n"),
     lambda folder: (folder / "eval_results.txt").unlink(),
     lambda folder: (folder / "run_config.json").unlink()])
 def test_a_folder_alone_is_no_finished_run(sweep, stand, tmp_path, damage):
