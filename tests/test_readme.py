@@ -3,7 +3,7 @@
 Every fenced block of README.md and docs/*.md is of a kind known here, or the test fails:
     bash            each command is run, or, if it needs a network, checked as far as one can
     python PATH     a module of the reader's: written to PATH, and used by a command that follows
-    tsv, csv, jsonl, json PATH    a data file of the reader's: written to PATH and read
+    tsv, csv, jsonl, json, yaml PATH    a file of the reader's: written to PATH and read
     text PATH       what a run wrote to PATH: has the same columns or keys as here
     text            something shown: a drawing, output of a script
 Commands run in a folder laid out as the reader's, with a tiny checkpoint in place of a real one.
@@ -27,6 +27,7 @@ import processors
 from finetune import catalogue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
+from scripts import reproduce_glue
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -37,6 +38,8 @@ FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 FOREIGN = {
     "list", "help", "name", "out", "partial", "do_lower",
     "model_name_or_path", "validation_file", "warmup_ratio",
+    "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
+    "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
     "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
     "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
@@ -126,7 +129,7 @@ def test_blocks(document, reader, main):
         if block.kind in ("bash", "sh", "console"):
             for command in commands(block.text):
                 run_command(command, block.where, main)
-        elif block.kind in ("python", "tsv", "csv", "jsonl", "json"):
+        elif block.kind in ("python", "tsv", "csv", "jsonl", "json", "yaml"):
             assert block.path, f"{block.where}: say behind ```{block.kind} where it is saved"
             path = reader / block.path
             path.parent.mkdir(exist_ok=True)
@@ -181,6 +184,9 @@ def check_script(words, where):
         assert {task for task, _ in runs} <= set(submission.TASKS), where
         for _, folder in runs:
             assert os.path.isfile(os.path.join(folder, outputs.PREDICTIONS)), where
+    elif script.name == "reproduce_glue.sh":
+        options = reproduce_glue._options(words[1:])
+        assert set(options.tasks) <= set(reproduce_glue.FOLDERS) and not options.flags, where
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])
