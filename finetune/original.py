@@ -1,0 +1,281 @@
+"""--engine=original: the unmodified flow of google-research/bert, in an environment of its own.
+
+    python run_classifier_custom.py --engine=original --data_dir=data --do_train ...
+
+TPUEstimator left TensorFlow in 2.16, so the flow runs in a second environment, made by
+scripts/setup_original.sh. Handed over to original_flow.py, which runs there, are our processor's
+examples and labels, our features as padded TFRecords, the original's flags and the seed; model,
+training loop, evaluation and output files are the original's. What our runs write besides is
+added afterwards.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import checkpoint, outputs, summary
+from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.log import LOGGER
+from finetune.preflight import Prepared
+from finetune.task_kind import TaskKind, number
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FLOW = os.path.join(HERE, "original_flow.py")
+VARIABLE, FOLDER = "VENV_ORIGINAL", os.path.join(os.path.dirname(HERE), ".venv-original")
+SETUP = "scripts/setup_original.sh"
+# Ours, yet done before the original starts or without a meaning to it.
+_OURS = ("overwrite_output_dir", "config", "engine", "seed")
+_FLAGS_OF_DATA = ("data_dir", "task_name")  # the flow's processor has the examples at hand
+# Runs in the second environment, from Python 3.7 on.
+_PROBE = """
+import importlib.util, json, platform
+try:
+    from importlib.metadata import PackageNotFoundError, version
+except ImportError:
+    from importlib_metadata import PackageNotFoundError, version
+found = {"python": platform.python_version()}
+for name in ("tensorflow", "tensorflow-cpu", "tensorflow-estimator", "bert-tensorflow"):
+    try:
+        found[name] = version(name)
+    except PackageNotFoundError:
+        pass
+lacking = [name for name in ("tensorflow", "tensorflow_estimator", "bert", "six")
+           if importlib.util.find_spec(name) is None]
+print(json.dumps({"versions": found, "lacking": lacking}))
+"""
+# The listing of all variables, and what TensorFlow says of itself while it starts.
+_NOISE = re.compile(r"  name = \S+, shape = |\*\*\*\* Trainable Variables|Using config: |"
+                    r"\*\*\* Features \*\*\*|  name = (input|segment|label|is_real)|"
+                    r"(_TPUContext|eval_on_tpu|use_tpu)|prediction_loop marked|.*cpu_feature_guard|"
+                    r"To enable the following|.*(computation_placer|cuda_\w+\.cc)|[EI]0000 |"
+                    r".*Unable to register cu|.*TF-TRT|.*rebuild TensorFlow with|"
+                    r"(Running|Done running) local_init|(Done c|C)alling model_fn|"
+                    r"Graph was finalized")
+_PREFIX = re.compile(r"^(INFO|WARNING|ERROR):tensorflow:")
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """An environment that can run the original.
+
+    Attributes:
+        python: path of its interpreter.
+        versions: of python and of the packages that decide the numbers.
+    """
+
+    python: str
+    versions: dict[str, str]
+
+    def describe(self) -> str:
+        """Returns what runs, for people who read the log."""
+        named = [f"{package} {self.versions[package]}" for package in (
+            "tensorflow", "tensorflow-cpu", "bert-tensorflow") if package in self.versions]
+        return f"the original flow: {', '.join(named)}, Python {self.versions['python']}"
+
+
+def environment() -> Environment:
+    """Returns the environment in which the original runs.
+
+    That of the variable VENV_ORIGINAL; else this program's own, if its TensorFlow has Estimator;
+    else .venv-original in the project's folder.
+
+    Raises:
+        UserError: there is none that can, and what makes one.
+    """
+    named = os.environ.get(VARIABLE)
+    if not named and tuple(map(int, tf.__version__.split(".")[:2])) < (2, 16):
+        return _probed(sys.executable, sys.prefix)
+    folder = named or FOLDER
+    python = os.path.join(folder, "bin", "python")
+    if not os.path.exists(python):
+        raise _unusable(f"{VARIABLE}={folder} is no environment" if named else
+                        f"there is no {FOLDER}")
+    return _probed(python, folder)
+
+
+def _probed(python: str, folder: str) -> Environment:
+    try:
+        done = subprocess.run([python, "-I", "-c", _PROBE], capture_output=True, text=True)
+        found = json.loads(done.stdout)
+    except (OSError, ValueError) as error:
+        said = " ".join(done.stderr.split())[-200:] if not isinstance(error, OSError) else error
+        raise _unusable(f"{python} does not run ({said})") from error
+    if found["lacking"]:
+        raise _unusable(f"{folder} lacks {', '.join(found['lacking'])}")
+    return Environment(python, found["versions"])
+
+
+def _unusable(reason: str) -> UserError:
+    return UserError(
+        f"--engine=original: {reason}. The original needs an environment of its own with "
+        f"TensorFlow 2.15, the last that has Estimator: {SETUP} makes it (with Python 3.9, 3.10 or "
+        f"3.11), and {VARIABLE}=/path/to/environment names one that lies elsewhere")
+
+
+def problems(config: RunConfig) -> list[str]:
+    """Returns why the original cannot do what the flags ask for; empty if it can."""
+    refused = [f"--{field.name}={getattr(config, field.name)}"
+               for field in dataclasses.fields(config)
+               if not field.metadata["original"] and field.metadata["group"] != "Data"
+               and field.name not in _OURS and getattr(config, field.name) != field.default]
+    found = []
+    if refused:
+        found.append(f"--engine=original: the original flow has no {', '.join(refused)}; leave "
+                     f"{'it' if len(refused) == 1 else 'them'} out, or use --engine=fast")
+    try:
+        environment()
+    except UserError as error:
+        found += error.problems
+    return found
+
+
+def label_list(prepared: Prepared) -> list[str]:
+    """Returns the labels in the order of their ids; of a regression the different scores.
+
+    The original's records hold ids; `scores` of the plan says what each stands for.
+    """
+    if TaskKind.of(len(prepared.labels)) is TaskKind.CLASSIFICATION:
+        return prepared.labels
+    labels = {str(row.label) for rows in prepared.examples.values() for row in rows}
+    labels = {label for label in labels if number(label) is not None}
+    # At least two, so that they are never taken for the head of a regression.
+    return sorted(labels | ({"0", "1"} if len(labels) < 2 else set()),
+                  key=lambda label: (float(label), label))
+
+
+def plan(prepared: Prepared, folder: str, records: Mapping[str, str] | None,
+         **flags: Any) -> dict[str, Any]:
+    """Writes the examples into a folder and returns the plan, see original_flow.py.
+
+    Args:
+        folder: receives train.jsonl, dev.jsonl, test.jsonl, those that the run has.
+        records: split -> TFRecord file; None: the original writes its features itself.
+        flags: the original's flags that differ from prepared.config.
+    """
+    given = {field.name: getattr(prepared.config, field.name)
+             for field in dataclasses.fields(RunConfig) if field.metadata["original"]}
+    if given["use_tpu"] and not given["tpu_name"]:
+        given["tpu_name"] = "local"  # as the fast engine takes it
+    given = {name: value for name, value in {**given, **flags}.items()
+             if value is not None and name not in _FLAGS_OF_DATA}
+    labels = label_list(prepared)
+    regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
+    examples = {split: os.path.join(folder, f"{split}.jsonl") for split in prepared.examples}
+    for split, path in examples.items():
+        _write_examples(path, prepared.examples[split])
+    return {"flags": given, "labels": labels, "examples": examples, "seed": prepared.config.seed,
+            "records": None if records is None else dict(records),
+            "scores": [float(label) for label in labels] if regression else None}
+
+
+def _write_examples(path: str, rows: Iterable[Any]) -> None:
+    def text(value: Any) -> str | None:
+        if value is None:
+            return None
+        return value.decode("utf-8", "ignore") if isinstance(value, bytes) else str(value)
+
+    with open(path, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps({name: text(getattr(row, name)) for name in (
+                "guid", "text_a", "text_b", "label")}) + "\n")
+
+
+def run(prepared: Prepared, where: Environment) -> None:
+    """Runs the original on features that lie in output_dir, and adds what our runs write.
+
+    Raises:
+        UserError: it failed.
+    """
+    config = prepared.config
+    best, newest = checkpoint.best(config.output_dir), checkpoint.latest(config.output_dir)
+    if best and newest and best["checkpoint"] != os.path.basename(newest):
+        LOGGER.info("note: the original uses the newest checkpoint, %s, not the best one, %s",
+                    os.path.basename(newest), best["checkpoint"])
+    records = {split: os.path.join(config.output_dir, outputs.RECORDS[split])
+               for split in prepared.examples}
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "plan.json")
+        outputs.write_json(path, plan(prepared, folder, records))
+        _log(execute(where, path))
+    _complete(prepared)
+
+
+def execute(where: Environment, path: str) -> Iterator[str]:
+    """Runs a plan and yields every line that the original says, as it says it.
+
+    Raises:
+        UserError: it failed; with its last words.
+    """
+    # Isolated from this environment: no PYTHONPATH, and our folder's modules shadow nothing.
+    command = [where.python, "-I", "-u", "-X", "utf8", "-W", "ignore", FLOW, path]
+    environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
+    last: deque[str] = deque(maxlen=20)
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    try:
+        for line in process.stdout:
+            last.append(line.rstrip())
+            yield last[-1]
+    finally:
+        if process.poll() is None and sys.exc_info()[0] is not None:
+            process.terminate()
+        status = process.wait()
+    if status:
+        said = next((line for line in reversed(last) if line), "nothing")
+        raise UserError(f"--engine=original: the original flow failed (exit status {status}), its "
+                        f"last words: {said}")
+
+
+def _log(lines: Iterable[str]) -> None:
+    for line in lines:
+        text = _PREFIX.sub("", line)
+        if text.strip() and not _NOISE.match(text):
+            LOGGER.info("original: %s", text)
+
+
+def read_answers(path: str) -> np.ndarray:
+    """Returns float32[N, L] of a test_results.tsv."""
+    text = outputs.read_text(path) or ""
+    return np.array([line.split("\t") for line in text.splitlines()], np.float32)
+
+
+def _complete(prepared: Prepared) -> None:
+    """Writes and tells what the original does not."""
+    config, folder, labels = prepared.config, prepared.config.output_dir, prepared.labels
+    if config.do_eval:
+        matrix = os.path.join(folder, outputs.CONFUSION)
+        if tf.io.gfile.exists(matrix):  # of an earlier evaluation
+            tf.io.gfile.remove(matrix)
+            LOGGER.info("note: %s of an earlier run is deleted, the original writes none", matrix)
+        scores = outputs.read_text(os.path.join(folder, outputs.EVAL_RESULTS)) or ""
+        LOGGER.info("dev: %s", ", ".join(scores.splitlines()))
+    if config.do_predict:
+        rows = prepared.examples["test"]
+        answers = read_answers(os.path.join(folder, outputs.TEST_RESULTS))
+        if answers.shape != (len(rows), len(labels)):
+            raise UserError(f"{folder}/{outputs.TEST_RESULTS}: has {answers.shape} numbers, not "
+                            f"{len(rows)} lines of {len(labels)}")
+        write_predictions(folder, rows, answers, labels)
+
+
+def write_predictions(folder: str, rows: Sequence[Any], answers: np.ndarray,
+                      labels: Sequence[str]) -> None:
+    """Writes predictions.tsv beside the original's test_results.tsv, and logs what is in it."""
+    ids = [str(getattr(row, "row_id", None) or row.guid) for row in rows]
+    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+        outputs.write_scores(folder, ids, answers[:, 0])
+        summary.predicted_scores(answers[:, 0])
+    else:
+        outputs.write_predictions(folder, ids, answers, labels)
+        summary.predicted(answers, labels)
