@@ -26,7 +26,7 @@ import tensorflow as tf
 from finetune import checkpoint, outputs, summary
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.log import LOGGER
+from finetune.log import LOGGER, Progress
 from finetune.preflight import Prepared
 from finetune.task_kind import TaskKind, number
 
@@ -54,15 +54,13 @@ lacking = [name for name in ("tensorflow", "tensorflow_estimator", "bert", "six"
            if importlib.util.find_spec(name) is None]
 print(json.dumps({"versions": found, "lacking": lacking}))
 """
-# The listing of all variables, and what TensorFlow says of itself while it starts.
-_NOISE = re.compile(r"  name = \S+, shape = |\*\*\*\* Trainable Variables|Using config: |"
-                    r"\*\*\* Features \*\*\*|  name = (input|segment|label|is_real)|"
-                    r"(_TPUContext|eval_on_tpu|use_tpu)|prediction_loop marked|.*cpu_feature_guard|"
-                    r"To enable the following|.*(computation_placer|cuda_\w+\.cc)|[EI]0000 |"
-                    r".*Unable to register cu|.*TF-TRT|.*rebuild TensorFlow with|"
-                    r"(Running|Done running) local_init|(Done c|C)alling model_fn|"
-                    r"Graph was finalized")
 _PREFIX = re.compile(r"^(INFO|WARNING|ERROR):tensorflow:")
+# What tells how far it is. The rest, hundreds of lines, lists variables and deprecations.
+_STEP = re.compile(r"global_step/sec: ")  # after each step, but for the first of a session
+_TOLD = re.compile(r"\*{5} |  (Num|Batch size|eval_|loss|global_step)|loss = |Loss for final|"
+                   r"(Saving|Restoring|Skipping|Could not find)|"
+                   r"(Starting|Finished) evaluation|Evaluation \[|Writing example|"
+                   r"Initialize system|.*\bTPU\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +205,7 @@ def run(prepared: Prepared, where: Environment) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "plan.json")
         outputs.write_json(path, plan(prepared, folder, records))
-        _log(execute(where, path))
+        _log(execute(where, path), prepared)
     _complete(prepared)
 
 
@@ -220,7 +218,7 @@ def execute(where: Environment, path: str) -> Iterator[str]:
     # Isolated from this environment: no PYTHONPATH, and our folder's modules shadow nothing.
     command = [where.python, "-I", "-u", "-X", "utf8", "-W", "ignore", FLOW, path]
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
-    last: deque[str] = deque(maxlen=20)
+    last: deque[str] = deque(maxlen=40)
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True,
                                stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
     try:
@@ -232,15 +230,24 @@ def execute(where: Environment, path: str) -> Iterator[str]:
             process.terminate()
         status = process.wait()
     if status:
+        for line in last:
+            LOGGER.info("original: %s", line)
         said = next((line for line in reversed(last) if line), "nothing")
         raise UserError(f"--engine=original: the original flow failed (exit status {status}), its "
                         f"last words: {said}")
 
 
-def _log(lines: Iterable[str]) -> None:
+def _log(lines: Iterable[str], prepared: Prepared) -> None:
+    config, progress = prepared.config, None
+    if prepared.plan and not config.use_tpu:  # there a line stands for many steps
+        newest = checkpoint.latest(config.output_dir)
+        done = int(newest.rpartition("-")[2]) if newest else 0
+        progress = Progress("original: train", prepared.plan.steps, done + 1, log_every=20)
     for line in lines:
         text = _PREFIX.sub("", line)
-        if text.strip() and not _NOISE.match(text):
+        if progress and _STEP.match(text):
+            progress.advance(config.train_batch_size)
+        elif _STEP.match(text) or _TOLD.match(text):
             LOGGER.info("original: %s", text)
 
 

@@ -41,6 +41,8 @@ def import_original() -> Any:
         from finetune import upstream
         upstream.make_importable()
         sys.path.remove(root)
+        import tensorflow.compat.v1 as tf
+        tf.disable_v2_behavior()  # shapes hold Dimensions, variables are TensorFlow 1's
     from bert import run_classifier
     return run_classifier, run_classifier.tf
 
