@@ -154,10 +154,10 @@ def label_list(prepared: Prepared) -> list[str]:
 
 def plan(prepared: Prepared, folder: str, records: Mapping[str, str] | None,
          **flags: Any) -> dict[str, Any]:
-    """Writes the examples into a folder and returns the plan, see original_flow.py.
+    """Returns the plan that original_flow.py runs, described there.
 
     Args:
-        folder: receives train.jsonl, dev.jsonl, test.jsonl, those that the run has.
+        folder: where the examples will lie: train.jsonl, dev.jsonl, test.jsonl.
         records: split -> TFRecord file; None: the original writes its features itself.
         flags: the original's flags that differ from prepared.config.
     """
@@ -169,24 +169,27 @@ def plan(prepared: Prepared, folder: str, records: Mapping[str, str] | None,
              if value is not None and name not in _FLAGS_OF_DATA}
     labels = label_list(prepared)
     regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
-    examples = {split: os.path.join(folder, f"{split}.jsonl") for split in prepared.examples}
-    for split, path in examples.items():
-        _write_examples(path, prepared.examples[split])
-    return {"flags": given, "labels": labels, "examples": examples, "seed": prepared.config.seed,
+    return {"flags": given, "labels": labels, "seed": prepared.config.seed,
+            "examples": {split: os.path.join(folder, f"{split}.jsonl")
+                         for split in prepared.examples},
             "records": None if records is None else dict(records),
             "scores": [float(label) for label in labels] if regression else None}
 
 
-def _write_examples(path: str, rows: Iterable[Any]) -> None:
-    def text(value: Any) -> str | None:
-        if value is None:
-            return None
-        return value.decode("utf-8", "ignore") if isinstance(value, bytes) else str(value)
+def write_plan(path: str, planned: Mapping[str, Any], prepared: Prepared) -> None:
+    """Writes a plan and the examples that it names."""
+    for split, file in planned["examples"].items():
+        with open(file, "w", encoding="utf-8") as lines:
+            for row in prepared.examples[split]:
+                lines.write(json.dumps(example_fields(row)) + "\n")
+    outputs.write_json(path, planned)
 
-    with open(path, "w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps({name: text(getattr(row, name)) for name in (
-                "guid", "text_a", "text_b", "label")}) + "\n")
+
+def example_fields(row: Any) -> dict[str, str | None]:
+    """Returns an example as JSON values."""
+    values = {name: getattr(row, name) for name in ("guid", "text_a", "text_b", "label")}
+    return {name: value.decode("utf-8", "ignore") if isinstance(value, bytes) else
+            None if value is None else str(value) for name, value in values.items()}
 
 
 def run(prepared: Prepared, where: Environment) -> None:
@@ -204,9 +207,17 @@ def run(prepared: Prepared, where: Environment) -> None:
                for split in prepared.examples}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "plan.json")
-        outputs.write_json(path, plan(prepared, folder, records))
+        write_plan(path, plan(prepared, folder, records), prepared)
         _log(execute(where, path), prepared)
     _complete(prepared)
+
+
+def command(where: Environment, path: str) -> list[str]:
+    """Returns the command that runs a plan.
+
+    It is isolated from this environment: no PYTHONPATH, no module of our folder shadows another.
+    """
+    return [where.python, "-I", "-u", "-X", "utf8", "-W", "ignore", FLOW, path]
 
 
 def execute(where: Environment, path: str) -> Iterator[str]:
@@ -215,12 +226,11 @@ def execute(where: Environment, path: str) -> Iterator[str]:
     Raises:
         UserError: it failed; with its last words.
     """
-    # Isolated from this environment: no PYTHONPATH, and our folder's modules shadow nothing.
-    command = [where.python, "-I", "-u", "-X", "utf8", "-W", "ignore", FLOW, path]
     environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
     last: deque[str] = deque(maxlen=40)
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    process = subprocess.Popen(
+        command(where, path), env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        encoding="utf-8", errors="replace")
     try:
         for line in process.stdout:
             last.append(line.rstrip())
