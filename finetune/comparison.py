@@ -3,7 +3,7 @@
     differing(ours, theirs)                         rows whose features differ
     answers(prefix, prepared, table)                our answers with a checkpoint of either engine
     scores(answers, truth, labels)                  the metrics, by the same code for both
-    Spread.of([0.61, 0.59, 0.62], [0.60, 0.63, 0.61], rows=277, comparisons=1).within
+    Spread.of([0.61, 0.59, 0.62], [0.60, 0.63, 0.61], rows=277).within
 """
 
 import dataclasses
@@ -69,24 +69,22 @@ class Spread:
     allowed: float
 
     @classmethod
-    def of(cls, original: Sequence[float], fast: Sequence[float], rows: int,
-           comparisons: int) -> "Spread":
+    def of(cls, original: Sequence[float], fast: Sequence[float], rows: int) -> "Spread":
         """Works out what is allowed.
 
         Were both engines the same, the difference of the means would follow Student's t with the
         pooled deviation of all runs and n + m - 2 degrees of freedom; `allowed` is its two-sided
-        limit at 1 %, divided by the number of metrics looked at (Bonferroni). It is at least one
-        row of the dev split, which no score can resolve.
+        limit at 1 %: of a hundred comparisons of an engine with itself one exceeds it. It is at
+        least one row of the dev split, for no score tells less apart.
 
         Args:
             original, fast: at least two numbers each.
             rows: of the dev split.
-            comparisons: metrics looked at.
         """
         count = len(original) + len(fast)
         squares = sum(statistics.variance(one) * (len(one) - 1) for one in (original, fast))
         pooled = (squares / (count - 2)) ** 0.5
-        limit = stats.t.ppf(1 - CHANCE / comparisons / 2, count - 2)
+        limit = stats.t.ppf(1 - CHANCE / 2, count - 2)
         allowed = limit * pooled * (1 / len(original) + 1 / len(fast)) ** 0.5
         return cls(original, fast, max(float(allowed), 1 / rows))
 

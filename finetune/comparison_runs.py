@@ -113,7 +113,7 @@ class Runs:
 
         Args:
             seeds: the runs, made before.
-            names: the metrics to compare.
+            names: the metrics to show; the first one decides.
         """
         sizes = {split: len(rows) for split, rows in self._prepared.examples.items()}
         lines = [f"{sizes['train']:,} rows to train, {sizes['dev']:,} dev rows, {len(seeds)} seeds;"
@@ -192,12 +192,13 @@ class Runs:
         found = []
         for name in names:
             values = [[run[name] for run in given[engine]] for engine in ENGINES]
-            spread = comparison.Spread.of(*values, len(rows), len(names))
+            spread = comparison.Spread.of(*values, len(rows))
             verdict = "within" if spread.within else "OUTSIDE"
             found.append((_line(f"{name}: mean", *(f"{statistics.fmean(each):.4f}"
                                                    for each in values),
                                 f"{spread.difference:+.4f}",
-                                f"{verdict} +-{spread.allowed:.4f}"), spread.within))
+                                f"{verdict} +-{spread.allowed:.4f}"),
+                          spread.within if name == names[0] else None))
             for what, function in (("deviation", statistics.stdev), ("lowest", min),
                                    ("highest", max)):
                 found.append((_line(f"{' ' * len(name)}  {what}", *(

@@ -59,16 +59,16 @@ def make_processor(run_classifier: Any, plan: dict) -> type:
     class PlannedProcessor(run_classifier.DataProcessor):
         """Examples made elsewhere."""
 
-        def get_train_examples(self, data_dir):
+        def get_train_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["train"])
 
-        def get_dev_examples(self, data_dir):
+        def get_dev_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["dev"])
 
-        def get_test_examples(self, data_dir):
+        def get_test_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["test"])
 
-        def get_labels(self):
+        def get_labels(self) -> list:
             return plan["labels"]
 
     return PlannedProcessor

@@ -73,8 +73,8 @@ def compare(options: argparse.Namespace, flags: list[str]) -> int:
     for seed in range(1, options.seeds + 1):
         for engine in comparison_runs.ENGINES:
             runs.make(engine, seed)
-    metrics = list(getattr(processor, "metrics", ())) or [prepared.best_metric]
-    table, alike = runs.report(range(1, options.seeds + 1), metrics)
+    others = [name for name in getattr(processor, "metrics", ()) if name != prepared.best_metric]
+    table, alike = runs.report(range(1, options.seeds + 1), [prepared.best_metric, *others])
     print(table)
     return 0 if alike else 1
 
