@@ -17,7 +17,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +34,16 @@ ENGINES = ("original", "fast")
 # Flags that decide what a run comes to.
 _DECISIVE = ("train_batch_size", "learning_rate", "num_train_epochs", "warmup_proportion",
              "max_seq_length", "do_lower_case", "init_checkpoint")
+# Runs a command from a process of little memory: a process starts with its parent's as its peak.
+_MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+status = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    json.dump([time.monotonic() - began, peak], file)
+sys.exit(status if status >= 0 else 128 - status)
+"""
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunConfig)}
 
 
@@ -196,7 +205,7 @@ class Runs:
             verdict = "within" if spread.within else "OUTSIDE"
             found.append((_line(f"{name}: mean", *(f"{statistics.fmean(each):.4f}"
                                                    for each in values),
-                                f"{spread.difference:+.4f}",
+                                f"{round(spread.difference, 4) + 0:+.4f}",
                                 f"{verdict} +-{spread.allowed:.4f}"),
                           spread.within if name == names[0] else None))
             for what, function in (("deviation", statistics.stdev), ("lowest", min),
@@ -230,23 +239,26 @@ def measured(command: Sequence[str], said: str, environ: Mapping[str, str]) -> t
     Raises:
         UserError: it failed.
     """
-    began = time.monotonic()
+    note = f"{said}.measure"
     with open(said, "wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=environ)
+        process = subprocess.Popen([sys.executable, "-I", "-c", _MEASURE, note, *command],
+                                   stdout=file, stderr=file, env=environ)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            process.kill()
+            process.terminate()
             process.wait()
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         with open(said, encoding="utf-8", errors="replace") as file:
             last = [line.strip() for line in file if line.strip()][-1:]
         raise UserError(f"a run failed (exit status {process.returncode}): "
                         f"{' '.join(last) or 'it said nothing'}; see {said}")
+    with open(note, encoding="utf-8") as file:
+        seconds, peak = json.load(file)
+    os.remove(note)
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, kilobytes elsewhere
-    return time.monotonic() - began, usage.ru_maxrss / unit
+    return seconds, peak / unit
 
 
 def _identity(plan: Mapping[str, Any], rows: Mapping[str, Iterable[Any]]) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def test_python37_by_name(project, tmp_path):
                          FAKE_PYTHON.replace("CPython 3.11.7", "CPython 3.7.16"))
     assert project.run("compare_with_original.sh", "x", PYTHON37=str(other)).returncode == 0
     assert project.calls()[1] == "pip requirements-original-tf1.lock"
-    done = project.run("compare_with_original.sh", "x", PYTHON37="/nowhere/python3.7",
-                       VENV_ORIGINAL="")
-    assert done.returncode == 0  # the environment is there by now; nothing is to be made
+    done = project.run("compare_with_original.sh", "x", PYTHON37="/nowhere/python3.7")
+    assert done.returncode == 2
+    assert "needs CPython 3.7" in done.stderr
 
 
 def test_a_ready_environment_is_taken(project):

@@ -12,7 +12,7 @@ from finetune import checkpoint, comparison_runs, original, preflight, records
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import convert
-from processors.delimited import DelimitedProcessor
+from processors.delimited import Delimited
 
 WHERE = original.Environment("python-of-the-original", {
     "python": "3.7.16", "tensorflow": "1.15.5", "bert-tensorflow": "1.0.1"})
@@ -23,7 +23,7 @@ def prepared(tiny, issues, tmp_path):
     config = RunConfig(do_train=True, do_eval=True, data_dir=str(issues), max_seq_length=16,
                        init_checkpoint=str(tiny), train_batch_size=5,
                        output_dir=str(tmp_path / "runs"))
-    return preflight.check(config, DelimitedProcessor())
+    return preflight.check(config, Delimited())
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def test_the_table(runs):
                                "tensorflow 1.15.5")
     assert "features of train: rows that differ 0 of 15 same" in lines
     assert "probabilities, checkpoint of fast no checkpoint is kept not compared" in lines
+    print(table)
     assert "accuracy: mean 0.5667 0.5667 +0.0000 within +-0.4678" in lines
     assert "lowest 0.5333 0.5333" in lines
     assert "highest 0.6000 0.6000" in lines
