@@ -46,6 +46,10 @@ class RunConfig:
     sweep: str | None = setting(
         "What to do", "A YAML or JSON file of values to try for some flags: one run for each "
         "combination, in folders within output_dir; the best on dev is chosen (docs/sweep.md).")
+    engine: str = setting(
+        "What to do", "What trains and answers: fast, this program; original, google-research/"
+        "bert's own flow on TensorFlow 2.15 in an environment that scripts/setup_original.sh "
+        "makes.", "fast", choices=("fast", "original"))
     seed: int = setting(
         "What to do", "Decides the head's first weights, dropout and the order of the rows; the "
         "same seed gives the same bits on the same machine.", 42)

@@ -14,6 +14,10 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     Raises:
         UserError: --use_tpu where no TPU can be reached.
     """
+    if config.engine == "original":  # its process needs the devices: none is taken here
+        if tf.config.list_physical_devices("GPU"):
+            tf.config.set_visible_devices([], "GPU")
+        return tf.distribute.OneDeviceStrategy("CPU:0")
     if config.use_tpu:
         return _tpu_strategy(config)
     if not tf.config.list_physical_devices("GPU"):

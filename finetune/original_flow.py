@@ -3,6 +3,8 @@
     python3.7 finetune/original_flow.py plan.json     # TensorFlow 1.15.5, bert-tensorflow 1.0.1
     python3.11 finetune/original_flow.py plan.json    # TensorFlow 2.15.1, bert-tensorflow 1.0.4
 
+finetune/original.py writes the plan and starts this for --engine=original.
+
 `bert.run_classifier.main` runs as it is: its TPUEstimator, model_fn_builder,
 file_based_input_fn_builder and output files. Handed in from outside are what its users edit its
 source for: a processor (examples and labels come from files), flags, and a seed. So that every
@@ -21,65 +23,85 @@ plan.json:
 import io
 import json
 import os
-import shutil
 import sys
-import types
+from typing import Any
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 SPLITS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 
 
-def import_original():
-    """Returns (bert.run_classifier, the tf it uses); with a stand-in for tf.contrib where that is gone."""
+def import_original() -> Any:
+    """Returns (bert.run_classifier, the tf it uses); tf.contrib has a stand-in where it is gone."""
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # ours is no package
     try:
         import tensorflow.contrib  # noqa: F401  (TensorFlow 1)
     except ImportError:
-        here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        sys.path.insert(0, here)
+        root = os.path.dirname(HERE)
+        sys.path.insert(0, root)
         from finetune import upstream
         upstream.make_importable()
-        sys.path.remove(here)
+        sys.path.remove(root)
+        import tensorflow.compat.v1 as tf
+        tf.disable_v2_behavior()  # shapes hold Dimensions, variables are TensorFlow 1's
     from bert import run_classifier
     return run_classifier, run_classifier.tf
 
 
-def read_examples(run_classifier, path):
+def read_examples(run_classifier: Any, path: str) -> list:
     """Returns the InputExamples of a JSON lines file."""
     with io.open(path, encoding="utf-8") as lines:
         return [run_classifier.InputExample(**json.loads(line)) for line in lines]
 
 
-def make_processor(run_classifier, plan):
+def make_processor(run_classifier: Any, plan: dict) -> type:
     """Returns a DataProcessor class that serves the plan's examples and labels."""
 
     class PlannedProcessor(run_classifier.DataProcessor):
         """Examples made elsewhere."""
 
-        def get_train_examples(self, data_dir):
+        def get_train_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["train"])
 
-        def get_dev_examples(self, data_dir):
+        def get_dev_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["dev"])
 
-        def get_test_examples(self, data_dir):
+        def get_test_examples(self, data_dir: str) -> list:
             return read_examples(run_classifier, plan["examples"]["test"])
 
-        def get_labels(self):
+        def get_labels(self) -> list:
             return plan["labels"]
 
     return PlannedProcessor
 
 
-def take_records(run_classifier, plan):
-    """Lets the flow read features made elsewhere instead of writing its own."""
+def take_records(run_classifier: Any, plan: dict) -> None:
+    """Lets the flow read features made elsewhere instead of writing its own.
+
+    They may lie where the flow would have written them. The rows with which it fills the last
+    batch of a TPU come from itself.
+    """
+    tf, write = run_classifier.tf, run_classifier.file_based_convert_examples_to_features
     by_name = {SPLITS[split]: path for split, path in plan["records"].items()}
 
-    def copy(examples, label_list, max_seq_length, tokenizer, output_file):
-        shutil.copyfile(by_name[os.path.basename(output_file)], output_file)
+    def take(examples, label_list, max_seq_length, tokenizer, output_file):
+        source = by_name[os.path.basename(output_file)]
+        if source != output_file:
+            tf.gfile.Copy(source, output_file, overwrite=True)
+        padding = [example for example in examples
+                   if isinstance(example, run_classifier.PaddingInputExample)]
+        if padding:
+            filled = output_file + ".filled"
+            write(padding, label_list, max_seq_length, tokenizer, filled)
+            with tf.gfile.GFile(output_file, "rb") as real, tf.gfile.GFile(filled, "rb") as rest:
+                rows = real.read() + rest.read()
+            with tf.gfile.GFile(output_file, "wb") as both:
+                both.write(rows)
+            tf.gfile.Remove(filled)
 
-    run_classifier.file_based_convert_examples_to_features = copy
+    run_classifier.file_based_convert_examples_to_features = take
 
 
-def regression(run_classifier, scores):
+def regression(run_classifier: Any, scores: list) -> None:
     """Replaces the head's loss by squared error: the original has no regression.
 
     As in google-research/albert (classifier_utils.create_model), by the authors' own group: one
@@ -101,20 +123,18 @@ def regression(run_classifier, scores):
     run_classifier.create_model = create_model
 
 
-def fix_seed(tf, seed):
+def fix_seed(tf: Any, seed: int) -> None:
     """Seeds initial values, dropout and shuffling, through the RunConfig that the flow makes."""
     tpu = tf.contrib.tpu if hasattr(tf, "contrib") else tf.estimator.tpu
-    seeded = types.SimpleNamespace()
     plain = tpu.RunConfig
 
     def run_config(**settings):
         return plain(tf_random_seed=seed, **settings)
 
-    seeded.RunConfig = run_config
     tpu.RunConfig = run_config
 
 
-def main(path):
+def main(path: str) -> None:
     """Runs the plan."""
     with io.open(path, encoding="utf-8") as file:
         plan = json.load(file)

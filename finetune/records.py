@@ -145,7 +145,7 @@ def read(path: str, label_type: type = np.int32) -> FeatureTable:
 
 def cached(path: str, fingerprint: dict[str, Any],
            make: Callable[[], Iterable[InputFeatures]],
-           label_type: type = np.int32) -> FeatureTable:
+           label_type: type = np.int32, pad_to: int | None = None) -> FeatureTable:
     """Reads records that an earlier run wrote for the same input, or makes them.
 
     Beside the records lies `<path>.json`: the fingerprint, number of records, size and sha256 of
@@ -156,7 +156,7 @@ def cached(path: str, fingerprint: dict[str, Any],
         path: for example output_dir/train.tf_record. One process at a time may make it.
         fingerprint: everything that decides the features, as JSON values.
         make: called only when the records have to be made.
-        label_type: see `write`.
+        label_type, pad_to: see `write`.
 
     Returns:
         The table, with its summary.
@@ -164,12 +164,13 @@ def cached(path: str, fingerprint: dict[str, Any],
     Raises:
         UserError: from `make`, or because the files cannot be written.
     """
-    fingerprint = json.loads(json.dumps({**fingerprint, "format": _FORMAT}))
+    padded = {} if pad_to is None else {"pad_to": pad_to}
+    fingerprint = json.loads(json.dumps({**fingerprint, **padded, "format": _FORMAT}))
     table = _reusable(path, fingerprint, label_type)
     if table is not None:
         return table
     stats = LengthStats()
-    count = write(path, stats.watch(make()), label_type=label_type)
+    count = write(path, stats.watch(make()), pad_to, label_type)
     note = {"fingerprint": fingerprint, "records": count, "bytes": tf.io.gfile.stat(path).length,
             "sha256": sha256_file(path), "lengths": dataclasses.asdict(stats.summary())}
     with _replacing(f"{path}.json") as temporary, tf.io.gfile.GFile(temporary, "w") as file:

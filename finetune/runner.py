@@ -20,6 +20,7 @@ from finetune import (
     evaluation,
     log,
     model,
+    original,
     outputs,
     preflight,
     records,
@@ -51,6 +52,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     try:
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
+        if config.engine == "original":
+            problems = [*problems, *original.problems(config)]
         Run(preflight.check(config, processor, problems), strategy, config, command).execute()
     except (OSError, tf.errors.OpError) as error:
         full = _no_room(error, config)
@@ -85,6 +88,9 @@ class Run:
         self._given, self._command = given, command
         self._kind = TaskKind.of(len(prepared.labels))
         self._report = evaluation.of(prepared.labels)
+        self._original = original.environment() if self._config.engine == "original" else None
+        self._device = (self._original.describe() if self._original else
+                        distribution.describe(strategy))
         self._began = time.monotonic()
 
     def execute(self) -> None:
@@ -92,16 +98,26 @@ class Run:
 
         The weights are read and answer one batch before anything is written or deleted.
         """
+        if self._original:
+            self._execute_original()
+            return
         self._load()
         self._open_folder()
         tables = {split: self._features(split) for split in self._prepared.examples}
-        summary.before(self._prepared, tables, distribution.describe(self._strategy))
+        summary.before(self._prepared, tables, self._device)
         if self._config.do_train:
             self._train(tables)
         if self._config.do_eval:
             self._evaluate(tables["dev"])
         if self._config.do_predict:
             self._predict(tables["test"])
+        summary.after(self._config, time.monotonic() - self._began, self._kind)
+
+    def _execute_original(self) -> None:
+        self._open_folder()
+        tables = {split: self._features(split) for split in self._prepared.examples}
+        summary.before(self._prepared, tables, self._device)
+        original.run(self._prepared, self._original)
         summary.after(self._config, time.monotonic() - self._began, self._kind)
 
     def _open_folder(self) -> None:
@@ -114,8 +130,9 @@ class Run:
         changes = summary.changes(folder, self._given, data.get("train", {}).get("sha256"))
         outputs.append_run(folder, {  # first: it tells that the folder is a run's
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
-            "seed": config.seed, "device": distribution.describe(self._strategy),
+            "seed": config.seed, "engine": config.engine, "device": self._device,
             "versions": summary.versions(), "python": platform.python_version(),
+            **({"original": self._original.versions} if self._original else {}),
             "data": data, "start": prepared.start.prefix})
         log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
         for line in changes:
@@ -131,18 +148,21 @@ class Run:
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config
         examples = prepared.examples[split]
+        labels, label_type = prepared.labels, self._kind.label_type
+        if self._original:  # which knows ids only, and reads padded sequences
+            labels, label_type = original.label_list(prepared), np.int32
 
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
-            return convert(examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
+            return convert(examples, labels, config.max_seq_length, prepared.tokenizer,
                            progress.reach, require_labels=split != "test")
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
-            {"examples": records.examples_digest(examples), "labels": prepared.labels,
+            {"examples": records.examples_digest(examples), "labels": labels,
              "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint(),
              **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
-            make, self._kind.label_type)
+            make, label_type, config.max_seq_length if self._original else None)
 
     def _load(self) -> None:
         start, config = self._prepared.start, self._config

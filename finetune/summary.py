@@ -193,7 +193,8 @@ def predicted_scores(values: np.ndarray) -> None:
 
 def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFICATION) -> None:
     """Logs where everything is."""
-    matrix = config.do_eval and kind is TaskKind.CLASSIFICATION
+    matrix = (config.do_eval and kind is TaskKind.CLASSIFICATION
+              and config.engine == "fast")  # the original writes none
     files = [name for name, wanted in (
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict))

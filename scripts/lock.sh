@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Remake requirements.lock and requirements-test.lock from pyproject.toml, for Python 3.10 to 3.13.
+# Remake the lock files: requirements.lock and requirements-test.lock from pyproject.toml, for Python
+# 3.10 to 3.13; those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
 #
 #   scripts/lock.sh                        keep the locked versions that still fit
 #   scripts/lock.sh --upgrade              take the newest versions
@@ -27,10 +28,33 @@ command -v -- "$uv" >/dev/null || {
 }
 
 compile() {
-    "$uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-        --no-emit-index-url --no-emit-find-links --custom-compile-command scripts/lock.sh "$@" \
-        pyproject.toml - <<<"tensorflow==$TENSORFLOW"
+    "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+        --no-emit-find-links --custom-compile-command scripts/lock.sh "$@"
 }
 
-compile --output-file requirements.lock "$@"
-compile --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
+# What a user of the fast engine needs.
+ours() {
+    compile --python-version 3.10 "$@" pyproject.toml - <<<"tensorflow==$TENSORFLOW"
+}
+
+ours --output-file requirements.lock "$@"
+ours --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
+
+# The last TensorFlow that has Estimator; what finetune/original_flow.py and upstream.py import.
+compile --python-version 3.9 --output-file requirements-original.lock "$@" - <<END
+tensorflow==2.15.1
+bert-tensorflow==1.0.4
+absl-py
+numpy<2
+six
+END
+
+# What google-research/bert was written for.
+compile --python-version 3.7 --output-file requirements-original-tf1.lock "$@" - <<END
+tensorflow==1.15.5
+bert-tensorflow==1.0.1
+importlib-metadata
+numpy<1.19
+protobuf<3.21
+six
+END

@@ -5,12 +5,18 @@
 #   scripts/setup.sh --test   install the test dependencies too (requirements-test.lock)
 #   scripts/setup.sh --help   show this text
 #
+# For the original flow there are two more, apart from it (scripts/setup_original.sh):
+#
+#   scripts/setup.sh --original       TensorFlow 2.15, requirements-original.lock, .venv-original
+#   scripts/setup.sh --original-tf1   TensorFlow 1.15, Python 3.7, .venv-original-tf1
+#
 # Messages go to standard error. Standard output is one line, the path of the environment's
 # python, so another script can say: python="$(scripts/setup.sh)"
 #
 # Environment variables:
 #   PYTHON   the Python to use, instead of the first of python3.13 to python3.10 and python3
 #   VENV     where the environment lies, instead of .venv in the project's folder
+#            (for the original: VENV_ORIGINAL)
 
 set -euo pipefail
 
@@ -25,12 +31,12 @@ die() {
     exit 1
 }
 
-# The folder $VENV, absolute and without symbolic links in its parents; makes the parents.
+# The folder $1, absolute and without symbolic links in its parents; makes the parents.
 venv_folder() {
     local parent
-    parent="$(dirname -- "${VENV:-$root/.venv}")"
+    parent="$(dirname -- "$1")"
     mkdir -p -- "$parent" || die "cannot make the folder $parent for the environment."
-    printf '%s/%s\n' "$(cd -- "$parent" >/dev/null && pwd -P)" "$(basename -- "${VENV:-$root/.venv}")"
+    printf '%s/%s\n' "$(cd -- "$parent" >/dev/null && pwd -P)" "$(basename -- "$1")"
 }
 
 # "CPython 3.11.7" for the Python $1; fails when it does not run.
@@ -45,26 +51,24 @@ find_python() {
     if [ -n "${PYTHON:-}" ]; then
         set -- "$PYTHON"
     else
-        set -- python3.13 python3.12 python3.11 python3.10 python3
+        set -- "${candidates[@]}"
     fi
     for name in "$@"; do
         path="$(command -v -- "$name")" || continue
         version="$(python_version "$path")" || version="does not run"
-        case "$version" in
-            "CPython 3.1"[0-3].*)
-                if "$path" -c 'import ensurepip, venv' 2>/dev/null; then
-                    printf '%s\n' "$path"
-                    return
-                fi
-                version="$version, but without its venv module (Debian, Ubuntu: apt install python3-venv)"
-                ;;
-        esac
+        if [[ "$version" =~ ^CPython\ 3\.($minors)\. ]]; then
+            if "$path" -c 'import ensurepip, venv' 2>/dev/null; then
+                printf '%s\n' "$path"
+                return
+            fi
+            version="$version, but without its venv module (Debian, Ubuntu: apt install python3-venv)"
+        fi
         found="$found${found:+$'\n'}  $path: $version"
     done
-    die "needs CPython 3.10, 3.11, 3.12 or 3.13 with its venv module. Found:" \
+    die "needs CPython $named with its venv module. Found:" \
         "${found:-  none of $*}" \
-        "Install one (Debian, Ubuntu: apt install python3 python3-venv; elsewhere python.org)," \
-        "or name it: PYTHON=/path/to/python3.12 scripts/setup.sh"
+        "Install one ($source)," \
+        "or name it: PYTHON=/path/to/$example $command"
 }
 
 # What identifies the environment: its Python's minor version and the folder it was made for.
@@ -92,7 +96,7 @@ is_installed() {
 }
 
 is_up_to_date() {
-    is_healthy && is_python_asked_for && is_installed requirements.lock && is_installed "$lock"
+    is_healthy && is_python_asked_for && is_installed "$least" && is_installed "$lock"
 }
 
 # Waits until no other setup.sh works on this environment. A lock taken by a child process belongs
@@ -119,13 +123,13 @@ check_disk() {
     free_kb="${BASH_REMATCH[1]}"
     [ "$free_kb" -ge $((NEEDED_GB * 1024 * 1024)) ] ||
         die "the environment needs $NEEDED_GB GB of disk, but $folder has only $((free_kb / 1024)) MB free." \
-            "Make room, or put it on another disk: VENV=/other/disk/venv scripts/setup.sh"
+            "Make room, or put it on another disk: $variable=/other/disk/venv $command"
 }
 
 make_venv() {
     if [ -n "$(ls -A -- "$venv" 2>/dev/null)" ]; then
         [ -e "$venv/setup.made" ] || die "$venv exists, but this script did not make it." \
-            "Remove it or move it away, or put the environment elsewhere: VENV=/other/folder scripts/setup.sh"
+            "Remove it or move it away, or put the environment elsewhere: $variable=/other/folder $command"
         say "The environment in $venv is damaged, moved, half made or of another Python: making it anew."
         find "$venv/" -mindepth 1 -maxdepth 1 ! -name setup.made -exec rm -rf {} +
     fi
@@ -163,16 +167,43 @@ install_packages() {
         grep -q '^Installing collected packages' "$log" || rm -f -- "$venv/setup.installing"
         explain_failure "$log"
     fi
-    for name in requirements.lock "$lock"; do # the test lock holds all of the main one
+    for name in "$least" "$lock"; do # the test lock holds all of the main one
         cp -- "$root/$name" "$venv/$name"
     done
     rm -f -- "$venv/setup.installing"
 }
 
-lock=requirements.lock
+# Adds the Pythons $@ (as in 3.11) of pyenv to the candidates, whether or not it is active.
+add_of_pyenv() {
+    local minor path
+    for minor in "$@"; do
+        for path in "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$minor".*/bin/python; do
+            [ ! -x "$path" ] || candidates+=("$path")
+        done
+    done
+}
+
+lock=requirements.lock least=requirements.lock variable=VENV folder=.venv command=scripts/setup.sh
+named="3.10, 3.11, 3.12 or 3.13" minors="1[0-3]" example=python3.12
+source="Debian, Ubuntu: apt install python3 python3-venv; elsewhere python.org"
+candidates=(python3.13 python3.12 python3.11 python3.10 python3)
 case "${1:-}" in
     "") ;;
     --test) lock=requirements-test.lock ;;
+    --original)
+        lock=requirements-original.lock variable=VENV_ORIGINAL folder=.venv-original
+        command=scripts/setup_original.sh named="3.9, 3.10 or 3.11" minors="9|10|11" example=python3.11
+        source="for instance pyenv install 3.11; Debian, Ubuntu: apt install python3.11-venv"
+        candidates=(python3.11 python3.10 python3.9 python3)
+        add_of_pyenv 3.11 3.10 3.9
+        ;;
+    --original-tf1)
+        lock=requirements-original-tf1.lock variable=VENV_ORIGINAL folder=.venv-original-tf1
+        command="scripts/setup.sh --original-tf1" named=3.7 minors=7 example=python3.7
+        source="for instance pyenv install 3.7"
+        candidates=(python3.7)
+        add_of_pyenv 3.7
+        ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit
@@ -182,8 +213,9 @@ case "${1:-}" in
         exit 2
         ;;
 esac
+case "$lock" in *original*) least="$lock" ;; esac
 
-venv="$(venv_folder)"
+venv="$(venv_folder "${!variable:-$root/$folder}")"
 if ! is_up_to_date; then
     python="$(find_python)"
     wait_for_turn

@@ -6,7 +6,7 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from tests.script_project import LOCKS, ROOT
+from tests.script_project import LOCKS, ORIGINAL_LOCKS, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +38,7 @@ def versions(name: str, python: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *ORIGINAL_LOCKS])
 def test_lock_has_hashes_and_names_no_place(name: str) -> None:
     for requirement, hashes in locked(name).items():
         assert hashes, requirement
@@ -61,3 +61,22 @@ def test_locks_cover_pyproject(python: str) -> None:
             assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
     assert main.items() <= test.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "pins"),
+    [*(("requirements-original.lock", python,
+        {"tensorflow": "2.15.1", "tensorflow-estimator": "2.15.0", "bert-tensorflow": "1.0.4"})
+       for python in ("3.9", "3.10", "3.11")),
+     ("requirements-original-tf1.lock", "3.7",
+      {"tensorflow": "1.15.5", "tensorflow-estimator": "1.15.1", "bert-tensorflow": "1.0.1"})],
+)  # fmt: skip
+def test_locks_of_the_original(name: str, python: str, pins: dict[str, str]) -> None:
+    found = versions(name, python)
+    assert pins.items() <= found.items()
+    assert {"six", "absl-py", "numpy", "protobuf"} <= set(found)
+    assert int(found["numpy"].split(".")[0]) < 2
+    if python == "3.7":
+        assert found["numpy"] < "1.19"
+        assert found["protobuf"] < "3.21"
+        assert "importlib-metadata" in found  # finetune/original.py asks it for versions

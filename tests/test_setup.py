@@ -199,3 +199,74 @@ def test_installation_that_broke_off_is_begun_anew(project: Project) -> None:
     project.calls()
     assert project.run("setup.sh").returncode == 0
     assert project.calls() == ["venv", "pip requirements.lock"]
+
+
+# ---- the environments of the original flow
+
+
+def test_original_has_an_environment_of_its_own(project: Project) -> None:
+    project.add_python()
+    done = project.run("setup_original.sh")
+    venv = project.root / ".venv-original"
+    assert (done.returncode, done.stdout) == (0, f"{venv}/bin/python\n"), done.stderr
+    assert project.calls() == ["venv", "pip requirements-original.lock"]
+    assert not project.venv.exists()
+    assert project.run("setup_original.sh").stderr == ""
+    (project.root / "requirements.lock").write_text("version 2\n")
+    assert project.run("setup_original.sh").stderr == ""
+    (project.root / "requirements-original.lock").write_text("version 2\n")
+    project.run("setup_original.sh")
+    assert project.calls() == ["pip requirements-original.lock"]
+
+
+def test_original_elsewhere(project: Project, tmp_path: Path) -> None:
+    project.add_python()
+    done = project.run("setup_original.sh", VENV_ORIGINAL=str(tmp_path / "o"), VENV="/nowhere")
+    assert done.stdout == f"{tmp_path / 'o'}/bin/python\n"
+
+
+@pytest.mark.parametrize(("version", "fits"), [
+    ("3.8.18", False), ("3.9.18", True), ("3.10.1", True), ("3.11.7", True), ("3.12.1", False)])
+def test_pythons_of_the_original(project: Project, version: str, fits: bool) -> None:
+    project.add_python("python3")
+    done = project.run("setup_original.sh", FAKE_VERSION=f"CPython {version}")
+    assert (done.returncode == 0) is fits
+    if not fits:
+        assert "needs CPython 3.9, 3.10 or 3.11 with its venv module" in done.stderr
+        assert f"{project.bin}/python3: CPython {version}\n" in done.stderr
+        assert "PYTHON=/path/to/python3.11 scripts/setup_original.sh" in done.stderr
+
+
+def test_original_finds_the_pythons_of_pyenv(project: Project, tmp_path: Path) -> None:
+    project.add_python("python3", FAKE_PYTHON.replace("CPython 3.11.7", "CPython 3.13.0"))
+    pyenv = tmp_path / "py env" / "versions"
+    for version in ("3.12.1", "3.10.13", "3.7.16"):
+        write_script(pyenv / version / "bin" / "python",
+                     FAKE_PYTHON.replace("CPython 3.11.7", f"CPython {version}"))
+    env = {"PYENV_ROOT": str(pyenv.parent)}
+    done = project.run("setup_original.sh", **env)
+    assert done.returncode == 0, done.stderr
+    assert f"with CPython 3.10.13 ({pyenv}/3.10.13/bin/python)" in done.stderr
+    done = project.run("setup.sh", "--original-tf1", **env)
+    assert done.stdout == f"{project.root}/.venv-original-tf1/bin/python\n", done.stderr
+    assert f"with CPython 3.7.16 ({pyenv}/3.7.16/bin/python)" in done.stderr
+    assert project.calls() == ["venv", "pip requirements-original.lock",
+                               "venv", "pip requirements-original-tf1.lock"]
+
+
+def test_original_tf1_needs_python37(project: Project) -> None:
+    project.add_python()
+    done = project.run("setup.sh", "--original-tf1")
+    assert done.returncode == 1
+    assert "needs CPython 3.7 with its venv module" in done.stderr
+    assert "PYTHON=/path/to/python3.7 scripts/setup.sh --original-tf1" in done.stderr
+
+
+def test_setup_original_says_where_else(project: Project) -> None:
+    project.add_python()
+    write_script(project.root / ".venv-original" / "bin" / "python", "precious")
+    done = project.run("setup_original.sh")
+    assert "VENV_ORIGINAL=/other/folder scripts/setup_original.sh" in done.stderr
+    done = project.run("setup_original.sh", "--test")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unknown argument --test" in done.stderr
