@@ -50,8 +50,7 @@ def help_text() -> str:
             group = field.metadata["group"]
             lines += ["", f"{group}:"]
         default = "" if field.default is None else f"={str(field.default).lower()}"
-        choices = field.metadata["choices"]
-        choices = processors.names() if name == "task_name" else choices
+        choices = processors.names() if name == "task_name" else field.metadata["choices"]
         about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
         lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
         lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -96,6 +95,8 @@ def make_config(arguments: list[str]) -> RunConfig:
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
+    if settings["bert_hub_module_handle"] and not values["do_lower_case"].present:
+        settings["do_lower_case"] = None  # the module says
     config = RunConfig(**settings)
     if problems or config.missing():
         raise UserError(problems or config.missing() + config.problems())

@@ -5,6 +5,7 @@
         --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
 """
 
+import dataclasses
 import os
 import platform
 import time
@@ -81,7 +82,9 @@ class Run:
     def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
                  command: str):
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
-        self._given, self._command = given, command
+        # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
+        self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
+        self._command = command
         self._began = time.monotonic()
 
     def execute(self) -> None:
