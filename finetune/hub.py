@@ -28,7 +28,7 @@ _FORMAT = b"1"  # of what is kept; another number makes all conversions anew
 
 
 def with_checkpoint(config: RunConfig) -> tuple[RunConfig, list[str]]:
-    """Fills in what the module of --bert_hub_module_handle gives: checkpoint and casing.
+    """Replaces --bert_hub_module_handle by what its module gives: --init_checkpoint and casing.
 
     A folder that a run with the same handle has trained in holds all that is needed; the module
     is then not looked for.
@@ -67,7 +67,8 @@ def _with_casing(config: RunConfig, of_module: bool | None) -> RunConfig:
             f"--do_lower_case={str(given).lower()} contradicts {FLAG}="
             f"{config.bert_hub_module_handle}, which is {'an un' if of_module else 'a '}cased "
             "model; leave --do_lower_case out")
-    return dataclasses.replace(config, do_lower_case=of_module if given is None else given)
+    return dataclasses.replace(config, bert_hub_module_handle=None,
+                               do_lower_case=of_module if given is None else given)
 
 
 def checkpoint_of(handle: str) -> str:

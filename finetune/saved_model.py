@@ -104,7 +104,7 @@ def read(folder: str) -> Module:
     prefix = variables_of(folder)
     held = checkpoint.shapes(prefix)
     objects = graph.object_graph_def.nodes
-    keys = _object_keys(prefix) if objects else {name: name for name in held}
+    keys = _object_keys(prefix) if objects else [(name, name) for name in held]
     names = _encoder_names(keys, folder)
     shapes = {name: held[key] for name, key in names.items()}
     config, inferred = _config(shapes, graph, folder)
@@ -144,11 +144,10 @@ def _meta_graph(folder: str) -> Any:
     return min(graphs, key=lambda graph: "tokenization_info" not in graph.signature_def)
 
 
-def _object_keys(prefix: str) -> dict[str, str]:
-    """Returns the variables of an object-based checkpoint: name -> key."""
-    objects = _object_graph(prefix)
-    return {attribute.full_name.split(":")[0]: attribute.checkpoint_key
-            for node in objects.nodes for attribute in node.attributes}
+def _object_keys(prefix: str) -> list[tuple[str, str]]:
+    """Returns (name, key) of the variables of an object-based checkpoint."""
+    return [(attribute.full_name.split(":")[0], attribute.checkpoint_key)
+            for node in _object_graph(prefix).nodes for attribute in node.attributes]
 
 
 def _object_graph(prefix: str) -> Any:
@@ -161,20 +160,19 @@ def _object_graph(prefix: str) -> Any:
     return table
 
 
-def _encoder_names(keys: Mapping[str, str], folder: str) -> dict[str, str]:
+def _encoder_names(keys: Iterable[tuple[str, str]], folder: str) -> dict[str, str]:
     """Returns TF1 name -> key for the variables of an encoder; those of an optimizer stay out."""
-    found: dict[str, list[str]] = {}
-    for name in sorted(keys):
-        for pattern, ours in _RENAMED:
-            match = pattern.search(name)
-            if match and not _OPTIMIZER.search(name):
-                found.setdefault(match.expand(ours), []).append(name)
-                break
-    twice = [names for names in found.values() if len({keys[name] for name in names}) > 1]
-    if twice:
-        raise UserError(f"{folder}: holds more than one encoder ({', '.join(twice[0][:3])}); one "
-                        "is expected")
-    return {ours: keys[names[0]] for ours, names in found.items()}
+    found: dict[str, str] = {}
+    for name, key in sorted(keys):
+        matches = ((pattern.search(name), ours) for pattern, ours in _RENAMED)
+        renamed = next((match.expand(ours) for match, ours in matches if match), None)
+        if renamed is None or _OPTIMIZER.search(name):
+            continue
+        other = found.setdefault(renamed, key)
+        if other != key:
+            raise UserError(f"{folder}: holds more than one encoder ({other} and {key}); one is "
+                            "expected")
+    return found
 
 
 def _config(shapes: Mapping[str, tuple[int, ...]], graph: Any,

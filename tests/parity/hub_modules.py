@@ -5,8 +5,8 @@ TF_USE_LEGACY_KERAS=1 before TensorFlow is imported.
 
     TF_USE_LEGACY_KERAS=1 python tests/parity/hub_modules.py folder
 
-The folder holds vocab.txt and case.npz (bert_config, input_ids, input_mask, segment_ids); it gets
-tf1, tf1_scoped (google/bert_*/1), tf2 (tensorflow/bert_en_*) and their pooled outputs in result.npz.
+The folder holds vocab.txt and case.npz (bert_config, input_ids, input_mask, segment_ids). It gets
+tf1, tf1_scoped (google/bert_*/1), tf2 (tensorflow/bert_en_*), and in result.npz what they compute.
 """
 
 import json
