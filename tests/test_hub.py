@@ -388,6 +388,7 @@ def data(issues):
     return issues
 
 
+@pytest.mark.slow
 def test_a_run(make, data, tmp_path, main):
     folder, _ = make(cased=True)
     output = tmp_path / "out"
@@ -419,7 +420,8 @@ def test_the_weights_start_a_run(make, data, tmp_path, main):
     folder, values = make()
     output = tmp_path / "out"
     status, said = main(f"--data_dir={data}", f"--output_dir={output}", "--max_seq_length=16",
-                        "--num_train_epochs=1", "--learning_rate=1e-12", "--do_train",
+                        "--train_batch_size=15", "--num_train_epochs=1", "--learning_rate=1e-12",
+                        "--save_checkpoints_steps=9", "--do_train",
                         f"--bert_hub_module_handle={folder}")
     assert status == 0, said
     trained = checkpoint.read(checkpoint.latest(str(output)), list(values))
@@ -435,14 +437,15 @@ def test_mistakes_are_told_together(make, data, tiny, tmp_path, main):
     assert status == 2
     assert said.splitlines() == [
         "error: --num_train_epochs=0.0: must be a number above 0",
-        f"error: --bert_hub_module_handle={folder} and --init_checkpoint={tiny / 'bert_model.ckpt'} "
-        "exclude each other: give one of them"]
+        f"error: --bert_hub_module_handle={folder} and --init_checkpoint="
+        f"{tiny / 'bert_model.ckpt'} exclude each other: give one of them"]
     status, said = main(*usual, "--bert_hub_module_handle=nowhere", "--labels=bug,feature",
                         f"--vocab_file={tiny / 'vocab.txt'}")
     assert status == 2
     assert said.count("nowhere") == 1
     assert "None" not in said
     assert not (tmp_path / "out").exists()
-    status, said = main(*usual[:2], "--do_eval", f"--bert_hub_module_handle={folder}")
+    status, said = main(*usual[:2], "--do_eval", "--max_seq_length=16",
+                        f"--bert_hub_module_handle={folder}")
     assert status == 2
     assert "has no trained head" in said
