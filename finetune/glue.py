@@ -212,8 +212,8 @@ def _unpack(path: str, folder: Folder, made: str) -> None:
     most = _MOST_UNPACKED * os.path.getsize(path) + _LITTLE
     with tempfile.TemporaryDirectory(prefix="zip-", dir=os.path.dirname(made)) as unpacked:
         download.unpack(path, unpacked, most)
-        found = [root for root, _, _ in os.walk(unpacked) if "__MACOSX" not in root
-                 and any(os.path.isfile(os.path.join(root, file)) for file in folder.files)]
+        found = [root for root, _, _ in os.walk(unpacked)
+                 if any(os.path.isfile(os.path.join(root, file)) for file in folder.files)]
         if not found:
             raise download.WrongFile(f"{path}: holds none of {', '.join(folder.files)}.")
         top = min(found, key=lambda root: root.count(os.sep))

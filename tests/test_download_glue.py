@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_mrpc_of_microsoft_s_own_files(script, tmp_path, site):
     assert status == 2
     assert f"--mrpc_dir={given}: holds no msr_paraphrase_train.txt and no msr_para" in said
     (given / "_2DEC3DBE877E4DB192D17C0256E90F1D").write_bytes(
-        TRAIN.replace("\n", "\r\n").replace("A b", "Own").encode())
+        TRAIN.replace("\n", "\r\n").replace("A b", "O\rwn").encode())
     (given / "msr_paraphrase_test.txt").write_text(TEST)
     status, _, said = script("mrpc", f"--mrpc_dir={given}")
     assert status == 0, said
@@ -176,6 +177,20 @@ def test_a_broken_transfer_goes_on(script, tmp_path, site):
     assert script("rte")[0] == 0
     assert site.asked[-1] == "bytes=100-"
     assert (tmp_path / "data/RTE/test.tsv").read_text() == "c"
+
+
+def test_what_an_earlier_try_fetched_is_looked_at_again(script, tmp_path, site):
+    left = tmp_path / "data" / "RTE.RTE.zip"
+    left.parent.mkdir()
+    for content, requests in [(RELEASED["glue/RTE.zip"], 0), (b"short", 1),
+                              (b"x" * len(RELEASED["glue/RTE.zip"]), 1)]:
+        left.write_bytes(content)
+        site.asked.clear()
+        assert script("rte")[0] == 0
+        assert len(site.asked) == requests
+        assert tree(tmp_path / "data/RTE") != []
+        assert not left.exists()
+        shutil.rmtree(tmp_path / "data/RTE")
 
 
 @pytest.mark.parametrize(("content", "expected"), [
