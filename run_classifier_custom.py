@@ -93,6 +93,8 @@ def make_config(arguments: list[str]) -> RunConfig:
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
+    if settings["bert_hub_module_handle"] and not values["do_lower_case"].present:
+        settings["do_lower_case"] = None  # the module says
     config = RunConfig(**settings)
     if problems or config.missing():
         raise UserError(problems or config.missing() + config.problems())

@@ -104,7 +104,10 @@ class RunConfig:
         None, True)
     vocab_file: str | None = setting(
         "Model", "vocab.txt of the model (default: the one beside the checkpoint).", None, True)
-    do_lower_case: bool = setting(
+    bert_hub_module_handle: str | None = setting(
+        "Model", "TensorFlow Hub module to start from, instead of --init_checkpoint: an address "
+        "(https://tfhub.dev/...) or a folder. Vocabulary, configuration and casing come with it.")
+    do_lower_case: bool | None = setting(  # None, which no flag can give: what the module says
         "Model", "Lower-case the text and strip accents: true for uncased models, false for "
         "cased ones.", True, True)
     max_seq_length: int = setting(
@@ -204,6 +207,10 @@ class RunConfig:
         if self.task_name and self.processor:
             found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
                          "each other: give one of them")
+        if self.bert_hub_module_handle and self.init_checkpoint:
+            found.append(f"--bert_hub_module_handle={self.bert_hub_module_handle} and "
+                         f"--init_checkpoint={self.init_checkpoint} exclude each other: give one "
+                         "of them")
         if self.overwrite_output_dir and not self.do_train:
             found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
                          "with --do_train")

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, metrics, outputs
+from finetune import checkpoint, hub, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -66,11 +66,14 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
         UserError: with every problem found.
     """
     problems: list[str] = []
+    told: list[str] = []
     with _collected(problems):
+        config, told = hub.with_checkpoint(config)
         config = _with_model_files(config)
     found_checkpoint = not problems
-    if problems:
-        config = dataclasses.replace(config, init_checkpoint=None)
+    if problems:  # of a module that is not there nobody knows the casing
+        config = dataclasses.replace(config, init_checkpoint=None, vocab_file=config.vocab_file
+                                     if config.do_lower_case is not None else None)
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
@@ -97,7 +100,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     problems = list(dict.fromkeys(of_settings + problems))
     if problems:
         raise UserError(problems)
-    notices = [*getattr(processor, "notices", ()), *rare_labels(examples, labels),
+    notices = [*told, *getattr(processor, "notices", ()), *rare_labels(examples, labels),
                *start.notices]
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,

@@ -5,6 +5,7 @@
         --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
 """
 
+import dataclasses
 import os
 import platform
 import time
@@ -85,7 +86,9 @@ class Run:
     def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
                  command: str):
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
-        self._given, self._command = given, command
+        # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
+        self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
+        self._command = command
         self._kind = TaskKind.of(len(prepared.labels))
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None

@@ -25,6 +25,7 @@ import pytest
 
 import processors
 from finetune import catalogue, outputs, submission
+from finetune import catalogue, glue, outputs
 from finetune.config import RunConfig
 from processors import registry
 from scripts import reproduce_glue
@@ -38,6 +39,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 FOREIGN = {
     "list", "help", "name", "out", "partial", "do_lower",
     "model_name_or_path", "validation_file", "warmup_ratio",
+    "dir", "mrpc_dir", "base_url", "files",
     "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
     "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
@@ -166,6 +168,9 @@ def run_command(command, where, main):
 
 
 def run_ours(arguments, where, main):
+    # Modules of TensorFlow Hub need a network; test_hub.py has runs with some made there.
+    arguments = ["--init_checkpoint=checkpoints/minilm" if
+                 one.startswith("--bert_hub_module_handle=") else one for one in arguments]
     status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
     assert status == 0, f"{where}: {error}"
 
@@ -187,6 +192,10 @@ def check_script(words, where):
     elif script.name == "reproduce_glue.sh":
         options = reproduce_glue._options(words[1:])
         assert set(options.tasks) <= set(reproduce_glue.FOLDERS) and not options.flags, where
+        assert script.name in done.stdout or re.search("minilm|mnli", done.stdout), where
+    elif script.name == "download_glue.sh":
+        tasks = [word for word in words[1:] if not word.startswith("--")]
+        assert glue.load(str(ROOT / "scripts" / "glue.json")).find(tasks), where
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])
