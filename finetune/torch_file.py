@@ -175,7 +175,8 @@ class TorchFile:
                 numbers[tensor.offset:], tensor.shape,
                 [stride * dtype.itemsize * (size > 1) for size, stride
                  in zip(tensor.shape, tensor.strides, strict=True)]).copy()
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError,
+                OverflowError) as error:
             raise UserError(f"{where}: is damaged: {error}.") from error
 
     def _by_name(self) -> dict[str, zipfile.ZipInfo]:
@@ -208,8 +209,8 @@ class TorchFile:
 
 def _no_zip(path: str, error: Exception) -> str:
     with open(path, "rb") as file:
-        begins = file.read(len(_OLD_FORMAT))
-    if begins == _OLD_FORMAT:
+        begins = file.read(20)
+    if begins.startswith(_OLD_FORMAT):
         return (f"{path}: is in PyTorch's format from before version 1.6, which is not read here. "
                 "With PyTorch at hand this writes it anew: python -c \"import torch; "
                 "torch.save(torch.load('old.bin', weights_only=True), 'pytorch_model.bin')\"")
