@@ -92,7 +92,7 @@ def _notices(theirs: dict[str, Any], config: BertConfig, weights: tensor_files.W
     if trained != config.hidden_act:
         notices.append(
             f"hidden_act is {theirs['hidden_act']!r} there, the erf form; bert_config.json says "
-            "'gelu', the original's tanh form, as was asked for: they differ by less than 5e-4")
+            "'gelu', the original's tanh form; the two differ by less than 5e-4")
     elif trained == "gelu_erf":
         notices.append(
             f"hidden_act is {theirs['hidden_act']!r} there, the erf form, and 'gelu_erf' in "

@@ -140,7 +140,7 @@ def test_a_damaged_head(write, refused, tmp_path):
 
 @pytest.mark.parametrize(("theirs", "activation", "ours", "told"), [
     ("gelu", "keep", "gelu_erf", "google-research/bert cannot compute it"),
-    ("gelu", "original", "gelu", "they differ by less than 5e-4"),
+    ("gelu", "original", "gelu", "the two differ by less than 5e-4"),
     ("gelu_new", "keep", "gelu", None), ("gelu_pytorch_tanh", "original", "gelu", None),
     ("relu", "original", "relu", None)])
 def test_the_activation_keeps_its_function_unless_asked(theirs, activation, ours, told, tensors,

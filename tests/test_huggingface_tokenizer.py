@@ -17,7 +17,7 @@ NORMALIZER = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None
 @pytest.fixture
 def folder(tmp_path):
     """Writes what is given and reads it: (tokens, casing, notices)."""
-    def write(vocab=None, tokenizer=None, settings=None, size=len(TOKENS)):
+    def write(vocab=None, tokenizer=None, settings=None, size=7):
         if vocab is not None:
             (tmp_path / "vocab.txt").write_bytes(vocab)
         for name, content in (("tokenizer.json", tokenizer), ("tokenizer_config.json", settings)):

@@ -1,28 +1,35 @@
 """finetune/strip.py: the slots go, everything else stays, and the answers are the same."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 
-from finetune import checkpoint, optimizer, strip
+from finetune import checkpoint, model, optimizer, strip
+from finetune.bert_config import BertConfig
 from finetune.errors import UserError
+
+LABELS = ("bug", "feature", "question")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, tiny):
-    """Folder of a run that trained for two steps, and its data."""
-    import run_classifier_custom
-
+    """Data, and the folder of a run that made two steps on it."""
     data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("run")
     rows = "".join(f"{label}\tplease open the file {number}\n" for number in range(3)
-                   for label in ("bug", "feature", "question"))
-    for name in ("train", "dev", "test"):
+                   for label in LABELS)
+    for name in ("dev", "test"):
         (data / f"{name}.tsv").write_text("label\ttext\n" + rows)
-    assert run_classifier_custom.main([
-        f"--data_dir={data}", f"--init_checkpoint={tiny}", f"--output_dir={out}", "--do_train",
-        "--train_batch_size=4", "--num_train_epochs=1", "--max_seq_length=24",
-        "--learning_rate=0.01"]) == 0
+    for name in ("bert_config.json", "vocab.txt"):
+        shutil.copy(tiny / name, out / name)
+    (out / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    (out / "run_config.json").write_text('{"max_seq_length": 24, "do_lower_case": true}')
+    shapes = model.variable_shapes(BertConfig.from_json_file(str(tiny / "bert_config.json")), 3)
+    random = np.random.default_rng(0)
+    checkpoint.Folder(str(out), 1).write(2, {"global_step": np.int64(2), **{
+        name: random.normal(size=shape).astype(np.float32) * 0.3
+        for name, shape in {**shapes, **model.slot_shapes(shapes)}.items()}})
     return data, out
 
 
@@ -78,7 +85,7 @@ def test_a_damaged_checkpoint(trained, tmp_path):
     _, out = trained
     prefix = tmp_path / "model.ckpt-2"
     for ending in (".index", ".data-00000-of-00001"):
-        (tmp_path / f"model.ckpt-2{ending}").write_bytes((out / f"{prefix.name}{ending}").read_bytes())
+        shutil.copy(out / f"{prefix.name}{ending}", tmp_path)
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(5000)
     with pytest.raises(UserError, match="is damaged and cannot be read"):
