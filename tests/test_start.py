@@ -214,7 +214,8 @@ def test_texts_that_are_read_otherwise_than_in_training_are_told(
 @pytest.mark.parametrize("settings", [{}, PREDICT])
 @pytest.mark.parametrize(("beside", "asked", "told"), [
     ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
-     "gelu", "hidden_act is gelu (the original's tanh form), and was gelu_erf (the exact form) when the "
+     "gelu",
+     "hidden_act is gelu (the original's tanh form), and was gelu_erf (the exact form) when the "
      "checkpoint was trained; the two differ by less than 5e-4"),
     ({"bert_config.json": {"hidden_act": "gelu"}}, "gelu_erf",
      "hidden_act is gelu_erf (the exact form), and was gelu (the original's tanh form) when the "
