@@ -59,7 +59,7 @@ def ours(folder):
     tokenizer = Tokenizer(str(folder / "vocab.txt"), casing)
     rows = [InputExample(str(row), text, second) for row, (text, second) in enumerate(TEXTS)]
     table = FeatureTable.from_features(
-        features.convert(rows, ["x"], 40, tokenizer, require_labels=False))
+        features.convert(rows, ["x", "y"], 40, tokenizer, require_labels=False))
     prefix = checkpoint.resolve(str(folder))
     held = checkpoint.shapes(prefix)
     state = model.create(config, held["output_weights"][0], 0,
