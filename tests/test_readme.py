@@ -35,7 +35,8 @@ SHORTER = ["--max_seq_length=24", "--num_train_epochs=0.4"]  # the last one give
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 # Flags that the documents name and that are not ours.
 FOREIGN = {
-    "list", "help", "activation", "encoder_only", "with", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
+    "list", "help", "activation", "encoder_only", "with",
+    "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
     "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
     "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
