@@ -7,7 +7,9 @@ from typing import Any
 
 from finetune.errors import UserError
 
-ACTIVATIONS = ("gelu", "relu", "tanh", "linear")  # modeling.get_activation's; gelu is the tanh form
+# modeling.get_activation's, where gelu is the tanh form; and ours, which the original refuses.
+ACTIVATIONS = ("gelu", "relu", "tanh", "linear", "gelu_erf")
+SOURCE_FILE = "source.json"  # beside a checkpoint: where it came from, what it was trained with
 
 
 @dataclasses.dataclass(frozen=True)

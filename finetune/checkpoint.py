@@ -8,13 +8,14 @@ names the newest, `best_checkpoint.json` the best.
 import dataclasses
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import outputs, tensor_files
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 
@@ -89,6 +90,7 @@ def resolve(path: str) -> str:
                         "pattern; rename the folder")
     if exists(path):
         return path
+    _refuse_huggingface(path)
     if tf.io.gfile.isdir(path):
         found = chosen(path) or os.path.join(path, PRETRAINED)
         if exists(found):
@@ -98,6 +100,18 @@ def resolve(path: str) -> str:
     raise UserError(f"--init_checkpoint={path}: there is no {path}.index; give the prefix of a "
                     "TensorFlow checkpoint (.../bert_model.ckpt) or its folder; released ones are "
                     "fetched by scripts/download_checkpoint.sh")
+
+
+def _refuse_huggingface(path: str) -> None:
+    """Names the command that converts a folder in the Hugging Face layout, or a file of one."""
+    folder = os.path.dirname(path) if path.endswith(tensor_files.NAMES) else path
+    found = tensor_files.find(folder)
+    if found and not exists(os.path.join(folder, PRETRAINED)) and not chosen(folder):
+        raise UserError(
+            f"--init_checkpoint={path}: is a model in the Hugging Face layout "
+            f"({os.path.basename(found)}); this makes a checkpoint of it, to be given here: "
+            f"scripts/convert_checkpoint.sh from-huggingface {shlex.quote(folder or '.')} "
+            "checkpoints/NAME")
 
 
 def shapes(prefix: str) -> dict[str, tuple[int, ...]]:

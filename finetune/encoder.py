@@ -30,7 +30,13 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.gelu(x, approximate=True)
 
 
-ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
+def gelu_erf(x: tf.Tensor) -> tf.Tensor:
+    """The same unit in its exact form, x * Phi(x), which Hugging Face calls gelu."""
+    return tf.nn.gelu(x, approximate=False)
+
+
+ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity,
+               "gelu_erf": gelu_erf}
 
 
 def initial_value(name: str, shape: tuple[int, ...], deviation: float, seed: int) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Where a run's weights come from: its own output folder, --init_checkpoint, or chance."""
 
+import contextlib
 import dataclasses
 import os
 
 from finetune import checkpoint, heads, model, optimizer, outputs
-from finetune.bert_config import BertConfig, variable_shapes
+from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.task_kind import described
@@ -121,7 +122,8 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
     problems = checkpoint.start_problems(prefix, held, wanted)
     if problems:
         raise UserError(problems)
-    report, notices = checkpoint.compare(held, wanted), []
+    report = checkpoint.compare(held, wanted)
+    notices = _other_activation(config, bert_config)
     if report.fresh:
         notices.append(f"not in the checkpoint, starting at random: {', '.join(report.fresh)}")
     deeper = {name.split("/")[2] for name in report.ignored
@@ -157,7 +159,8 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
         raise UserError(checkpoint.start_problems(prefix, held, wanted)
                         or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
     names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
-    return Start(prefix, names, False, _other_reading(config, os.path.dirname(prefix)))
+    return Start(prefix, names, False, _other_activation(config, bert_config)
+                 + _other_reading(config, os.path.dirname(prefix)))
 
 
 def _has(held: int, rows: int) -> str:
@@ -171,3 +174,21 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
     return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
             for name in ("max_seq_length", "do_lower_case", "text_b_column")
             if name in trained and trained[name] != now[name]]
+
+
+def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:
+    """Tells where the model computes another function than in the checkpoint's own training.
+
+    What that was, source.json tells of a converted checkpoint, else the bert_config.json beside it.
+    """
+    trained = None
+    for name, key in ((SOURCE_FILE, "activation"), (outputs.BERT_CONFIG, "hidden_act")):
+        with contextlib.suppress(UserError):  # not JSON: no file of this run's
+            content = outputs.read_json(os.path.join(os.path.dirname(config.init_checkpoint), name))
+            trained = trained or (content.get(key) if isinstance(content, dict) else None)
+    if trained in (None, bert_config.hidden_act):
+        return []
+    forms = {"gelu": "gelu (the original's tanh form)", "gelu_erf": "gelu_erf (the exact form)"}
+    asked, trained = (forms.get(name, name) for name in (bert_config.hidden_act, trained))
+    close = "; the two differ by less than 5e-4" if {asked, trained} == set(forms.values()) else ""
+    return [f"hidden_act is {asked}, and was {trained} when the checkpoint was trained{close}"]

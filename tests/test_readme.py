@@ -42,6 +42,8 @@ FOREIGN = {
     "dir", "mrpc_dir", "base_url", "files",
     "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
     "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
+    "list", "help", "activation", "encoder_only", "with",
+    "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
     "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
     "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
@@ -157,6 +159,10 @@ def run_command(command, where, main):
     elif words == ["scripts/quickstart.sh"]:
         check_script(words, where)
         run_ours(quickstart_arguments(), where, main)
+    elif words[0] == "scripts/convert_checkpoint.sh":
+        done = subprocess.run([ROOT / words[0], *words[1:]], capture_output=True, text=True,
+                              env={**os.environ, "PYTHON": sys.executable})
+        assert done.returncode == 0, f"{where}: {done.stderr}"
     elif re.fullmatch(r"scripts/\w+\.sh", words[0]):
         check_script(words, where)
     elif words[0] == "iconv":

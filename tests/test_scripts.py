@@ -66,6 +66,44 @@ def test_test_sh_passes_arguments_on(project: Project) -> None:
     ]
 
 
+WITH_TRANSFORMERS = """#!/usr/bin/env bash
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo "venv $3" >>"$CALLS" ;;
+    "-m pip "*) echo "pip ${*: -2}" >>"$CALLS" && exit "${FAKE_PIP_STATUS:-0}" ;;
+    *) echo "$*|${HUGGINGFACE_PYTHON:-}" >>"$CALLS" ;;
+esac
+"""
+
+
+def test_test_sh_brings_transformers_only_when_asked(project: Project) -> None:
+    python = project.add_python("recorder", WITH_TRANSFORMERS)
+    write_script(project.root / "scripts" / "setup.sh", f'#!/usr/bin/env bash\necho "{python}"\n')
+    listed = "requirements-huggingface.txt"
+    shutil.copy(ROOT / listed, project.root)
+    venv = f"{project.root}/.venv-huggingface"
+    made = [f"venv {venv}", f"pip -r {listed}"]
+    ran = [f"-m ruff check .|{venv}/bin/python", f"-m pytest tests/x|{venv}/bin/python"]
+    assert project.run("test.sh", "--with-huggingface", FAKE_PIP_STATUS="1").returncode == 1
+    assert project.calls() == made  # nothing is tested with half of it
+    assert project.run("test.sh", "--with-huggingface", "tests/x").returncode == 0
+    assert project.calls() == made + ran
+    assert project.run("test.sh", "--with-huggingface", "tests/x").returncode == 0
+    assert project.calls() == ran
+    (project.root / listed).write_text("torch==99\n")
+    assert project.run("test.sh", "--with-huggingface", "tests/x").returncode == 0
+    assert project.calls() == made + ran
+    assert project.run("test.sh", "--with-huggingface", HUGGINGFACE_PYTHON="mine").returncode == 0
+    assert project.calls() == ["-m ruff check .|mine", "-m pytest|mine"]
+    assert project.run("test.sh").returncode == 0
+    assert project.calls() == ["-m ruff check .|", "-m pytest|"]
+
+
+def test_the_versions_of_transformers_are_pinned() -> None:
+    lines = (ROOT / "requirements-huggingface.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert {"torch", "transformers"} < set(pins)
+
+
 FAKE_RUN = """
 import pathlib, sys
 output = pathlib.Path(next(a for a in sys.argv if a.startswith("--output_dir=")).split("=")[1])

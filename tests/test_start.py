@@ -1,6 +1,7 @@
 """Every way a run can start: its own folder, --init_checkpoint, chance; and every refusal."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -208,6 +209,33 @@ def test_texts_that_are_read_otherwise_than_in_training_are_told(
         outputs.write_json(str(tmp_path / place / outputs.RUN_CONFIG), trained)
     assert choose(**settings, **PREDICT).notices == told
     assert not set(choose(**settings).notices) & set(told)  # training starts or goes on by itself
+
+
+@pytest.mark.parametrize("settings", [{}, PREDICT])
+@pytest.mark.parametrize(("beside", "asked", "told"), [
+    ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
+     "gelu",
+     "hidden_act is gelu (the original's tanh form), and was gelu_erf (the exact form) when the "
+     "checkpoint was trained; the two differ by less than 5e-4"),
+    ({"bert_config.json": {"hidden_act": "gelu"}}, "gelu_erf",
+     "hidden_act is gelu_erf (the exact form), and was gelu (the original's tanh form) when the "
+     "checkpoint was trained; the two differ by less than 5e-4"),
+    ({"bert_config.json": {"hidden_act": "relu"}}, "gelu",
+     "hidden_act is gelu (the original's tanh form), and was relu when the checkpoint was trained"),
+    ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
+     "gelu_erf", None),
+    ({"source.json": {"name": "minilm"}, "bert_config.json": {"hidden_act": "gelu"}}, "gelu", None),
+    ({"source.json": [1], "bert_config.json": "{"}, "gelu", None), ({}, "gelu_erf", None)])
+def test_another_activation_than_in_training_is_told(settings, beside, asked, told, given, tmp_path,
+                                                     tiny_config):
+    prefix = given(3)
+    for name, content in beside.items():
+        (tmp_path / "given" / name).write_text(
+            content if isinstance(content, str) else json.dumps(content))
+    config = RunConfig(**{"output_dir": str(tmp_path / "out"), "do_train": True,
+                          "init_checkpoint": prefix, **settings})
+    chosen = start.choose_start(config, dataclasses.replace(tiny_config, hidden_act=asked), LABELS)
+    assert [note for note in chosen.notices if "hidden_act" in note] == ([told] if told else [])
 
 
 def test_the_own_folder_comes_before_init_checkpoint(choose, own, given, tiny_config):
