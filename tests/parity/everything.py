@@ -120,6 +120,7 @@ def jobs(vocabularies: list[str], data_dir: str | None, strings: int) -> Iterato
             yield Job("code points", vocab, lower, first, CODES_A_JOB)
         for first in range(0, strings, RANDOM_A_JOB):
             yield Job("random strings", vocab, lower, first, RANDOM_A_JOB)
+        for first in range(0, strings // 10, RANDOM_A_JOB):
             yield Job("random examples", vocab, lower, first, RANDOM_A_JOB)
         for path in files:
             for first in range(0, len(rows(path)), ROWS_A_JOB):
@@ -170,7 +171,8 @@ def main(arguments: list[str]) -> int:
                         help="a vocab.txt; may be given several times")
     parser.add_argument("--data_dir", help="a folder with .tsv files below it, for instance GLUE's")
     parser.add_argument("--strings", type=int, default=100_000,
-                        help="random strings, and random examples, for each vocabulary")
+                        help="random strings for each vocabulary and casing, and a tenth as many "
+                        "random examples")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     given = parser.parse_args(arguments)
     missing = [path for path in [*given.vocab, given.data_dir or "."] if not os.path.exists(path)]

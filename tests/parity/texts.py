@@ -72,7 +72,7 @@ def known() -> list[str | bytes]:
     return [text for texts in KNOWN.values() for text in texts]
 
 
-def some_text(dice: random.Random, most: int = 20) -> str:
+def some_text(dice: random.Random, most: int = 12) -> str:
     """A random text: ordinary words, everything of KNOWN, and any characters at all."""
     parts = []
     for _ in range(dice.randrange(most)):
