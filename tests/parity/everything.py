@@ -18,7 +18,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tests.parity import texts
@@ -130,21 +130,20 @@ def jobs(vocabularies: list[str], data_dir: str | None, strings: int) -> Iterato
             yield Job(f"examples of {task}", "", True, 0, 0, os.path.join(data_dir, folder))
 
 
-def run(todo: list[Job], processes: int) -> tuple[dict, dict]:
-    """Does the jobs; returns how many were compared and the differences, by table row."""
+def collect(done: Iterable[tuple[Job, int, list[Difference]]], jobs: int) -> tuple[dict, dict]:
+    """Adds up what `work` returned: how many were compared, and the differences, by table row."""
     counts, differences = collections.Counter(), collections.defaultdict(list)
     began = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for done, (job, count, found) in enumerate(pool.imap(work, todo), 1):
-            row = (job.kind, job.vocab, job.lower)
-            counts[row] += count
-            differences[row] += found
-            if done % 50 == 0 or done == len(todo):
-                seconds = time.monotonic() - began
-                print(f"{done}/{len(todo)} {seconds:.0f} s, about "
-                      f"{seconds / done * (len(todo) - done):.0f} s left, "
-                      f"{sum(map(len, differences.values()))} differences",
-                      file=sys.stderr, flush=True)
+    for number, (job, count, found) in enumerate(done, 1):
+        row = (job.kind, job.vocab, job.lower)
+        counts[row] += count
+        differences[row] += found
+        if number % 50 == 0 or number == jobs:
+            seconds = time.monotonic() - began
+            print(f"{number}/{jobs} {seconds:.0f} s, about "
+                  f"{seconds / number * (jobs - number):.0f} s left, "
+                  f"{sum(map(len, differences.values()))} differences",
+                  file=sys.stderr, flush=True)
     return counts, differences
 
 
@@ -163,8 +162,8 @@ def report(counts: dict, differences: dict) -> int:
     return int(total > 0)
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the command line; returns 0, or 1 if there is a difference."""
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Returns what the command line asks for; ends the program where it is wrong."""
     parser = argparse.ArgumentParser(prog="check_parity.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vocab", action="append", required=True,
@@ -178,10 +177,18 @@ def main(arguments: list[str]) -> int:
     missing = [path for path in [*given.vocab, given.data_dir or "."] if not os.path.exists(path)]
     if missing:
         parser.error(f"there is no {', '.join(missing)}")
+    return given
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command line; returns 0, or 1 if there is a difference."""
+    given = parse(arguments)
     os.nice(5)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes share the cores out already
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return report(*run(list(jobs(given.vocab, given.data_dir, given.strings)), given.processes))
+    todo = list(jobs(given.vocab, given.data_dir, given.strings))
+    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+        return report(*collect(pool.imap(work, todo), len(todo)))
 
 
 if __name__ == "__main__":

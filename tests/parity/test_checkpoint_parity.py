@@ -7,17 +7,20 @@ Ours is the command; the original is tests/parity/original_run.py. Both train on
 """
 
 import json
+import os
 import random
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from finetune import checkpoint, heads
+import processors
+from finetune import checkpoint, heads, records
 from finetune.batches import TrainingOrder
-from tests.conftest import TINY, WORDS, make_checkpoint
+from tests.conftest import ROOT, TINY, WORDS, make_checkpoint
 
 # warm-up ends at step 16, so that the other side takes over within it
 ROWS, BATCH, STEPS, HALF, RATE, LENGTH, SEED = 44, 8, 33, 12, 3e-4, 32, 42
@@ -29,7 +32,7 @@ class Case(NamedTuple):
     data: Path
     init: Path
     ours: Path  # a run of the command, from init to the end, with a checkpoint at HALF
-    theirs: Path  # alone/, alone_end/: the original from init; continued/, continued_end/: from ours
+    theirs: Path  # alone, alone_end: the original from init; continued, continued_end: from ours
 
 
 def write_data(folder):
@@ -168,3 +171,89 @@ def test_the_slots_matter(case, close, tmp_path, monkeypatch):
     with pytest.raises(AssertionError):
         same_weights(lambda what, ours, theirs, tolerance, detail: np.testing.assert_allclose(
             ours, theirs, atol=tolerance * np.abs(theirs).max()), "", tmp_path / "out", case.ours)
+
+
+# ---- the real TPUEstimator, where there is one
+
+
+@pytest.fixture
+def estimator(case, tmp_path):
+    """Runs the unmodified run_classifier.main (finetune/original_flow.py) in $VENV_ORIGINAL."""
+    python = Path(os.environ.get("VENV_ORIGINAL", "")) / "bin" / "python"
+    if not os.environ.get("VENV_ORIGINAL") or not python.exists():
+        pytest.skip("VENV_ORIGINAL does not name an environment with TensorFlow 2.15 and its "
+                    "Estimator (docs/original.md)")
+    processor, examples = processors.get("mrpc")(), {}
+    for split in ("train", "dev", "test"):
+        examples[split] = str(tmp_path / f"{split}.jsonl")
+        with open(examples[split], "w") as file:
+            for one in getattr(processor, f"get_{split}_examples")(str(case.data)):
+                file.write(json.dumps({"guid": one.guid, "text_a": one.text_a,
+                                       "text_b": one.text_b, "label": one.label or "0"}) + "\n")
+
+    def run_original(folder, epochs, *what):
+        plan = {"labels": ["0", "1"], "examples": examples, "records": None, "seed": 1,
+                "scores": None, "flags": {
+                    "vocab_file": str(case.init / "vocab.txt"), "output_dir": str(folder),
+                    "bert_config_file": str(case.init / "bert_config.json"),
+                    "init_checkpoint": str(case.init / "bert_model.ckpt"),
+                    "max_seq_length": LENGTH, "train_batch_size": BATCH, "learning_rate": RATE,
+                    "num_train_epochs": epochs, **dict.fromkeys(what, "true")}}
+        path = tmp_path / "plan.json"
+        path.write_text(json.dumps(plan))
+        done = subprocess.run(
+            [str(python), str(ROOT / "finetune" / "original_flow.py"), str(path)],
+            capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
+    return run_original
+
+
+def take(source, target, step):
+    """Copies one checkpoint into a new output folder."""
+    target.mkdir()
+    for path in source.glob(f"model.ckpt-{step}.*"):
+        shutil.copy(path, target)
+    (target / "checkpoint").write_text(f'model_checkpoint_path: "model.ckpt-{step}"\n')
+
+
+def check_moments_went_on(folder, first, last):
+    """Adam's v, restored, cannot have shrunk by more than 0.999 a step."""
+    before, after = (str(folder / f"model.ckpt-{step}") for step in (first, last))
+    names = [name for name in checkpoint.shapes(before) if name.endswith("adam_v")]
+    assert names
+    held, now = checkpoint.read(before, names), checkpoint.read(after, names)
+    for name in names:
+        assert (now[name] >= held[name] * 0.999 ** (last - first) * (1 - 1e-4)).all(), name
+        assert "key/bias" in name or held[name].max() > 0
+
+
+@pytest.mark.slow
+def test_with_the_real_estimator(case, tmp_path, estimator, close):
+    # The original evaluates and predicts with ours.
+    take(case.ours, tmp_path / "read", HALF)
+    estimator(tmp_path / "read", 1, "do_eval", "do_predict")
+    run(*flags(case, tmp_path / "ours", f"--init_checkpoint={case.ours / f'model.ckpt-{HALF}'}",
+               f"--vocab_file={case.init / 'vocab.txt'}", "--do_eval", "--do_predict"))
+    same_answers(close, "our checkpoint, read by TPUEstimator", tmp_path / "ours",
+                 tmp_path / "read")
+    # It goes on with ours, and ours evaluates and predicts with what it wrote, and goes on.
+    take(case.ours, tmp_path / "resumed", HALF)
+    estimator(tmp_path / "resumed", 4, "do_train", "do_eval", "do_predict")
+    step = int(ROWS / BATCH * 4)
+    check_moments_went_on(tmp_path / "resumed", HALF, step)
+    shutil.copytree(tmp_path / "resumed", tmp_path / "back")
+    run(*flags(case, tmp_path / "back", "--do_eval", "--do_predict"))
+    same_answers(close, "TPUEstimator's checkpoint, read by ours", tmp_path / "back",
+                 tmp_path / "resumed")
+    run(*flags(case, tmp_path / "back", "--do_train"))
+    check_moments_went_on(tmp_path / "back", step, STEPS)
+    assert (tmp_path / "resumed" / "train.tf_record").stat().st_size > 0
+    for name in ("train", "eval", "predict"):
+        same_records(tmp_path / "back" / f"{name}.tf_record",
+                     tmp_path / "resumed" / f"{name}.tf_record")
+
+
+def same_records(ours, theirs):
+    ours, theirs = records.read(str(ours)), records.read(str(theirs))
+    for field in ("input_ids", "segment_ids", "offsets", "label_ids", "is_real"):
+        np.testing.assert_array_equal(getattr(ours, field), getattr(theirs, field), field)
