@@ -44,14 +44,11 @@ def define_flags() -> flags.FlagValues:
 def help_text() -> str:
     """Returns the manual: every flag with its default and meaning, under its group."""
     lines = [__doc__.partition("This file")[0] + "Flags marked * are google-research/bert's."]
-    group = None
     for name, field in FIELDS.items():
-        if field.metadata["group"] != group:
-            group = field.metadata["group"]
-            lines += ["", f"{group}:"]
+        if (heading := f"{field.metadata['group']}:") not in lines:
+            lines += ["", heading]
         default = "" if field.default is None else f"={str(field.default).lower()}"
-        choices = field.metadata["choices"]
-        choices = processors.names() if name == "task_name" else choices
+        choices = processors.names() if name == "task_name" else field.metadata["choices"]
         about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
         lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
         lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -117,7 +114,8 @@ def make_processor(config: RunConfig) -> object:
              if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
     if config.label_problems():
         given.pop("labels", None)
-    return processors.create(chosen, given, {"data_dir", "task_name", "processor", "labels"})
+    general = {"data_dir", "task_name", "processor", "labels", "task_type"}
+    return processors.create(chosen, given, general)
 
 
 def main(arguments: list[str]) -> int:
@@ -133,7 +131,10 @@ def main(arguments: list[str]) -> int:
                 processor = make_processor(config)
             except processors.DataError as error:
                 problems = error.problems
-            from finetune import runner  # TensorFlow is imported here, when work starts
+            from finetune import runner, sweep  # TensorFlow is imported here, when work starts
+        if config.sweep:
+            return sweep.run(config, lambda flag: make_config([*arguments, flag]),
+                             make_processor, __file__)
         runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
     except UserError as error:
         for problem in error.problems:

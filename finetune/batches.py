@@ -21,7 +21,7 @@ class Batch(NamedTuple):
         input_ids: int32[T] packed, or int32[B, S] padded.
         segment_ids: like input_ids.
         lengths: int32[B], real tokens of each row.
-        label_ids: int32[B].
+        label_ids: int32[B]; float32[B] scores of a regression.
     """
 
     input_ids: np.ndarray

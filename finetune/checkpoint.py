@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from finetune import outputs
 from finetune.errors import UserError
+from finetune.metrics import LOWER_IS_BETTER
 
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"
@@ -220,7 +221,7 @@ class Folder:
         between checkpoint and evaluation makes up for it.
 
         Args:
-            metric: what is compared; a loss is best when lowest.
+            metric: what is compared; a loss or an error is best when lowest.
             value: of that metric.
 
         Returns:
@@ -228,7 +229,7 @@ class Folder:
         """
         record = best(self._path)
         better = record is None or record["metric"] != metric or (
-            value < record["value"] if metric == "loss" else value > record["value"])
+            value < record["value"] if metric in LOWER_IS_BETTER else value > record["value"])
         if better:
             record = {"checkpoint": f"model.ckpt-{step}", "step": step, "metric": metric,
                       "value": value}

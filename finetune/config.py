@@ -43,6 +43,9 @@ class RunConfig:
     config: str | None = setting(
         "What to do", "A YAML or JSON file of flags (name: value); the command line wins. "
         "output_dir/run_config.json is such a file.")
+    sweep: str | None = setting(
+        "What to do", "A YAML or JSON file of values to try for some flags: one run for each "
+        "combination, in folders within output_dir; the best on dev is chosen (docs/sweep.md).")
     seed: int = setting(
         "What to do", "Decides the head's first weights, dropout and the order of the rows; the "
         "same seed gives the same bits on the same machine.", 42)
@@ -54,6 +57,10 @@ class RunConfig:
     processor: str | None = setting(
         "Data", "Your own DataProcessor, as package.module:ClassName; one written for "
         "google-research/bert runs unchanged.")
+    task_type: str | None = setting(
+        "Data", "Whether a row is given one of several labels or a number, its score (default: the "
+        "task's own; for your own files classification, or what the checkpoint was trained for).",
+        choices=("classification", "regression"))
     labels: tuple[str, ...] | None = setting(
         "Data", "The labels, comma-separated; their order is the order of the columns of "
         "test_results.tsv. Without it: the task's own list, or the training split's labels, "
@@ -118,7 +125,7 @@ class RunConfig:
         "Training", "Stop after so many evaluations without a better one; 0: never.", 0)
     metric_for_best: str | None = setting(
         "Training", "Metric that decides which checkpoint is best (default: the task's first; "
-        "a loss is best when lowest).")
+        "a loss or an error is best when lowest).")
     log_every_steps: int = setting("Training", "Steps between lines in the log.", 20)
 
     # Evaluation and prediction
@@ -196,6 +203,14 @@ class RunConfig:
         if self.overwrite_output_dir and not self.do_train:
             found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
                          "with --do_train")
+        if self.sweep and not (self.do_train and self.do_eval):
+            found.append(f"--sweep={self.sweep} trains every run and chooses by its score on dev: "
+                         "give --do_train and --do_eval")
+        if self.sweep and self.overwrite_output_dir:
+            found.append(f"--overwrite_output_dir does not go with --sweep={self.sweep}: runs of "
+                         "other settings get folders of their own; name another --output_dir")
+        if self.sweep and "://" in (self.output_dir or ""):
+            found.append(f"--output_dir={self.output_dir}: a --sweep needs a local folder")
         if self.early_stopping_patience and not self.eval_every_steps:
             found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
         if self.metric_for_best and not self.eval_every_steps:
@@ -209,11 +224,11 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Returns the settings as JSON-ready values; `--config` reads them back.
 
-        What would delete something or name another file of flags is left out.
+        What would delete something or name another file of settings is left out.
         """
         return {key: list(value) if isinstance(value, tuple) else value
                 for key, value in dataclasses.asdict(self).items()
-                if key not in ("config", "overwrite_output_dir")}
+                if key not in ("config", "overwrite_output_dir", "sweep")}
 
 
 def flag_type(field: dataclasses.Field) -> type:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from finetune.errors import UserError
+from finetune.task_kind import TaskKind, number
 from finetune.tokenization import Tokenizer
 
 CHUNK = 1000  # examples tokenized at a time
@@ -28,13 +29,14 @@ class InputFeatures:
     Attributes:
         input_ids: [CLS] a [SEP] or [CLS] a [SEP] b [SEP], at most max_seq_length ids.
         segment_ids: 0 or 1 for each of the input_ids.
-        label_id: position in the label list; None for a row without a label.
+        label_id: position in the label list, or the score of a regression; None for a row
+            without a label.
         tokens_before: how many ids there were before truncation, the special ones included.
     """
 
     input_ids: list[int]
     segment_ids: list[int]
-    label_id: int | None
+    label_id: int | float | None
     tokens_before: int
 
 
@@ -46,7 +48,8 @@ def convert(examples: Sequence[Any], labels: Sequence[str], max_seq_length: int,
     Args:
         examples: objects with guid, text_a, text_b and label, ours or the original's.
         labels: the label list; a label's id is its position. Compared as text, so that a
-            processor may name its labels 0 and 1 as well as "0" and "1".
+            processor may name its labels 0 and 1 as well as "0" and "1". A list of one stands for
+            a regression (`task_kind`): labels are then finite numbers.
         max_seq_length: longest sequence to keep, at least 3.
         tokenizer: text -> ids.
         progress: called with the number of examples done after each chunk.
@@ -77,7 +80,7 @@ def label_problems(examples: Sequence[Any], labels: Sequence[str],
     return []
 
 
-def _convert(examples: Sequence[Any], label_ids: list[int | None], max_seq_length: int,
+def _convert(examples: Sequence[Any], label_ids: list[int | float | None], max_seq_length: int,
              tokenizer: Tokenizer,
              progress: Callable[[int], None] | None) -> Iterator[InputFeatures]:
     for start in range(0, len(examples), CHUNK):
@@ -91,7 +94,7 @@ def _convert(examples: Sequence[Any], label_ids: list[int | None], max_seq_lengt
             progress(start + len(chunk))
 
 
-def assemble(a: list[int], b: list[int], label_id: int | None, max_seq_length: int,
+def assemble(a: list[int], b: list[int], label_id: int | float | None, max_seq_length: int,
              tokenizer: Tokenizer) -> InputFeatures:
     """Puts the ids of one example together, cut to max_seq_length.
 
@@ -137,9 +140,9 @@ def pair_lengths(a: int, b: int, room: int) -> tuple[int, int]:
 
 
 def _label_ids(examples: Sequence[Any], labels: Sequence[str],
-               require_labels: bool) -> list[int | None]:
+               require_labels: bool) -> list[int | float | None]:
     """Looks every label up; see `convert` for the rules and the errors."""
-    position = {str(label): index for index, label in enumerate(labels)}
+    position = _values(examples, labels)
     if not require_labels and _is_placeholder(examples, position):
         position = dict.fromkeys((str(example.label) for example in examples), None)
     label_ids, problems, unknown = [], [], {}
@@ -152,18 +155,28 @@ def _label_ids(examples: Sequence[Any], labels: Sequence[str],
             label_ids.append(None)
         else:
             unknown.setdefault("" if label in _MISSING else str(label), []).append(example)
+    allowed = ("a finite number" if TaskKind.of(len(labels)) is TaskKind.REGRESSION else
+               f"one of {_listed(str(label) for label in labels)}")
     for label, rows in unknown.items():
         shown = f'"{label}"' if isinstance(rows[0].label, str) else repr(rows[0].label)
-        what = f"label {shown} is not one of" if label else "has no label; must be one of"
+        what = f"label {shown} is not" if label else "has no label; must be"
         count = f" ({len(rows):,} such rows)" if len(rows) > 1 else ""
-        problems.append(f"{_where(rows[0])}: {what} {_listed(position)}{count}")
+        problems.append(f"{_where(rows[0])}: {what} {allowed}{count}")
     if problems:
         more = len(problems) - _MAX_PROBLEMS
         raise UserError(problems[:_MAX_PROBLEMS] + [f"... and {more:,} more"] * (more > 0))
     return label_ids
 
 
-def _is_placeholder(examples: Sequence[Any], position: dict[str, int]) -> bool:
+def _values(examples: Sequence[Any], labels: Sequence[str]) -> dict[str, int | float]:
+    """Returns what every label that is allowed stands for: its position, or its score."""
+    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
+        return {str(label): index for index, label in enumerate(labels)}
+    scores = {label: number(label) for label in {str(example.label) for example in examples}}
+    return {label: score for label, score in scores.items() if score is not None}
+
+
+def _is_placeholder(examples: Sequence[Any], position: dict[str, int | float]) -> bool:
     """True if all rows share one label and it is not in the list (the original's test rows)."""
     seen = {str(example.label) for example in examples}
     return len(seen) == 1 and seen.isdisjoint(position)

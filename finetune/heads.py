@@ -1,8 +1,13 @@
-"""What stands on the encoder: the original's classifier (run_classifier.py, create_model)."""
+"""What stands on the encoder: the original's classifier (run_classifier.py, create_model).
+
+A head of a single row is a regression: its logit is the score, its loss the squared error on the
+scores as they are (google-research/albert, classifier_utils.create_model).
+"""
 
 import tensorflow as tf
 
 from finetune.encoder import Dropout, Weights
+from finetune.task_kind import TaskKind
 
 HEAD_DROPOUT = 0.1  # tf.nn.dropout(output_layer, keep_prob=0.9), whatever the configuration says
 HEAD_DEVIATION = 0.02
@@ -28,6 +33,24 @@ def classify(weights: Weights, pooled: tf.Tensor, dropout: Dropout) -> tf.Tensor
                           weights["output_bias"])
 
 
+def label_type(weights: Weights) -> tf.DType:
+    """Returns the type of the labels that a head learns from: int32 ids, or float32 scores."""
+    return tf.as_dtype(TaskKind.of(weights["output_bias"].shape[0]).label_type)
+
+
+def answers(logits: tf.Tensor) -> tf.Tensor:
+    """Returns float32[B, L]: the probabilities of the labels; of a regression the scores, L = 1."""
+    return logits if logits.shape[-1] == 1 else tf.nn.softmax(logits)
+
+
 def losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
-    """Softmax cross-entropy of each row: float32[B, L], int32[B] -> float32[B]."""
+    """Returns the loss of each row, float32[B].
+
+    Args:
+        logits: float32[B, L].
+        label_ids: int32[B], for the softmax cross-entropy; float32[B], the scores of a
+            regression (L = 1), for the squared error.
+    """
+    if label_ids.dtype.is_floating:
+        return tf.square(tf.squeeze(logits, -1) - label_ids)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label_ids, logits=logits)

@@ -1,17 +1,23 @@
-"""Scores of a classifier: pure functions (label ids, predicted ids, ...) -> {name: number}.
+"""Scores of a model: pure functions (label ids, predicted ids, ...) -> {name: number}.
 
-All are fractions from 0 to 1 but the Matthews correlation, which lies between -1 and 1. Computed
-once over the whole dev split by scikit-learn, never as a mean over batches.
+All are fractions from 0 to 1 but the correlations, which lie between -1 and 1, and the errors of a
+regression, in the unit of its scores. Computed once over the whole dev split by scikit-learn and
+scipy, never as a mean over batches.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
+
+LOWER_IS_BETTER = ("loss", "mse", "mae")
 
 
 def names(num_labels: int) -> list[str]:
-    """Returns the metrics that can decide which checkpoint is best."""
+    """Returns the metrics that can decide which checkpoint is best; 1 label: of a regression."""
+    if num_labels == 1:
+        return ["pearson_spearman", "pearson", "spearman", "mse", "mae", "loss"]
     return ["accuracy", "f1_macro", "mcc", "loss",
             *(["precision", "recall", "f1"] if num_labels == 2 else [])]
 
@@ -46,6 +52,28 @@ def classification(label_ids: np.ndarray, predicted_ids: np.ndarray,
     return scores
 
 
+def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Scores predicted numbers.
+
+    Args:
+        truth: float[N].
+        predicted: float[N].
+
+    Returns:
+        pearson and spearman, the correlations, and pearson_spearman, their mean, as GLUE scores
+        STS-B; 0 where one of the two does not vary, for which there is none. mse and mae, the mean
+        squared and absolute error.
+    """
+    truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
+    pearson = spearman = 0.0
+    if np.ptp(truth) > 0 and np.ptp(predicted) > 0:
+        pearson = float(np.corrcoef(truth, predicted)[0, 1])
+        spearman = float(stats.spearmanr(truth, predicted).statistic)
+    return {"pearson": pearson, "spearman": spearman, "pearson_spearman": (pearson + spearman) / 2,
+            "mse": float(np.mean((truth - predicted) ** 2)),
+            "mae": float(np.mean(np.abs(truth - predicted)))}
+
+
 def per_class(label_ids: np.ndarray, predicted_ids: np.ndarray,
               labels: Sequence[str]) -> list[dict[str, float]]:
     """Returns precision, recall, f1 and support (rows of that label) of every label, in order."""
@@ -74,8 +102,13 @@ def original(label_ids: np.ndarray, predicted_ids: np.ndarray, losses: np.ndarra
     Returns:
         eval_accuracy, eval_loss, loss.
     """
+    return {"eval_accuracy": np.float32(np.mean(label_ids == predicted_ids)),
+            **original_losses(losses, batch_size)}
+
+
+def original_losses(losses: np.ndarray, batch_size: int) -> dict[str, np.float32]:
+    """Returns eval_loss and loss, see `original`; all that there is for a regression."""
     losses = losses.astype(np.float64)
     batches = [losses[start:start + batch_size].mean()
                for start in range(0, len(losses), batch_size)]
-    return {"eval_accuracy": np.float32(np.mean(label_ids == predicted_ids)),
-            "eval_loss": np.float32(losses.mean()), "loss": np.float32(np.mean(batches))}
+    return {"eval_loss": np.float32(losses.mean()), "loss": np.float32(np.mean(batches))}

@@ -59,11 +59,29 @@ def _nearest(path: str) -> str:
     return path
 
 
+def free_bytes(path: str) -> int:
+    """Returns the free room of the disk that a folder lies on or would be made on."""
+    return shutil.disk_usage(_nearest(path)).free
+
+
 def room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
                   usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
     """Compares what the run's checkpoints take, with one being written, with the free disk."""
     if plan is None or "://" in config.output_dir:
         return []
+    count, size = checkpoint_room(config, bert_config, num_labels, plan)
+    needed = size * count
+    free = usage(_nearest(config.output_dir)).free
+    if needed <= free:
+        return []
+    return [f"--output_dir={config.output_dir}: {count} checkpoints of {size / 1e6:.0f} MB "
+            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
+            "lower --keep_checkpoint_max"]
+
+
+def checkpoint_room(config: RunConfig, bert_config: BertConfig, num_labels: int,
+                    plan: Plan) -> tuple[int, int]:
+    """Returns how many checkpoints a run has at most, one being written, and the bytes of each."""
     values = sum(tf.TensorShape(shape).num_elements()
                  for shape in model.variable_shapes(bert_config, num_labels).values())
     kept = plan.steps // config.save_checkpoints_steps + 1
@@ -71,11 +89,4 @@ def room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, p
         kept += plan.steps // config.eval_every_steps
     if config.keep_checkpoint_max:
         kept = min(kept, config.keep_checkpoint_max)
-    count = kept + 1 + bool(config.eval_every_steps)
-    needed = 4 * 3 * values * count  # float32: the weight, adam_m, adam_v
-    free = usage(_nearest(config.output_dir)).free
-    if needed <= free:
-        return []
-    return [f"--output_dir={config.output_dir}: {count} checkpoints of {12 * values / 1e6:.0f} MB "
-            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
-            "lower --keep_checkpoint_max"]
+    return kept + 1 + bool(config.eval_every_steps), 12 * values  # weight, adam_m, adam_v: float32

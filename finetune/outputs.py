@@ -2,12 +2,13 @@
 
     run_config.json       the flags of the training run; `--config` reads it back
     runs.json             every run in this folder: command, versions, device, seed, data hashes
-    labels.txt            the labels, one a line, in the order of their ids
+    labels.txt            the labels, one a line, in the order of their ids (not of a regression)
     vocab.txt bert_config.json     copies, so that the folder can be used alone
     eval_results.txt      the original's four lines first, then ours
-    confusion_matrix.tsv  rows: the truth, columns: what was predicted
-    test_results.tsv      probabilities only, as the original writes it
+    confusion_matrix.tsv  rows: the truth, columns: what was predicted (not of a regression)
+    test_results.tsv      probabilities only, as the original writes it (regression: scores)
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
+                          (regression: id, predicted score)
     events.out.tfevents.* TensorBoard: loss, rate, metrics
     run.log               what was shown
 """
@@ -21,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.errors import UserError
+from finetune.task_kind import TaskKind
 
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
@@ -83,6 +85,15 @@ def read_labels(folder: str) -> list[str] | None:
     return None if text is None else text.removesuffix("\n").split("\n")
 
 
+def write_labels(folder: str, labels: Sequence[str]) -> None:
+    """Writes labels.txt; a regression has none, the single row of its head says so."""
+    path = os.path.join(folder, LABELS)
+    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
+        write_text(path, "".join(f"{label}\n" for label in labels))
+    elif tf.io.gfile.exists(path):  # of a classifier that never came to a checkpoint
+        tf.io.gfile.remove(path)
+
+
 def write_json(path: str, value: Any) -> None:
     """Writes a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
@@ -122,7 +133,7 @@ def write_eval_results(folder: str, original: Mapping[str, Any], step: int,
     """Writes eval_results.txt.
 
     Args:
-        original: eval_accuracy, eval_loss, loss.
+        original: eval_accuracy (not of a regression), eval_loss, loss.
         step: global_step of the checkpoint.
         scores: ours, for the whole split.
         classes: precision, recall, f1, support of every label.
@@ -143,7 +154,10 @@ def write_confusion_matrix(folder: str, matrix: np.ndarray, labels: Sequence[str
 
 
 def write_test_results(folder: str, probabilities: np.ndarray) -> None:
-    """Writes test_results.tsv from float32[N, L], digit for digit as the original does."""
+    """Writes test_results.tsv from float32[N, L], digit for digit as the original does.
+
+    L is 1 for the scores of a regression.
+    """
     write_text(os.path.join(folder, TEST_RESULTS),
                _tsv([[str(value) for value in row] for row in probabilities]))
 
@@ -161,6 +175,12 @@ def write_predictions(folder: str, ids: Sequence[str], probabilities: np.ndarray
         top = int(row.argmax())
         rows.append([_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))])
     write_text(os.path.join(folder, PREDICTIONS), _tsv(rows))
+
+
+def write_scores(folder: str, ids: Sequence[str], scores: np.ndarray) -> None:
+    """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
+    rows = [[_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True)]
+    write_text(os.path.join(folder, PREDICTIONS), _tsv([["id", "prediction"], *rows]))
 
 
 def _tsv(rows: Sequence[Sequence[str]]) -> str:

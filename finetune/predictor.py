@@ -18,8 +18,9 @@ class Predictions:
     """What a model says of N rows.
 
     Attributes:
-        probabilities: float32[N, L], softmax of the logits.
-        losses: float32[N], cross-entropy against the rows' label ids.
+        probabilities: float32[N, L], softmax of the logits; of a regression the scores, L = 1.
+        losses: float32[N], cross-entropy against the rows' label ids; of a regression the
+            squared error.
     """
 
     probabilities: np.ndarray
@@ -38,6 +39,8 @@ class Predictor:
                  static_length: int | None = None):
         self._static_length = static_length
         specification = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
+        specification = specification._replace(
+            label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
         if static_length:
             ids = tf.TensorSpec([None, static_length], tf.int32)
             specification = specification._replace(input_ids=ids, segment_ids=ids)
@@ -45,7 +48,7 @@ class Predictor:
         @tf.function(input_signature=[specification])
         def forward(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
             logits = model.logits(state.weights, bert_config, batch)
-            return tf.nn.softmax(logits), heads.losses(logits, batch.label_ids)
+            return heads.answers(logits), heads.losses(logits, batch.label_ids)
 
         self._forward: Callable = forward
 

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import traceback
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,11 +14,12 @@ import tensorflow as tf
 
 from finetune import checkpoint, metrics, outputs
 from finetune.bert_config import BertConfig
-from finetune.config import RunConfig, label_list_problems
+from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import label_problems
+from finetune.labels import labels_of_run, rare_labels
 from finetune.output_folder import output_problems, room_problems
-from finetune.start import Start, check_head, choose_start, own_checkpoint
+from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
 from finetune.trainer import Plan
 
@@ -34,7 +34,7 @@ class Prepared:
 
     Attributes:
         config: the settings, with the paths of checkpoint, configuration and vocabulary filled in.
-        labels: their position is their id.
+        labels: their position is their id; [SCORE] for a regression.
         examples: by split ("train", "dev", "test"), those the run needs.
         files: paths of the data files by split, where the processor knows them.
         start: where the weights come from.
@@ -75,11 +75,12 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     examples, labels = {}, None
     if processor is not None:
         examples = _examples(config, processor, problems)
-        labels = _labels(config, processor, problems) if _has_model(config, problems) else None
+        labels = (labels_of_run(config, processor, problems, lambda: _ask(
+            processor, "get_labels", problems)) if _has_model(config, problems) else None)
     if labels:
         for split, rows in examples.items():
             wrong = label_problems(rows, labels, require_labels=split != "test")
-            if config.labels is None and not config.do_train:
+            if config.labels is None and not config.do_train and len(labels) > 1:
                 wrong = [f"{problem}; the checkpoint was trained with these labels"
                          for problem in wrong]
             problems += wrong
@@ -96,7 +97,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     problems = list(dict.fromkeys(of_settings + problems))
     if problems:
         raise UserError(problems)
-    notices = [*getattr(processor, "notices", ()), *_rare_labels(examples, labels),
+    notices = [*getattr(processor, "notices", ()), *rare_labels(examples, labels),
                *start.notices]
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
@@ -219,52 +220,6 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     return None
 
 
-def _labels(config: RunConfig, processor: Any, problems: list[str]) -> list[str] | None:
-    """Returns --labels, else those bound to the checkpoint, else the processor's."""
-    bound, folder = _bound_labels(config)
-    if config.labels is not None:
-        labels = list(config.labels)
-    elif bound and not config.do_train:
-        labels = bound
-    else:
-        before = len(problems)
-        labels = _ask(processor, "get_labels", problems)
-        if labels is None:
-            if len(problems) == before and not problems:
-                problems.append("the labels are not known: give --labels or --labels_file")
-            return None
-        if isinstance(labels, str) or not isinstance(labels, Sequence):
-            problems.append(f"{type(processor).__name__}.get_labels gave {labels!r}; must be a "
-                            "list of labels")
-            return None
-        labels = [str(label) for label in labels]
-    found = label_list_problems(labels, "--labels" if config.labels else "labels")
-    if not found and bound and bound != labels:
-        remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
-                  "name another --output_dir, or give --overwrite_output_dir to delete it")
-        found.append(
-            f"{folder} holds a classifier of {len(bound)} labels ({', '.join(bound)}); this run "
-            f"has {len(labels)} ({', '.join(labels)}): {remedy}")
-    problems += found
-    return None if found else labels
-
-
-def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
-    if own_checkpoint(config):
-        return outputs.read_labels(config.output_dir), f"--output_dir={config.output_dir}"
-    if config.init_checkpoint and not config.do_train:
-        folder = os.path.dirname(config.init_checkpoint)
-        return outputs.read_labels(folder), f"--init_checkpoint={config.init_checkpoint}"
-    return None, ""
-
-
-def _rare_labels(examples: dict[str, list[Any]], labels: list[str]) -> list[str]:
-    """Tells which labels training hardly sees: a name mistyped, or a header taken for a row."""
-    counts = Counter(str(row.label) for row in examples.get("train", ()))
-    rare = [f"{label} ({counts[label]})" for label in labels if counts[label] < 2]
-    return [f"labels with no or one training row: {', '.join(rare)}"] if counts and rare else []
-
-
 def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]) -> Plan | None:
     if "train" not in examples:
         return None
@@ -284,5 +239,5 @@ def _best_metric(config: RunConfig, processor: Any, labels: list[str],
     if config.metric_for_best and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
                         + ", ".join(known))
-    usual = next((name for name in getattr(processor, "metrics", ()) if name in known), "accuracy")
+    usual = next((name for name in getattr(processor, "metrics", ()) if name in known), known[0])
     return config.metric_for_best or usual

@@ -24,7 +24,7 @@ from finetune.errors import UserError
 from finetune.features import InputFeatures, LengthStats, LengthSummary
 
 # The schema: name -> how to get the values of one example, at a width of at least its length.
-# All of them int64 lists.
+# All of them int64 lists, but the scores of a regression: label_ids is then a float list.
 SCHEMA: dict[str, Callable[[InputFeatures, int], list[int]]] = {
     "input_ids": lambda item, width: _padded(item.input_ids, width),
     "input_mask": lambda item, width: _padded([1] * len(item.input_ids), width),
@@ -45,7 +45,8 @@ class FeatureTable:
         input_ids: int32[T], T the sum of all lengths.
         segment_ids: int32[T].
         offsets: int64[N + 1].
-        label_ids: int32[N]; 0 where the example has no label.
+        label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
+            no label.
         is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
             of length 0.
         summary: lengths before truncation; None where the records do not tell.
@@ -59,15 +60,16 @@ class FeatureTable:
     summary: LengthSummary | None = None
 
     @classmethod
-    def from_features(cls, features: Iterable[InputFeatures]) -> "FeatureTable":
-        """Builds the table from features that need no file."""
+    def from_features(cls, features: Iterable[InputFeatures],
+                      label_type: type = np.int32) -> "FeatureTable":
+        """Builds the table from features that need no file; see `write` for label_type."""
         stats = LengthStats()
         items = list(stats.watch(features))
         return cls(
             np.array([id_ for item in items for id_ in item.input_ids], np.int32),
             np.array([id_ for item in items for id_ in item.segment_ids], np.int32),
             _offsets(np.array([len(item.input_ids) for item in items], np.int64)),
-            np.array([item.label_id or 0 for item in items], np.int32),
+            np.array([item.label_id or 0 for item in items], label_type),
             np.ones(len(items), bool), stats.summary())
 
     def __len__(self) -> int:
@@ -84,7 +86,8 @@ class FeatureTable:
         return self.input_ids[span], self.segment_ids[span]
 
 
-def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = None) -> int:
+def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = None,
+          label_type: type = np.int32) -> int:
     """Writes features as TFRecords, completely or not at all.
 
     Args:
@@ -92,6 +95,7 @@ def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = Non
         features: unpadded features.
         pad_to: None to write sequences as they are; max_seq_length to pad them with zeros, as
             the original does and needs.
+        label_type: np.int32 for label ids, np.float32 for the scores of a regression.
 
     Returns:
         The number of records.
@@ -106,14 +110,17 @@ def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = Non
             width = len(item.input_ids) if pad_to is None else pad_to
             example = tf.train.Example()
             for name, values in SCHEMA.items():
-                example.features.feature[name].int64_list.value.extend(values(item, width))
+                feature = example.features.feature[name]
+                kept = (feature.float_list if _type(name, label_type) == tf.float32
+                        else feature.int64_list)
+                kept.value.extend(values(item, width))
             writer.write(example.SerializeToString())
             count += 1
     return count
 
 
-def read(path: str) -> FeatureTable:
-    """Reads a file of records, unpadded or padded, ours or the original's.
+def read(path: str, label_type: type = np.int32) -> FeatureTable:
+    """Reads a file of records, unpadded or padded, ours or the original's; see `write`.
 
     Raises:
         UserError: the file is missing or damaged; the message has the number of the record.
@@ -121,23 +128,24 @@ def read(path: str) -> FeatureTable:
     parts, done = [], 0
     try:
         for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
-            parts.append(_parse(batch))
+            parts.append(_parse(batch, label_type))
             done += len(parts[-1][0])
     except tf.errors.NotFoundError as error:
         raise UserError(f"{path}: there is no such file.") from error
     except (tf.errors.OpError, ValueError) as error:  # TensorFlow may fail to decode its own words
-        number = done + _good_records(path, done) + 1
+        number = done + _good_records(path, done, label_type) + 1
         raise UserError(f"{path}: record {number:,} is damaged; delete the file and run again. "
                         f"({getattr(error, 'message', error)})") from error
     if not parts:
-        return FeatureTable.from_features([])
+        return FeatureTable.from_features([], label_type)
     lengths, labels, is_real, ids, segments = map(np.concatenate, zip(*parts, strict=True))
     return FeatureTable(ids.astype(np.int32), segments.astype(np.int32), _offsets(lengths),
-                        labels.astype(np.int32), is_real.astype(bool))
+                        labels.astype(label_type), is_real.astype(bool))
 
 
 def cached(path: str, fingerprint: dict[str, Any],
-           make: Callable[[], Iterable[InputFeatures]]) -> FeatureTable:
+           make: Callable[[], Iterable[InputFeatures]],
+           label_type: type = np.int32) -> FeatureTable:
     """Reads records that an earlier run wrote for the same input, or makes them.
 
     Beside the records lies `<path>.json`: the fingerprint, number of records, size and sha256 of
@@ -148,6 +156,7 @@ def cached(path: str, fingerprint: dict[str, Any],
         path: for example output_dir/train.tf_record. One process at a time may make it.
         fingerprint: everything that decides the features, as JSON values.
         make: called only when the records have to be made.
+        label_type: see `write`.
 
     Returns:
         The table, with its summary.
@@ -156,19 +165,19 @@ def cached(path: str, fingerprint: dict[str, Any],
         UserError: from `make`, or because the files cannot be written.
     """
     fingerprint = json.loads(json.dumps({**fingerprint, "format": _FORMAT}))
-    table = _reusable(path, fingerprint)
+    table = _reusable(path, fingerprint, label_type)
     if table is not None:
         return table
     stats = LengthStats()
-    count = write(path, stats.watch(make()))
+    count = write(path, stats.watch(make()), label_type=label_type)
     note = {"fingerprint": fingerprint, "records": count, "bytes": tf.io.gfile.stat(path).length,
             "sha256": sha256_file(path), "lengths": dataclasses.asdict(stats.summary())}
     with _replacing(f"{path}.json") as temporary, tf.io.gfile.GFile(temporary, "w") as file:
         file.write(json.dumps(note, indent=2, sort_keys=True) + "\n")
-    return dataclasses.replace(read(path), summary=stats.summary())
+    return dataclasses.replace(read(path, label_type), summary=stats.summary())
 
 
-def _reusable(path: str, fingerprint: dict[str, Any]) -> FeatureTable | None:
+def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> FeatureTable | None:
     """Returns the table if the files at path are intact and made for this fingerprint."""
     try:
         with tf.io.gfile.GFile(f"{path}.json", "r") as file:
@@ -177,7 +186,7 @@ def _reusable(path: str, fingerprint: dict[str, Any]) -> FeatureTable | None:
                 or note["bytes"] != tf.io.gfile.stat(path).length
                 or note["sha256"] != sha256_file(path)):
             return None
-        table = read(path)
+        table = read(path, label_type)
         if len(table) != note["records"]:
             return None
         return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
@@ -219,17 +228,23 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
-def _parse(records: tf.Tensor) -> tuple[np.ndarray, ...]:
+def _type(name: str, label_type: type) -> tf.DType:
+    """Returns the type in which a feature is written."""
+    return tf.float32 if name == "label_ids" and label_type is np.float32 else tf.int64
+
+
+def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray, ...]:
     """Parses serialized examples.
 
     Args:
         records: string[B].
 
     Returns:
-        int64 arrays: lengths [B], labels [B], is_real [B], and input_ids and segment_ids [T]
-        without the padding.
+        int64 arrays (float32 for scores): lengths [B], labels [B], is_real [B], and input_ids and
+        segment_ids [T] without the padding.
     """
-    rows = tf.io.parse_example(records, {name: tf.io.RaggedFeature(tf.int64) for name in SCHEMA})
+    rows = tf.io.parse_example(
+        records, {name: tf.io.RaggedFeature(_type(name, label_type)) for name in SCHEMA})
     values = {name: row.flat_values.numpy() for name, row in rows.items()}
     widths = {name: row.row_lengths().numpy() for name, row in rows.items()}
     for name in SCHEMA:
@@ -246,7 +261,7 @@ def _parse(records: tf.Tensor) -> tuple[np.ndarray, ...]:
             values["input_ids"][kept], values["segment_ids"][kept])
 
 
-def _good_records(path: str, skip: int) -> int:
+def _good_records(path: str, skip: int, label_type: type) -> int:
     """Counts the good records after the first `skip`, up to a damaged one in the next batch."""
     records = []
     with contextlib.suppress(tf.errors.OpError):
@@ -255,7 +270,7 @@ def _good_records(path: str, skip: int) -> int:
 
     def fails(count: int) -> bool:
         try:
-            _parse(tf.constant(records[:count]))
+            _parse(tf.constant(records[:count]), label_type)
         except (tf.errors.OpError, ValueError):
             return True
         return False

@@ -17,8 +17,8 @@ import tensorflow as tf
 from finetune import (
     checkpoint,
     distribution,
+    evaluation,
     log,
-    metrics,
     model,
     outputs,
     preflight,
@@ -31,6 +31,7 @@ from finetune.features import convert
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
+from finetune.task_kind import TaskKind
 from finetune.trainer import Trainer
 
 
@@ -82,6 +83,8 @@ class Run:
                  command: str):
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         self._given, self._command = given, command
+        self._kind = TaskKind.of(len(prepared.labels))
+        self._report = evaluation.of(prepared.labels)
         self._began = time.monotonic()
 
     def execute(self) -> None:
@@ -99,7 +102,7 @@ class Run:
             self._evaluate(tables["dev"])
         if self._config.do_predict:
             self._predict(tables["test"])
-        summary.after(self._config, time.monotonic() - self._began)
+        summary.after(self._config, time.monotonic() - self._began, self._kind)
 
     def _open_folder(self) -> None:
         config, folder, prepared = self._config, self._config.output_dir, self._prepared
@@ -117,8 +120,7 @@ class Run:
         log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
         for line in changes:
             log.LOGGER.info("note: %s", line)
-        outputs.write_text(os.path.join(folder, outputs.LABELS),
-                           "".join(f"{label}\n" for label in prepared.labels))
+        outputs.write_labels(folder, prepared.labels)
         outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
         outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG),
                            prepared.bert_config.to_json())
@@ -138,7 +140,9 @@ class Run:
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples), "labels": prepared.labels,
-             "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint()}, make)
+             "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint(),
+             **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
+            make, self._kind.label_type)
 
     def _load(self) -> None:
         start, config = self._prepared.start, self._config
@@ -151,7 +155,7 @@ class Run:
         examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
         few = FeatureTable.from_features(convert(
             examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
-            require_labels=False))
+            require_labels=False), self._kind.label_type)
         if not np.isfinite(self._predictor.predict(few, len(few), "").probabilities).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
@@ -185,33 +189,18 @@ class Run:
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
-        scores = metrics.classification(table.label_ids, predictions.probabilities.argmax(1),
-                                        self._prepared.labels)
-        return predictions, {**scores, "loss": float(predictions.losses.mean(dtype="float64"))}
+        return predictions, self._report.scores(table.label_ids, predictions)
 
     def _evaluate(self, table: FeatureTable) -> None:
-        config, labels = self._config, self._prepared.labels
+        config, step = self._config, int(self._state.step.numpy())
         predictions, scores = self._score(table)
-        predicted = predictions.probabilities.argmax(1)
-        original = metrics.original(table.label_ids, predicted, predictions.losses,
-                                    config.eval_batch_size)
-        classes = metrics.per_class(table.label_ids, predicted, labels)
-        matrix = metrics.confusion_matrix(table.label_ids, predicted, len(labels))
-        ours = {key: value for key, value in scores.items() if key not in ("accuracy", "loss")}
-        step = int(self._state.step.numpy())
-        outputs.write_eval_results(config.output_dir, original, step, ours, classes, labels)
-        outputs.write_confusion_matrix(config.output_dir, matrix, labels)
+        told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
-        events.write(step, {**scores, "eval_accuracy": float(original["eval_accuracy"])})
+        events.write(step, told)
         events.close()
-        summary.scores(original, ours, classes, matrix, labels, step)
-        for warning in summary.collapse_warnings(table.label_ids, predicted, labels, config, step):
-            log.LOGGER.warning("warning: %s", warning)
 
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = [str(getattr(one, "row_id", None) or one.guid) for one in examples]
-        outputs.write_test_results(config.output_dir, probabilities)
-        outputs.write_predictions(config.output_dir, ids, probabilities, self._prepared.labels)
-        summary.predicted(probabilities, self._prepared.labels)
+        self._report.write_predictions(config.output_dir, ids, probabilities)

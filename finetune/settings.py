@@ -1,4 +1,4 @@
-"""Settings that lie in files: --config and --labels_file."""
+"""Settings that lie in files: --config and --labels_file; the reader of --sweep's file."""
 
 import csv
 import io
@@ -7,6 +7,49 @@ from typing import Any
 
 from finetune.config import label_list_problems
 from finetune.errors import UserError
+
+
+def load(path: str, flag: str) -> Any:
+    """Reads a YAML or JSON file.
+
+    Args:
+        flag: the flag that named it, for the message.
+
+    Raises:
+        UserError: the file is missing, neither YAML nor JSON, or gives a name twice.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Safe, and refuses what YAML itself forbids and PyYAML lets pass: a name given twice."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+            """Returns the mapping of a node."""
+            names = [key.value for key, _ in node.value if isinstance(key.value, str)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{name!r} is given more than once")
+            return super().construct_mapping(node, deep)
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+        try:  # not all JSON is YAML: tabs, characters written as two \\u escapes
+            json.loads(text)
+        except ValueError:
+            return yaml.load(text, Loader)
+        return json.loads(text, object_pairs_hook=_once)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--{flag}={path}: cannot be read: {reason}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is given more than once")
+    return dict(pairs)
 
 
 def read_settings(path: str) -> dict[str, str]:
@@ -19,28 +62,18 @@ def read_settings(path: str) -> dict[str, str]:
     Raises:
         UserError: the file is missing, not YAML or JSON, or no mapping of single values and lists.
     """
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
-        try:  # not all JSON is YAML: tabs, characters written as two \\u escapes
-            settings = json.loads(text)
-        except ValueError:
-            settings = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--config={path}: cannot be read: {reason}") from error
+    settings = load(path, "config")
     if not isinstance(settings, dict):
         raise UserError(f"--config={path}: must hold flags as 'name: value'")
     problems = [f"--config={path}: {name}: {problem}" for name, value in settings.items()
-                if (problem := _problem(value))]
+                if (problem := value_problem(value))]
     if problems:
         raise UserError(problems)
-    return {str(name): _as_text(value) for name, value in settings.items() if value is not None}
+    return {str(name): as_text(value) for name, value in settings.items() if value is not None}
 
 
-def _problem(value: Any) -> str | None:
+def value_problem(value: Any) -> str | None:
+    """Returns why a value of YAML or JSON is none that a flag takes, or None."""
     if isinstance(value, dict):
         return "holds a mapping; a flag takes one value"
     if isinstance(value, list):
@@ -52,10 +85,11 @@ def _problem(value: Any) -> str | None:
     return None
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Returns a value of YAML or JSON as it would stand on the command line."""
     if isinstance(value, list):  # absl reads a list as a line of CSV
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(map(_as_text, value))
+        csv.writer(line, lineterminator="").writerow(map(as_text, value))
         return line.getvalue()
     return str(value).lower() if isinstance(value, bool) else str(value)
 

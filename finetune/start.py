@@ -7,6 +7,7 @@ from finetune import checkpoint, heads, model, optimizer, outputs
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.task_kind import described
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +79,8 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     wanted = model.variable_shapes(bert_config, len(labels))
     rows = held.get("output_weights", (0,))[0]
     if rows and rows != len(labels):
-        raise UserError(f"--output_dir={config.output_dir} holds a classifier of {rows} labels; "
-                        f"this run has {len(labels)}: {remedy}")
+        raise UserError(f"--output_dir={config.output_dir} holds {described(rows)}; "
+                        f"this run {_has(rows, len(labels))}: {remedy}")
     report = checkpoint.compare(held, wanted)
     if report.fresh or report.reshaped:
         different = [name for name, _, _ in report.reshaped] + report.fresh
@@ -136,8 +137,10 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
             names = names + list(head)
             notices.append("the checkpoint's trained head is the starting point")
         else:
-            notices.append(f"the checkpoint's head ({held['output_weights'][0]} labels) is of "
-                           "other labels; a new one starts at random")
+            rows = held["output_weights"][0]
+            of_others = (f"({rows} labels) is of other labels" if min(rows, len(labels)) > 1 else
+                         f"is that of {described(rows)}")
+            notices.append(f"the checkpoint's head {of_others}; a new one starts at random")
     return Start(prefix, names, False, notices)
 
 
@@ -146,14 +149,19 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
     held = checkpoint.shapes(prefix)
     wanted = model.variable_shapes(bert_config, len(labels))
     report = checkpoint.compare(held, wanted)
-    if held["output_weights"][0] != len(labels):
-        raise UserError(f"--init_checkpoint={prefix}: is a classifier of "
-                        f"{held['output_weights'][0]} labels, this run has {len(labels)}")
+    rows = held["output_weights"][0]
+    if rows != len(labels):
+        raise UserError(f"--init_checkpoint={prefix}: is {described(rows)}, this run "
+                        f"{_has(rows, len(labels))}")
     if report.fresh or report.reshaped:
         raise UserError(checkpoint.start_problems(prefix, held, wanted)
                         or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
     names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
     return Start(prefix, names, False, _other_reading(config, os.path.dirname(prefix)))
+
+
+def _has(held: int, rows: int) -> str:
+    return f"has {rows}" if min(held, rows) > 1 else f"is {described(rows)}"
 
 
 def _other_reading(config: RunConfig, folder: str) -> list[str]:

@@ -14,6 +14,7 @@ from finetune import outputs
 from finetune.config import RunConfig
 from finetune.log import LOGGER, duration
 from finetune.records import FeatureTable
+from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
@@ -62,7 +63,10 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
     _row("device", device)
     _row("model", f"{bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
          f"{bert.num_attention_heads} heads, vocabulary {bert.vocab_size}; {origin}")
-    _row("labels", _shortened(prepared.labels))
+    if TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION:
+        _row("task", "regression: the answer is a score")
+    else:
+        _row("labels", _shortened(prepared.labels))
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
         _row("", _lengths(table, config.max_seq_length))
@@ -89,9 +93,15 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
     text = f"{len(examples)} rows"
     if split == "test":
         return text
+    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+        return f"{text}: {_scores([number(example.label) for example in examples])}"
     counts = Counter(str(example.label) for example in examples)
     shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
     return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"
+
+
+def _scores(values: Sequence[float]) -> str:
+    return f"scores from {min(values):.4g} to {max(values):.4g}, mean {np.mean(values):.4g}"
 
 
 def _lengths(table: FeatureTable, limit: int) -> str:
@@ -130,12 +140,30 @@ def collapse_warnings(label_ids: np.ndarray, predicted: np.ndarray, labels: Sequ
            "2e-5) or another --seed")
 
 
+def constant_warnings(truth: np.ndarray, predicted: np.ndarray, config: RunConfig,
+                      step: int) -> Iterator[str]:
+    """Yields a warning if there is no correlation, since one of the two does not vary."""
+    if np.ptp(truth) == 0:
+        yield (f"all {len(truth)} dev rows have the score {truth[0]:g}: nothing correlates with "
+               "it, so the correlations are given as 0")
+    elif np.ptp(predicted) == 0:
+        yield (f"all {len(predicted)} dev rows were given the score {predicted[0]:g}: the "
+               "correlations are given as 0. The model tells nothing apart after "
+               f"{step} steps; try more --num_train_epochs if these are few, else a lower "
+               f"--learning_rate (now {config.learning_rate:g}) or another --seed")
+
+
+def total(original: Mapping[str, Any], ours: Mapping[str, float], step: int) -> None:
+    """Logs the scores of the dev split as a whole."""
+    text = " ".join(f"{key} {value:.4f}" for key, value in {**original, **ours}.items())
+    LOGGER.info("dev at step %d: %s", step, text)
+
+
 def scores(original: Mapping[str, Any], ours: Mapping[str, float],
            classes: Sequence[Mapping[str, float]], matrix: np.ndarray, labels: Sequence[str],
            step: int) -> None:
     """Logs the scores of the dev split: in all, by label, and the confusion matrix."""
-    total = " ".join(f"{key} {value:.4f}" for key, value in {**original, **ours}.items())
-    LOGGER.info("dev at step %d: %s", step, total)
+    total(original, ours, step)
     if len(labels) > _MOST_LABELS:
         LOGGER.info("by label: see %s and %s", outputs.EVAL_RESULTS, outputs.CONFUSION)
         return
@@ -158,10 +186,16 @@ def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
                 math.fsum(probabilities.max(1)) / len(probabilities))
 
 
-def after(config: RunConfig, seconds: float) -> None:
+def predicted_scores(values: np.ndarray) -> None:
+    """Logs which scores were predicted, float32[N]."""
+    LOGGER.info("test: %d rows predicted: %s", len(values), _scores(values))
+
+
+def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFICATION) -> None:
     """Logs where everything is."""
+    matrix = config.do_eval and kind is TaskKind.CLASSIFICATION
     files = [name for name, wanted in (
-        (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, config.do_eval),
+        (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict))
         if wanted]
     LOGGER.info("done in %s; %s holds %s", duration(seconds), config.output_dir,

@@ -64,7 +64,9 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
 
     static = distribution.is_tpu(strategy)
 
-    @tf.function(input_signature=None if static else [PACKED])
+    packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
+
+    @tf.function(input_signature=None if static else [packed])
     def step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         loss, norm = strategy.run(replica_step, args=(batch,))
         state.step.assign_add(1)

@@ -15,7 +15,7 @@ A new task is one file in this folder:
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from processors.errors import DataError, Report, listed, quoted
@@ -79,14 +79,16 @@ class TsvProcessor(DataProcessor):
 
     Attributes:
         name: what --task_name calls it; aliases: other names.
-        labels: the labels; a label's position is its id.
+        task_type: "classification", or "regression": labels are then numbers.
+        labels: the labels; a label's position is its id. A regression has none.
         metrics: the task's customary metrics; the first decides which checkpoint is best.
         train, dev, test: columns of each file; None if the task has no such file.
     """
 
     name: str
     aliases: tuple[str, ...] = ()
-    labels: tuple[str, ...]
+    task_type: str = "classification"
+    labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("accuracy",)
     train: Split | None = None
     dev: Split | None = None
@@ -104,7 +106,7 @@ class TsvProcessor(DataProcessor):
         Raises:
             DataError: a label stands twice, or an argument has a value that is not allowed.
         """
-        if labels is not None:
+        if labels is not None and self.task_type != "regression":
             self.labels = checked_labels(labels)
         self.header = checked_header(header)
         self.encoding = encoding
@@ -128,18 +130,28 @@ class TsvProcessor(DataProcessor):
 
     def data_files(self, data_dir: str) -> dict[str, str]:
         """See base class."""
-        paths = {name: os.path.join(data_dir or "", getattr(self, name).file)
-                 for name in SPLITS if getattr(self, name)}
+        splits = {name: self.split(name, data_dir or "") for name in SPLITS}
+        paths = {name: os.path.join(data_dir or "", split.file)
+                 for name, split in splits.items() if split}
         return {name: path for name, path in paths.items() if os.path.isfile(path)}
 
+    def split(self, name: str, data_dir: str) -> Split | None:
+        """Returns the columns of "train", "dev" or "test"; None if the task has no such file."""
+        return getattr(self, name)
+
+    def select(self, rows: Iterator[Row], name: str, data_dir: str) -> Iterable[Row]:
+        """Returns those rows of a file, behind its header, that belong to the split: here all."""
+        return rows
+
     def _read(self, name: str, data_dir: str) -> list[InputExample]:
-        split = getattr(self, name)
+        split = self.split(name, data_dir or "")
         if split is None:
             raise DataError(f"the task {self.name} has no {name} split")
         report = Report(os.path.join(data_dir or "", split.file))
         rows = read_rows(report.path, "tsv", self.encoding, report)
         rows, first = self._without_header(rows, split, report)
-        examples = make_examples(rows, split, name, self.labels, report, first)
+        examples = make_examples(self.select(rows, name, data_dir or ""), split, name, self.labels,
+                                 report, first, self.task_type == "regression")
         report.check()
         tell(self.notices, report)
         return examples

@@ -17,6 +17,7 @@ from processors.registry import register
 
 # Tried in this order where no --text_column is given.
 DEFAULT_TEXT = (("text",), ("sentence",), ("title", "body"))
+REGRESSION_METRICS = ("pearson_spearman", "pearson", "spearman")
 
 
 @register
@@ -35,7 +36,8 @@ class Delimited(DataProcessor):
                  text_column: Sequence[str] | None = None,
                  text_b_column: Sequence[str] | None = None, label_column: str | None = None,
                  id_column: str | None = None, header: str | bool = "auto",
-                 labels: Sequence[str] | None = None, encoding: str = "utf-8"):
+                 labels: Sequence[str] | None = None, encoding: str = "utf-8",
+                 task_type: str | None = None):
         """Makes a processor; every argument is the flag of that name.
 
         Args:
@@ -49,6 +51,8 @@ class Delimited(DataProcessor):
             header: "auto": the first line names the columns if one is given by name.
             labels: None: the labels of the training file.
             encoding: of the files.
+            task_type: "regression": labels are numbers; None: labels, or what the checkpoint
+                was trained with.
 
         Raises:
             DataError: an argument has a value that is not allowed, or labels stand twice.
@@ -65,12 +69,15 @@ class Delimited(DataProcessor):
         self.header = checked_header(header)
         self.labels = checked_labels(labels) if labels is not None else None
         self.encoding = encoding
+        self.task_type = task_type
+        if task_type == "regression":
+            self.metrics = REGRESSION_METRICS
         self.notices: list[str] = []
 
     def get_train_examples(self, data_dir: str | None = None) -> list[InputExample]:
         """See base class; without --labels this is where the labels come from."""
         examples, report = self._read("train", data_dir)
-        if self.labels is None:
+        if self.labels is None and self.task_type != "regression":
             labels = _labels_of(examples, report)
             report.check()
             self.labels = labels
@@ -84,7 +91,7 @@ class Delimited(DataProcessor):
         return examples
 
     def get_test_examples(self, data_dir: str | None = None) -> list[InputExample]:
-        """See base class; a label is kept if it is one of the known ones, else it is None."""
+        """See base class; a label is kept if it is a known one or a score, else it is None."""
         examples, report = self._read("test", data_dir)
         tell(self.notices, report)
         return examples
@@ -154,7 +161,8 @@ class Delimited(DataProcessor):
         split = self._split(name, columns, report)
         if not columns.complete:
             raise report.error()
-        examples = make_examples(columns.checked(rows), split, name, self.labels, report, first)
+        examples = make_examples(columns.checked(rows), split, name, self.labels, report, first,
+                                 self.task_type == "regression")
         report.check()
         return examples, report
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from processors.errors import Report, listed, quoted, suggestion
+from processors.errors import MAX_SHOWN, Report, listed, quoted, suggestion
 from processors.readers import Row, json_text
 
+LARGEST = 3.4028234e38  # of float32
 Column = int | str  # a 0-based position (tsv, csv) or a name (jsonl, json); -1 is the last column
 
 
@@ -47,6 +48,8 @@ class Split:
         guid_prefix: None: "train", "dev" or "test".
         only: (column, value): rows with another value belong to somebody else.
         renamed: labels of the file that have another name in the task.
+        skips_short_rows: leave out rows that lack a column, and tell which; without it they are
+            refused.
     """
 
     file: str
@@ -59,10 +62,11 @@ class Split:
     guid_prefix: str | None = None
     only: tuple[int, str] | None = None
     renamed: dict[str, str] = field(default_factory=dict)
+    skips_short_rows: bool = False
 
 
 def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence[str] | None,
-                  report: Report, first: int = 0) -> list[InputExample]:
+                  report: Report, first: int = 0, numbers: bool = False) -> list[InputExample]:
     """Makes the examples of one file.
 
     Args:
@@ -72,11 +76,12 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
         labels: the labels allowed, None: any that is not empty (none is kept in test).
         report: receives the problems and notices; the caller checks it.
         first: number of the first row in the file (1 after a header).
+        numbers: labels are the finite numbers of a regression; `labels` is then of no account.
 
     Returns:
         One example a row, in the order of the file; of rows with a problem there is none.
     """
-    builder = _Builder(split, name, labels, report)
+    builder = _Builder(split, name, labels, report, numbers)
     examples = []
     others: dict[str, None] = {}  # a set that keeps its order
     for number, (line, cells) in enumerate(rows, start=first):
@@ -97,19 +102,27 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
 class _Builder:
     """Makes one example at a time, and counts what is told once for the whole file."""
 
-    def __init__(self, split: Split, name: str, labels: Sequence[str] | None, report: Report):
+    def __init__(self, split: Split, name: str, labels: Sequence[str] | None, report: Report,
+                 numbers: bool = False):
         self.split = split
         self.name = name
         self.labels = labels
         self.report = report
+        self.numbers = numbers
         self.text_a = as_columns(split.text_a)
         self.text_b = as_columns(split.text_b)
+        self.width = 1 + max(column for column in (*self.text_a, *self.text_b, split.label, 0)
+                             if isinstance(column, int))
         self.empty = {"text": 0, "second text": 0}
         self.wrong_labels: dict[str, list[int]] = {}  # label -> lines
+        self.short: list[int] = []  # lines left out
 
     def example(self, number: int, line: int, cells: Any) -> InputExample | None:
         """Returns the example of a row, or None after reporting what is wrong with it."""
         split, problems = self.split, []
+        if split.skips_short_rows and len(cells) < self.width:
+            self.short.append(line)
+            return None
         text_a = self._text(cells, self.text_a, "text", problems)
         text_b = None
         if self.text_b:
@@ -140,6 +153,11 @@ class _Builder:
             if lines[0] == 1 and isinstance(self.split.label, int):
                 text += "; if line 1 is a header, say --header=true"
             self.report.problem(lines[0], text)
+        if self.short:
+            lines = ", ".join(map(str, self.short[:MAX_SHOWN])) + (
+                ", ..." if len(self.short) > MAX_SHOWN else "")
+            self.report.notice(f"{len(self.short):,} {'row' if len(self.short) == 1 else 'rows'} "
+                               f"with fewer than {self.width} columns left out, line {lines}")
         for text, count in self.empty.items():
             if count:
                 self.report.notice(f"{count:,} {'row has' if count == 1 else 'rows have'} "
@@ -166,14 +184,35 @@ class _Builder:
         label, problem = _cell(cells, self.split.label)
         label = self.split.renamed.get(label, label)
         if self.name == "test":
-            return label if label in (self.labels or ()) else None
+            known = is_number(label) if self.numbers else label in (self.labels or ())
+            return label if known else None
         if problem:
             problems.append(f"the label {problem}")
         elif not label:
             problems.append(f"the label in {_called(self.split.label)} is empty")
+        elif self.numbers:
+            if not is_number(label):
+                problems.append(self._no_number(line, label))
         elif self.labels is not None and label not in self.labels:
             self.wrong_labels.setdefault(label, []).append(line)
         return label
+
+
+    def _no_number(self, line: int, label: str) -> str:
+        text = f"label {quoted(label)} is not a finite number"
+        if is_number(label.replace(",", ".")):
+            text += "; the decimal mark is a point"
+        if line == 1 and isinstance(self.split.label, int):
+            text += "; if line 1 is a header, say --header=true"
+        return text
+
+
+def is_number(text: str | None) -> bool:
+    """Whether a text is a number that a float32 can hold: "3.8", "-1", "2e-3"; not "nan"."""
+    try:
+        return "_" not in text and abs(float(text)) <= LARGEST
+    except (TypeError, ValueError):
+        return False
 
 
 def as_columns(columns: Column | tuple[Column, ...] | None) -> tuple[Column, ...]:

@@ -285,3 +285,13 @@ def test_problems_of_one_kind_are_cut_short():
     found = start_problems("p", held, WANTED)
     assert len(found) == 5 and found[-1] == "... and 2 more of the same"
 
+
+
+def test_errors_are_best_when_lowest(tmp_path):
+    for metric, better in (("mse", 0.5), ("mae", 0.5), ("loss", 0.5), ("pearson", 1.5)):
+        folder = checkpoint.Folder(str(tmp_path), 5)
+        for step in (1, 2, 3):
+            folder.write(step, {"global_step": np.int64(step)})
+        found = [folder.note_evaluation(step, metric, value)
+                 for step, value in ((1, 1.0), (2, better), (3, 1.0))]
+        assert found == [True, True, False], metric

@@ -200,7 +200,8 @@ def test_help_names_every_flag_under_its_group_with_default_and_meaning():
 
 def test_help_lists_tasks_and_choices():
     text = " ".join(entry.help_text().split())
-    assert "One of: cola, delimited, mnli, mrpc, sst-2, xnli." in text
+    assert ("One of: ax, cola, delimited, mnli, mnli-mm, mrpc, qnli, qqp, rte, sst-2, sts-b, wnli, "
+            "xnli." in text)
     assert "One of: tsv, csv, jsonl, json." in text
     assert max(map(len, entry.help_text().splitlines())) <= 100
 

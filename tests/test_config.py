@@ -208,10 +208,10 @@ def test_what_is_no_file_of_settings(written, tmp_path, content, reason):
 
 def test_as_dict_is_ready_for_json_and_leaves_out_what_must_not_be_repeated():
     settings = RunConfig(**ENOUGH, labels=("a", "b"), config="old.yaml",
-                         overwrite_output_dir=True).as_dict()
+                         sweep="sweep.yaml", overwrite_output_dir=True).as_dict()
     assert json.loads(json.dumps(settings)) == settings
     assert settings["labels"] == ["a", "b"]
-    assert set(settings) == set(FIELDS) - {"config", "overwrite_output_dir"}
+    assert set(settings) == set(FIELDS) - {"config", "overwrite_output_dir", "sweep"}
 
 
 @pytest.mark.parametrize("labels", [

@@ -105,9 +105,10 @@ def test_all_label_problems_at_once_before_any_work(tokenizer):
 
 def test_many_problems_are_counted(tokenizer):
     with pytest.raises(UserError) as error:
-        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y"], 8, tokenizer)
+        convert([Example(str(i), "a", label=str(i // 2)) for i in range(3000)], ["y", "z"], 8,
+                tokenizer)
     assert len(error.value.problems) == 21
-    assert error.value.problems[0] == 'example 0: label "0" is not one of "y" (2 such rows)'
+    assert error.value.problems[0] == 'example 0: label "0" is not one of "y", "z" (2 such rows)'
     assert error.value.problems[-1] == "... and 1,480 more"
 
 
@@ -130,7 +131,7 @@ def test_rows_to_predict_need_no_label(tokenizer):
 def test_streams_in_chunks_and_in_order(tokenizer):
     examples = [Example(str(i), " ".join("abcd"[i % 4] * (i % 5))) for i in range(2 * CHUNK + 1)]
     done = []
-    stream = convert(examples, ["bug"], 128, tokenizer, done.append)
+    stream = convert(examples, ["bug", "feature"], 128, tokenizer, done.append)
     assert done == []
     first = next(stream)
     features = [first, *stream]
@@ -145,3 +146,32 @@ def test_length_summary():
         count=100, mean=50.5, p50=50, p90=90, p95=95, p99=99, max=100, truncated=10)
     assert length_summary(features[:3]) == LengthSummary(3, 2.0, 2, 3, 3, 3, 3, 0)
     assert length_summary([]) == LengthSummary(0, 0.0, 0, 0, 0, 0, 0, 0)
+
+
+# --- a regression: labels are numbers --------------------------------------------------------
+
+
+def scores(tokenizer, given, require_labels=True):
+    examples = [Example(str(i), "a", label=label) for i, label in enumerate(given)]
+    return [features.label_id for features in
+            convert(examples, ["score"], 8, tokenizer, require_labels=require_labels)]
+
+
+def test_scores(tokenizer):
+    assert scores(tokenizer, ["3.8", 2.5, 4, "-1e-2"]) == [3.8, 2.5, 4.0, -0.01]
+
+
+def test_scores_that_are_none(tokenizer):
+    with pytest.raises(UserError) as error:
+        scores(tokenizer, ["1", "nan", None, "high", "high", float("inf")])
+    assert list(error.value.problems) == [
+        'example 1: label "nan" is not a finite number',
+        "example 2: has no label; must be a finite number",
+        'example 3: label "high" is not a finite number (2 such rows)',
+        "example 5: label inf is not a finite number"]
+
+
+def test_rows_to_predict_need_no_score(tokenizer):
+    assert scores(tokenizer, ["1", None, "2"], require_labels=False) == [1.0, None, 2.0]
+    assert scores(tokenizer, [None, None], require_labels=False) == [None, None]
+    assert scores(tokenizer, ["x", "x"], require_labels=False) == [None, None]  # a placeholder

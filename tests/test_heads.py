@@ -45,3 +45,42 @@ def test_the_mask_follows_those_of_the_encoder():
     embeddings = encoders(tf.ones([64, 32]), heads.HEAD_DROPOUT).numpy()
     np.testing.assert_array_equal(embeddings, alone)  # the first mask of that seed
     assert not np.array_equal(dropped_ones(32, encoders), embeddings)
+
+
+# A head of one row: google-research/albert's regression.
+
+
+def regression():
+    """Two rows whose scores 2.5 and -1 lie off by 0.5 and -3."""
+    weights = {"output_weights": tf.Variable([[1.0, -2.0]]), "output_bias": tf.Variable([0.5])}
+    pooled, scores = tf.constant([[4.0, 1.0], [-0.5, 0.5]]), tf.constant([2.0, 2.0])
+    return weights, pooled, scores
+
+
+def test_scores_and_squared_errors_by_hand():
+    weights, pooled, scores = regression()
+    logits = heads.classify(weights, pooled, Dropout(None))
+    assert logits.numpy().tolist() == [[2.5], [-1.0]]
+    assert heads.answers(logits).numpy().tolist() == [[2.5], [-1.0]]
+    assert heads.losses(logits, scores).numpy().tolist() == [0.25, 9.0]
+
+
+def test_gradients_of_the_squared_error_by_hand():
+    weights, pooled, scores = regression()
+    with tf.GradientTape() as tape:
+        losses = heads.losses(heads.classify(weights, pooled, Dropout(None)), scores)
+        loss = tf.reduce_sum(losses) / 2
+    of_weights, of_bias = tape.gradient(loss, [weights["output_weights"], weights["output_bias"]])
+    # d loss / d logit = (logit - score): 0.5 and -3
+    assert of_weights.numpy().tolist() == [[0.5 * 4 + -3 * -0.5, 0.5 * 1 + -3 * 0.5]]
+    assert of_bias.numpy().tolist() == [-2.5]
+
+
+def test_answers_of_a_classifier_are_probabilities():
+    np.testing.assert_allclose(heads.answers(tf.constant([[0.0, np.log(3.0)]])), [[0.25, 0.75]],
+                               rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, tf.float32), (2, tf.int32), (3, tf.int32)])
+def test_the_type_of_the_labels(rows, expected):
+    assert heads.label_type({"output_bias": tf.Variable(tf.zeros([rows]))}) == expected

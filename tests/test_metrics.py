@@ -98,3 +98,44 @@ def test_losses_are_summed_without_losing_the_small_ones():
 def test_every_score_can_decide_which_checkpoint_is_best(num_labels, expected):
     scores = metrics.classification(ids("ab"), ids("ba"), "abc"[:num_labels])
     assert set(metrics.names(num_labels)) == expected == {*scores, "loss"}
+
+
+# --- regression ------------------------------------------------------------------------------
+
+
+def test_scores_of_a_regression_by_hand():
+    truth, predicted = np.array([1, 2, 3, 6], np.float32), np.array([1, 3, 2, 4], np.float32)
+    # deviations -2 -1 0 3 and -1.5 .5 -.5 1.5; ranks 1 2 3 4 and 1 3 2 4
+    pearson = (3 - 0.5 + 0 + 4.5) / math.sqrt(14 * 5)
+    spearman = 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15)
+    found = metrics.regression(truth, predicted)
+    assert found == pytest.approx({
+        "pearson": pearson, "spearman": spearman, "pearson_spearman": (pearson + spearman) / 2,
+        "mse": (0 + 1 + 1 + 4) / 4, "mae": (0 + 1 + 1 + 2) / 4})
+    assert {type(value) for value in found.values()} == {float}
+
+
+def test_ties_share_their_rank():
+    found = metrics.regression(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+    assert found["spearman"] == pytest.approx(math.sqrt(3) / 2)  # ranks 1.5 1.5 3 and 1 2 3
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("truth", "predicted"), [
+    ([1, 2, 3], [2, 2, 2]), ([2, 2, 2], [1, 2, 3]), ([2, 2], [2, 2]), ([1], [3])])
+def test_what_does_not_vary_has_the_correlation_0(truth, predicted):
+    found = metrics.regression(np.array(truth, np.float32), np.array(predicted, np.float32))
+    assert found["pearson"] == found["spearman"] == found["pearson_spearman"] == 0
+    assert found["mae"] == np.mean(np.abs(np.subtract(truth, predicted)))
+
+
+def test_every_score_of_a_regression_can_decide_too():
+    scores = metrics.regression(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
+    assert set(metrics.names(1)) == {*scores, "loss"}
+    assert metrics.names(1)[0] == "pearson_spearman"
+    assert set(metrics.LOWER_IS_BETTER) == {"mse", "mae", "loss"}
+
+
+def test_the_original_s_losses_alone():
+    assert metrics.original_losses(np.array([1, 2, 6], np.float32), 2) == {
+        "eval_loss": 3.0, "loss": np.float32((1.5 + 6) / 2)}

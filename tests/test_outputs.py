@@ -209,3 +209,27 @@ def test_tensorboard_reads_the_events(tmp_path):
     assert [(event.step, {one.tag: one.simple_value for one in event.summary.value})
             for event in events[1:]] == [
         (20, {"loss": 0.5, "learning_rate": pytest.approx(1e-5)}), (40, {"dev/accuracy": 0.75})]
+
+
+# --- regression ------------------------------------------------------------------------------
+
+
+def test_a_regression_leaves_no_labels(tmp_path):
+    outputs.write_labels(str(tmp_path), ["no", "yes"])
+    holds_only(tmp_path, "labels.txt", "no\nyes\n")
+    outputs.write_labels(str(tmp_path), ["score"])
+    assert names(tmp_path) == []
+    outputs.write_labels(str(tmp_path), ["score"])
+
+
+def test_scores_have_a_line_each(tmp_path):
+    outputs.write_scores(str(tmp_path), ["a\nb", "2"], np.array([1.25, -3], np.float32))
+    holds_only(tmp_path, "predictions.tsv",
+               "id\tprediction\na\\nb\t1.250000\n2\t-3.000000\n")
+
+
+def test_results_of_a_regression(tmp_path):
+    outputs.write_eval_results(str(tmp_path), {"eval_loss": np.float32(0.1), "loss": 2}, 7,
+                               {"pearson": 0.5}, [], [])
+    holds_only(tmp_path, "eval_results.txt",
+               "eval_loss = 0.1\nglobal_step = 7\nloss = 2\npearson = 0.5\n")

@@ -1,5 +1,7 @@
 """Predictions: in the order of the input, whatever the batches and the layout."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -54,3 +56,19 @@ def test_the_weights_of_the_moment_count(state, predictor, make_table):
     finally:
         bias.assign(tf.zeros_like(bias))
     np.testing.assert_array_equal(predictor.predict(table, 8).probabilities, before)
+
+
+@pytest.mark.parametrize("length", [None, 12], ids=["packed", "padded"])
+def test_a_regression_answers_with_scores(tiny_config, make_table, length):
+    weights = np.random.default_rng(5).standard_normal((1, 16)).astype("f")
+    state = model.create(tiny_config, 1, 1, {"output_weights": weights}, training=False)
+    table = make_table(*LENGTHS)
+    scores = np.linspace(0, 5, len(LENGTHS), dtype=np.float32)
+    found = Predictor(state, tiny_config, length).predict(
+        dataclasses.replace(table, label_ids=scores), 3)
+    logits = [model.logits(state.weights, tiny_config, Batch(*map(
+        tf.constant, pack(table, np.array([row]))))).numpy()[0] for row in range(len(LENGTHS))]
+    np.testing.assert_allclose(found.probabilities, logits, atol=1e-6)
+    np.testing.assert_allclose(found.losses, (np.array(logits)[:, 0] - scores) ** 2, atol=1e-5)
+    assert found.probabilities.shape == (len(LENGTHS), 1)
+    assert found.probabilities.std() > 1e-3

@@ -3,7 +3,7 @@
 Every fenced block of README.md and docs/*.md is of a kind known here, or the test fails:
     bash            each command is run, or, if it needs a network, checked as far as one can
     python PATH     a module of the reader's: written to PATH, and used by a command that follows
-    tsv, csv, jsonl, json PATH    a data file of the reader's: written to PATH and read
+    tsv, csv, jsonl, json, yaml PATH    a file of the reader's: written to PATH and read
     text PATH       what a run wrote to PATH: has the same columns or keys as here
     text            something shown: a drawing, output of a script
 Commands run in a folder laid out as the reader's, with a tiny checkpoint in place of a real one.
@@ -24,9 +24,10 @@ import typing
 import pytest
 
 import processors
-from finetune import catalogue, outputs
+from finetune import catalogue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
+from scripts import reproduce_glue
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -35,7 +36,10 @@ SHORTER = ["--max_seq_length=24", "--num_train_epochs=0.4"]  # the last one give
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 # Flags that the documents name and that are not ours.
 FOREIGN = {
+    "list", "help", "name", "out", "partial", "do_lower",
+    "model_name_or_path", "validation_file", "warmup_ratio",
     "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
+    "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
     "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
     "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
@@ -89,6 +93,7 @@ def reader(tmp_path, tiny, tiny_cased, monkeypatch):
     for name in ("train", "dev"):
         (tmp_path / "data" / f"{name}.tsv").write_text("".join(rows))
     (tmp_path / "data" / "test.tsv").write_text("0\tSave it\n1\tOpen the page\n")
+    write_glue(tmp_path / "glue_data")
     questions = "DESC:manner How did it open ?\nENTY:food What is a caf\xe9 ?\n" * 90
     for name in ("train_5500.label", "TREC_10.label"):
         (tmp_path / name).write_bytes(questions.encode("latin1"))
@@ -101,6 +106,22 @@ def reader(tmp_path, tiny, tiny_cased, monkeypatch):
             del sys.modules[name]
 
 
+def write_glue(folder):
+    """Small files in the layout of the tasks that docs/tasks.md trains and predicts."""
+    front = {"MNLI": "a\tb\tc\td\te\tf\tg", "STS-B": "a\tb\tc\td\te\tf", "diagnostic": None}
+    labels = {"MNLI": ("neutral", "entailment", "contradiction"), "STS-B": ("0.5", "5.000", "3")}
+    for name, split in (*((name, split) for name in ("MNLI", "STS-B") for split in
+                          ("train", "dev", "test", "dev_matched", "dev_mismatched", "test_matched",
+                           "test_mismatched")), ("diagnostic", "diagnostic")):
+        more = f"{front[name]}\t" if front[name] else ""
+        answers = labels.get(name) if "test" not in split else None
+        lines = [f"index\t{more}sentence1\tsentence2" + ("\tlabel" if answers else "")]
+        lines += [f"{i}\t{more}Save it\tOpen the file {i}"
+                  + (f"\t{answers[i % 3]}" if answers else "") for i in range(90)]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_blocks(document, reader, main):
@@ -108,7 +129,7 @@ def test_blocks(document, reader, main):
         if block.kind in ("bash", "sh", "console"):
             for command in commands(block.text):
                 run_command(command, block.where, main)
-        elif block.kind in ("python", "tsv", "csv", "jsonl", "json"):
+        elif block.kind in ("python", "tsv", "csv", "jsonl", "json", "yaml"):
             assert block.path, f"{block.where}: say behind ```{block.kind} where it is saved"
             path = reader / block.path
             path.parent.mkdir(exist_ok=True)
@@ -158,6 +179,14 @@ def check_script(words, where):
                               env={**os.environ, "PYTHON": sys.executable})
         assert done.returncode == 0, f"{where}: {done.stderr}"
         assert script.name in done.stdout or "minilm" in done.stdout, where
+    elif script.name == "make_submission.sh":  # the rows of GLUE's test files are not at hand
+        runs = [word.split("=") for word in words if not word.startswith("--")][1:]
+        assert {task for task, _ in runs} <= set(submission.TASKS), where
+        for _, folder in runs:
+            assert os.path.isfile(os.path.join(folder, outputs.PREDICTIONS)), where
+    elif script.name == "reproduce_glue.sh":
+        options = reproduce_glue._options(words[1:])
+        assert set(options.tasks) <= set(reproduce_glue.FOLDERS) and not options.flags, where
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])

@@ -314,3 +314,44 @@ def test_examples_digest_tells_examples_apart():
     assert len({digest(*rows) for rows in sets}) == len(sets)
     assert digest(row) == digest(("1", "ab", "c", "x"))
     assert digest(("1", "ab", "c", 1)) == digest(("1", "ab", "c", "1"))
+
+
+# --- the scores of a regression --------------------------------------------------------------
+
+SCORED = [InputFeatures([2, 7, 3], [0, 0, 0], 3.8, 3), InputFeatures([2, 3], [0, 0], None, 2)]
+
+
+@pytest.mark.parametrize("pad_to", [None, 8])
+def test_scores_are_a_float_feature(tmp_path, pad_to):
+    path = str(tmp_path / "x")
+    write(path, SCORED, pad_to, label_type=np.float32)
+    first = tf.train.Example.FromString(raw_records(path)[0]).features.feature
+    assert list(first["label_ids"].float_list.value) == [np.float32(3.8)]
+    assert not first["label_ids"].int64_list.value
+    assert list(first["is_real_example"].int64_list.value) == [1]
+    for table in (read(path, np.float32), FeatureTable.from_features(SCORED, np.float32)):
+        assert table.label_ids.dtype == np.float32
+        assert table.label_ids.tolist() == [np.float32(3.8), 0.0]
+        assert table.input_ids.tolist() == [2, 7, 3, 2, 3]
+
+
+def test_records_of_the_other_kind_are_no_cache(tmp_path):
+    path, made = str(tmp_path / "x"), []
+
+    def make():
+        made.append(1)
+        return SCORED
+
+    first = cached(path, {"a": 1}, make, np.float32)
+    again = cached(path, {"a": 1}, make, np.float32)
+    assert len(made) == 1
+    assert first.label_ids.tolist() == again.label_ids.tolist()
+    assert cached(path, {"a": 1}, lambda: FEATURES).label_ids.tolist() == [1, 0, 2]
+    with pytest.raises(UserError, match="record 1 is damaged"):
+        read(path, np.float32)
+
+
+def test_no_scores(tmp_path):
+    path = str(tmp_path / "x")
+    write(path, [], label_type=np.float32)
+    assert read(path, np.float32).label_ids.dtype == np.float32

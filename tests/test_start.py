@@ -295,3 +295,38 @@ def test_copies_of_an_earlier_run_have_to_be_the_same(choose, refused, own, tmp_
     assert refused(vocab_file=str(vocabulary)).startswith(
         f"--output_dir={out} was trained with another configuration than "
         "--bert_config_file=tiny.json: ")
+
+
+# --- regression: a head of one row -----------------------------------------------------------
+
+
+def test_the_head_tells_a_regression_from_a_classifier(refused, choose, own):
+    own(labels=1)
+    assert refused().endswith(
+        "holds a regression; this run is a classifier of 3 labels: name another --output_dir, or "
+        "give --overwrite_output_dir to delete it")
+    assert choose(["score"]).resumed
+
+
+def test_a_classifier_in_the_folder_of_a_regression(refused, own):
+    own(labels=3)
+    assert "holds a classifier of 3 labels; this run is a regression: " in refused(["score"])
+
+
+def test_a_classifier_cannot_answer_with_scores(refused, given):
+    prefix = given(labels=3)
+    assert refused(["score"], init_checkpoint=prefix, **PREDICT) == (
+        f"--init_checkpoint={prefix}: is a classifier of 3 labels, this run is a regression")
+
+
+def test_a_classifier_s_head_is_no_start_for_a_regression(choose, given):
+    found = choose(["score"], init_checkpoint=given(labels=3))
+    assert not set(HEAD) & set(found.names)
+    assert found.notices == ["the checkpoint's head is that of a classifier of 3 labels; a new one "
+                             "starts at random"]
+
+
+def test_a_regression_s_head_is_a_start_for_another(choose, given):
+    found = choose(["score"], init_checkpoint=given(labels=1))
+    assert set(HEAD) <= set(found.names)
+    assert found.notices == ["the checkpoint's trained head is the starting point"]

@@ -12,6 +12,7 @@ from finetune import log, metrics, outputs, summary
 from finetune.config import RunConfig
 from finetune.features import LengthSummary
 from finetune.start import Start
+from finetune.task_kind import TaskKind
 from finetune.trainer import Plan
 from processors.base import InputExample
 
@@ -235,3 +236,24 @@ def test_versions_are_those_that_run():
 def test_a_package_under_another_name_is_left_out(monkeypatch):
     monkeypatch.setattr(summary, "PACKAGES", ("numpy", "no-such-package"))
     assert summary.versions() == {"numpy": np.__version__}
+
+
+# --- regression ------------------------------------------------------------------------------
+
+
+def test_the_summary_of_a_regression(told):
+    lines = told(["score"], {"train": rows("1", "2.5", "0"), "test": rows(None)})
+    assert lines[2] == "task       regression: the answer is a score"
+    assert lines[3] == "train      3 rows: scores from 0 to 2.5, mean 1.167"
+    assert "test       1 rows" in lines
+
+
+def test_predicted_scores(said):
+    assert said(summary.predicted_scores, np.array([0.5, 2, 3.5])) == [
+        "test: 3 rows predicted: scores from 0.5 to 3.5, mean 2"]
+
+
+def test_a_regression_has_no_confusion_matrix(said):
+    config = RunConfig(output_dir="out", do_eval=True)
+    assert said(summary.after, config, 5, TaskKind.REGRESSION) == [
+        "done in 5 s; out holds eval_results.txt, runs.json"]

@@ -287,3 +287,40 @@ def test_a_failed_reading_leaves_no_labels(write):
     with pytest.raises(DataError):
         task.get_train_examples(write("train.csv", "text,label\na,x\nb,\n"))
     assert task.get_labels() is None
+
+
+# A regression
+
+
+def scored(**flags):
+    return get("delimited")(label_column="score", task_type="regression", **flags)
+
+
+def test_scores_of_own_files(write):
+    folder = write("train.csv", "text,score\na,1.50\nb,-2\nc,1.50\n")
+    write("dev.jsonl", '{"text": "d", "score": 3}\n{"text": "e", "score": 0.1e1}\n')
+    write("test.tsv", "text\tscore\nf\t2.5\ng\tunknown\n")
+    task = scored()
+    assert [each.label for each in task.get_train_examples(folder)] == ["1.50", "-2", "1.50"]
+    assert [each.label for each in task.get_dev_examples(folder)] == ["3", "0.1e1"]
+    assert [each.label for each in task.get_test_examples(folder)] == ["2.5", None]
+    assert task.get_labels() is None
+    assert task.metrics[0] == "pearson_spearman"
+
+
+def test_one_score_for_all_rows_and_many_scores_need_no_notice(write):
+    folder = write("train.tsv", "text\tscore\n" + "".join(f"a\t{i}.5\n" for i in range(30)))
+    task = scored(text_column=["text"])
+    task.get_train_examples(folder)
+    assert task.notices == []
+    write("train.tsv", "text\tscore\na\t1\nb\t1\n")
+    assert len(scored().get_train_examples(folder)) == 2
+
+
+def test_a_header_taken_for_a_score(write, problems):
+    folder = write("train.tsv", "text\tscore\na\t1\nb\tgood\n")
+    task = get("delimited")(text_column=["0"], label_column="1", header="false",
+                            task_type="regression")
+    assert problems(task.get_train_examples, folder) == [
+        'train.tsv:1: label "score" is not a finite number; if line 1 is a header, say '
+        "--header=true", 'train.tsv:3: label "good" is not a finite number']

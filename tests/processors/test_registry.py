@@ -91,9 +91,9 @@ def test_classes_without_the_four_methods_are_refused(empty_registry):
 
 
 @pytest.mark.parametrize("name, problem", [
-    ("mprc", '--task_name=mprc: there is no such task, closest is "mrpc"; tasks: cola, delimited'),
+    ("mprc", '--task_name=mprc: there is no such task, closest is "mrpc"; tasks: ax, cola, '),
     ("SST_2", '--task_name=SST_2: there is no such task, closest is "sst'),
-    ("qqqqq", "--task_name=qqqqq: there is no such task; tasks: cola, delimited, "),
+    ("zzzzz", "--task_name=zzzzz: there is no such task; tasks: ax, cola, delimited, "),
 ])
 def test_unknown_tasks_are_answered(problems, name, problem):
     found = problems(registry.get, name)

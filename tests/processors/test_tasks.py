@@ -139,3 +139,203 @@ def test_xnli_languages():
     with pytest.raises(DataError, match="--language=ZH is not one of ar, bg, de, el, en, "
                        'es, fr, hi, ru, sw, th, tr, ur, vi, zh, closest is "zh"'):
         get("xnli")(language="ZH")
+
+
+# The tasks of GLUE besides the original's
+
+
+PAIRS = {  # task -> (name of the first column of text, a label of train, a label of dev)
+    "qnli": ("question", "entailment", "not_entailment"),
+    "rte": ("sentence1", "not_entailment", "entailment"), "wnli": ("sentence1", "1", "0")}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_with_an_index_in_front_and_the_label_behind(write, name):
+    column, first, second = PAIRS[name]
+    header = f"index\t{column}\tsentence2"
+    folder = write("train.tsv", f'{header}\tlabel\n0\tHe said "so".\tHe spoke.\t{first}\n'
+                                f"1\tC.\tD.\t{second}\n")
+    write("dev.tsv", f"{header}\tlabel\n0\tE.\tF.\t{second}\n")
+    write("test.tsv", f"{header}\n0\tG.\tH.\n1\tI.\tJ.\n")
+    task = get(name)()
+    assert set(task.get_labels()) == {first, second}
+    assert rows(task.get_train_examples(folder)) == [
+        ("train-1", 'He said "so".', "He spoke.", first, "0"),
+        ("train-2", "C.", "D.", second, "1")]
+    assert rows(task.get_dev_examples(folder)) == [("dev-1", "E.", "F.", second, "0")]
+    assert rows(task.get_test_examples(folder)) == [
+        ("test-1", "G.", "H.", None, "0"), ("test-2", "I.", "J.", None, "1")]
+    assert task.notices == []
+
+
+def test_label_ids_of_the_entailment_tasks_are_those_of_glue():
+    assert get("qnli")().get_labels() == get("rte")().get_labels() == [
+        "entailment", "not_entailment"]
+    assert get("ax")().get_labels() == get("mnli-mm")().get_labels() == get("mnli")().get_labels()
+
+
+STSB = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2"
+
+
+def test_stsb(write):
+    front = "main-captions\tMSRvid\t2012test\t0001\tnone\tnone"
+    folder = write("train.tsv", f'{STSB}\tscore\n0\t{front}\tA "plane".\tAn air plane.\t5.000\n'
+                                f"1\t{front}\tC.\tD.\t3.8\n")
+    write("dev.tsv", f"\ufeff{STSB}\tscore\n0\t{front}\tE.\tF.\t0.00\n")
+    write("test.tsv", f"{STSB}\n0\t{front}\tG.\tH.\n")
+    stsb = get("sts-b")()
+    assert stsb.task_type == "regression"
+    assert stsb.get_labels() == []
+    assert rows(stsb.get_train_examples(folder)) == [
+        ("train-1", 'A "plane".', "An air plane.", "5.000", "0"),
+        ("train-2", "C.", "D.", "3.8", "1")]
+    assert rows(stsb.get_dev_examples(folder)) == [("dev-1", "E.", "F.", "0.00", "0")]
+    assert rows(stsb.get_test_examples(folder)) == [("test-1", "G.", "H.", None, "0")]
+    assert stsb.notices == []
+
+
+def test_scores_that_are_none_are_all_named(write, problems):
+    front = "g\tf\ty\to\tn\tn\tA.\tB."
+    bad = ["nan", "3,8", "", "inf", "1_0", "1e39", "high"]
+    folder = write("train.tsv", f"{STSB}\tscore\n0\t{front}\t2.5\n" + "".join(
+        f"1\t{front}\t{value}\n" for value in bad) + f"8\t{front}\t-1e-3\n9\t{front}\n")
+    assert problems(get("stsb")().get_train_examples, folder) == [
+        'train.tsv:3: label "nan" is not a finite number',
+        'train.tsv:4: label "3,8" is not a finite number; the decimal mark is a point',
+        "train.tsv:5: the label in column 9 is empty",
+        'train.tsv:6: label "inf" is not a finite number',
+        'train.tsv:7: label "1_0" is not a finite number',
+        'train.tsv:8: label "1e39" is not a finite number',
+        'train.tsv:9: label "high" is not a finite number',
+        "train.tsv:11: the label is in column 9 (the first is 0), but the row has only 9 columns"]
+
+
+QQP = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
+
+
+def test_qqp(write):
+    folder = write("train.tsv", QQP + '133273\t1\t2\tHow "old"?\tWhat age?\t1\n')
+    write("dev.tsv", f"{QQP}7\t3\t4\tWhy?\tHow?\t0\n")
+    write("test.tsv", "id\tquestion1\tquestion2\n0\tWho?\tWhen?\n")
+    qqp = get("qqp")()
+    assert qqp.get_labels() == ["0", "1"]
+    assert rows(qqp.get_train_examples(folder)) == [
+        ("train-1", 'How "old"?', "What age?", "1", "133273")]
+    assert rows(qqp.get_dev_examples(folder)) == [("dev-1", "Why?", "How?", "0", "7")]
+    assert rows(qqp.get_test_examples(folder)) == [("test-1", "Who?", "When?", None, "0")]
+    assert qqp.notices == []
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_short_rows_of_qqp_are_left_out_and_named(write, split):
+    folder = write(f"{split}.tsv", QQP + "1\t1\t2\tWhy?\tHow?\t1\n2\t3\t4\tA line\n"
+                   "break?\tIs it?\t0\n3\t5\t6\tWho?\tWhen?\t0\n4\t7\t8\tWhat\tof me?\n")
+    qqp = get("qqp")()
+    examples = getattr(qqp, f"get_{split}_examples")(folder)
+    assert [example.row_id for example in examples] == ["1", "3"]
+    assert [example.source for example in examples] == [
+        f"{folder}/{split}.tsv:2", f"{folder}/{split}.tsv:5"]
+    assert qqp.notices == [
+        f"{folder}/{split}.tsv: 3 rows with fewer than 6 columns left out, line 3, 4, 6"]
+
+
+def test_many_short_rows_are_counted(write):
+    folder = write("dev.tsv", QQP + "1\t1\t2\tWhy?\tHow?\t1\n" + "2\t3\n" * 30)
+    qqp = get("qqp")()
+    assert len(qqp.get_dev_examples(folder)) == 1
+    lines = ", ".join(map(str, range(3, 23)))
+    assert qqp.notices == [
+        f"{folder}/dev.tsv: 30 rows with fewer than 6 columns left out, line {lines}, ..."]
+
+
+def test_a_test_file_of_qqp_is_never_shortened(write, problems):
+    folder = write("test.tsv", "id\tquestion1\tquestion2\n0\tWho?\tWhen?\n1\tWho?\n")
+    assert problems(get("qqp")().get_test_examples, folder) == [
+        "test.tsv:3: the second text is in column 2 (the first is 0), but the row has only 2 "
+        "columns"]
+
+
+def test_a_wrong_label_of_qqp_is_refused_all_the_same(write, problems):
+    folder = write("dev.tsv", QQP + "1\t1\t2\tWhy?\tHow?\tyes\n2\t3\n")
+    assert problems(get("qqp")().get_dev_examples, folder) == [
+        'dev.tsv:2: label "yes" is not one of "0", "1"; the labels are set by --labels']
+
+
+def test_other_tasks_refuse_short_rows(write, problems):
+    folder = write("train.tsv", "index\tsentence1\tsentence2\tlabel\n"
+                                "0\tA.\tB.\tentailment\n1\tC.\n")
+    assert len(problems(get("rte")().get_train_examples, folder)) == 1
+
+
+def test_mnli_mm_is_mnli_but_for_dev_and_test(write):
+    columns = "\t".join("abcdefgh")
+    row = "\t".join("pqrstuv")
+    folder = write("train.tsv", f"{columns}\tsentence1\tsentence2\tgold_label\n"
+                                f"0\t{row}\tA.\tB.\tneutral\n")
+    write("dev_mismatched.tsv", f"{columns}\tsentence1\tsentence2\tl\tgold_label\n"
+                                f"7\t{row}\tA.\tC.\tneutral\tcontradiction\n")
+    write("test_mismatched.tsv", f"{columns}\tsentence1\tsentence2\n9\t{row}\tA.\tD.\n")
+    mismatched = get("mnli-mm")()
+    assert rows(mismatched.get_train_examples(folder)) == rows(
+        get("mnli")().get_train_examples(folder)) == [("train-0", "A.", "B.", "neutral", "0")]
+    assert rows(mismatched.get_dev_examples(folder)) == [
+        ("dev_mismatched-7", "A.", "C.", "contradiction", "7")]
+    assert rows(mismatched.get_test_examples(folder)) == [("test-9", "A.", "D.", None, "9")]
+
+
+def test_ax_has_a_test_split_only(write, problems):
+    folder = write("diagnostic.tsv", "index\tsentence1\tsentence2\n0\tThe cat sat.\tIt did not.\n")
+    ax = get("ax")()
+    assert rows(ax.get_test_examples(folder)) == [
+        ("test-1", "The cat sat.", "It did not.", None, "0")]
+    assert set(ax.data_files(folder)) == {"test"}
+    assert problems(ax.get_train_examples, folder) == ["the task ax has no train split"]
+    assert problems(ax.get_dev_examples, folder) == ["the task ax has no dev split"]
+
+
+RAW = "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+
+
+@pytest.mark.parametrize("ids", ["dev_ids.tsv", "mrpc_dev_ids.tsv"])
+def test_mrpc_as_microsoft_distributes_it(write, ids):
+    folder = write("msr_paraphrase_train.txt", RAW + "1\t11\t12\tA.\tB.\n0\t21\t22\tC.\tD.\n"
+                                                     "1\t12\t11\tE.\tF.\n")
+    write("msr_paraphrase_test.txt", RAW + "1\t31\t32\tG.\tH.\n0\t41\t42\tI.\tJ.\n")
+    write(ids, "21\t22\n")
+    mrpc = get("mrpc")()
+    assert rows(mrpc.get_train_examples(folder)) == [
+        ("train-1", "A.", "B.", "1", None), ("train-2", "E.", "F.", "1", None)]
+    assert rows(mrpc.get_dev_examples(folder)) == [("dev-1", "C.", "D.", "0", None)]
+    assert rows(mrpc.get_test_examples(folder)) == [
+        ("test-1", "G.", "H.", "1", "0"), ("test-2", "I.", "J.", "0", "1")]
+    assert mrpc.notices == []
+    assert mrpc.data_files(folder)["dev"] == f"{folder}/msr_paraphrase_train.txt"
+
+
+def test_mrpc_of_microsoft_without_the_list_of_dev_rows(write, problems):
+    folder = write("msr_paraphrase_train.txt", RAW + "1\t11\t12\tA.\tB.\n0\t21\t22\tC.\tD.\n")
+    mrpc = get("mrpc")()
+    text = ("msr_paraphrase_train.txt: holds train and dev; the list of the dev rows, dev_ids.tsv "
+            "or mrpc_dev_ids.tsv, is not beside it")
+    assert len(mrpc.get_train_examples(folder)) == 2
+    assert mrpc.notices == [f"{folder}/{text}: all rows are trained on"]
+    assert problems(mrpc.get_dev_examples, folder) == [text]
+
+
+def test_glue_s_files_of_mrpc_come_before_microsoft_s(write, problems):
+    folder = write("msr_paraphrase_train.txt", RAW + "1\t11\t12\tA.\tB.\n")
+    write("msr_paraphrase_test.txt", RAW + "1\t31\t32\tG.\tH.\n")
+    write("train.tsv", RAW + "0\t21\t22\tC.\tD.\n")
+    mrpc = get("mrpc")()
+    assert rows(mrpc.get_train_examples(folder)) == [("train-1", "C.", "D.", "0", None)]
+    assert problems(mrpc.get_dev_examples, folder)[0].startswith("dev.tsv: no such file")
+
+
+def test_metrics_are_those_of_glue():
+    first = {name: get(name).metrics for name in (
+        "cola", "sst-2", "mrpc", "sts-b", "qqp", "mnli", "mnli-mm", "qnli", "rte", "wnli", "ax")}
+    assert first == {
+        "cola": ("mcc", "accuracy"), "sst-2": ("accuracy",), "mrpc": ("f1", "accuracy"),
+        "sts-b": ("pearson_spearman", "pearson", "spearman"), "qqp": ("f1", "accuracy"),
+        "mnli": ("accuracy",), "mnli-mm": ("accuracy",), "qnli": ("accuracy",),
+        "rte": ("accuracy",), "wnli": ("accuracy",), "ax": ("mcc", "accuracy")}

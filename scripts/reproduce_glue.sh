@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The BERT paper's fine-tuning on GLUE: its sweep for each task, beside its figures.
+#
+#   scripts/reproduce_glue.sh mrpc rte              the tasks named; without names all of GLUE
+#   scripts/reproduce_glue.sh --checkpoint=checkpoints/bert-large-uncased --seeds=5 rte
+#   scripts/reproduce_glue.sh --smoke cola          two short runs a task, to see that all works
+#
+# Options: --checkpoint=FOLDER (checkpoints/bert-base-uncased), --glue_dir=FOLDER (glue_data, as
+# scripts/download_glue.sh makes it), --output_dir=FOLDER (output/glue), --seeds=N (5 for BERT-large,
+# else 1), --smoke. Any other flag goes to every run: --eval_batch_size=64.
+#
+# Batch 16 and 32, learning rate 5e-5 to 2e-5, 2 to 4 epochs: 24 runs a task and seed. The time is
+# estimated before it starts; the same command goes on where it stopped. Runs in the environment of
+# scripts/setup.sh (VENV, else .venv), or PYTHON=/path/to/python.
+
+set -euo pipefail
+
+case "${1:-}" in
+    -h | --help)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        exit
+        ;;
+esac
+
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+python="${PYTHON:-${VENV:-$root/.venv}/bin/python}"
+if ! command -v "$python" >/dev/null; then
+    echo "reproduce_glue.sh: there is no $python; scripts/setup.sh makes .venv, or name a Python that" >&2
+    echo "has the project's dependencies: PYTHON=/path/to/python $0 $*" >&2
+    exit 2
+fi
+exec "$python" "$root/scripts/reproduce_glue.py" "$@"

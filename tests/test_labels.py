@@ -1,0 +1,110 @@
+"""Which labels a run has: flags, checkpoint or processor; and which runs are refused for them."""
+
+import types
+
+import numpy as np
+import pytest
+
+from finetune import checkpoint, outputs
+from finetune.config import RunConfig
+from finetune.labels import labels_of_run, rare_labels
+
+NLI = ("contradiction", "entailment", "neutral")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Makes output_dir as a run leaves it: a head of so many rows, labels.txt for a classifier."""
+    def make(*labels):
+        folder = tmp_path / "out"
+        folder.mkdir()
+        checkpoint.Folder(str(folder), 5).write(
+            3, {"output_weights": np.zeros((len(labels), 4), np.float32)})
+        outputs.write_labels(str(folder), labels)
+        return folder
+    return make
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Returns (labels, problems) of a run."""
+    def run(processor=None, answer=("a", "b"), **settings):
+        problems = []
+        config = RunConfig(output_dir=str(tmp_path / "out"), **settings)
+        labels = labels_of_run(config, processor, problems, lambda: answer and list(answer))
+        return labels, [problem.replace(f"{tmp_path}/", "") for problem in problems]
+    return run
+
+
+def task(**attributes):
+    return types.SimpleNamespace(**attributes)
+
+
+SCORES, CLASSES = task(task_type="regression"), task(task_type="classification")
+
+
+@pytest.mark.parametrize(("processor", "settings"), [
+    (SCORES, {}), (SCORES, {"task_type": "regression"}),
+    (task(), {"task_type": "regression"}), (task(task_type=None), {"task_type": "regression"})])
+def test_a_regression_has_the_score_for_its_only_label(ask, processor, settings):
+    assert ask(processor, None, do_train=True, **settings) == (["score"], [])
+
+
+@pytest.mark.parametrize("processor", [CLASSES, task(), task(task_type=None)])
+def test_without_a_word_of_regression_labels_are_asked_for(ask, processor):
+    assert ask(processor, do_train=True) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize("processor", [SCORES, task()])
+def test_a_later_run_learns_from_the_head_that_it_is_a_regression(ask, trained, processor):
+    folder = trained("score")
+    assert not (folder / "labels.txt").exists()
+    assert ask(processor, None, do_eval=True) == (["score"], [])
+
+
+def test_a_classifier_is_refused_for_a_regression_and_the_other_way_round(ask, trained):
+    trained("x", "y")
+    assert ask(SCORES, do_eval=True) == (None, [
+        "out/model.ckpt-3: is a classifier of 2 labels, this run is a regression"])
+    assert ask(task(), None, do_eval=True) == (["x", "y"], [])
+
+
+@pytest.mark.parametrize(("processor", "settings"), [
+    (CLASSES, {}), (task(), {"task_type": "classification"})])
+def test_a_regression_is_refused_for_a_classifier(ask, trained, processor, settings):
+    trained("score")
+    assert ask(processor, do_predict=True, **settings) == (None, [
+        "out/model.ckpt-3: is a regression, this run is a classification"])
+
+
+def test_what_contradicts_the_task_is_told_together(ask):
+    _, problems = ask(CLASSES, do_train=True, task_type="regression", labels=("a", "b"))
+    assert problems == ["--task_type=regression: SimpleNamespace is a classification",
+                        "--labels: a regression has none, its answers are numbers"]
+
+
+def test_a_task_of_other_labels_than_the_checkpoint_s_is_refused(ask, trained):
+    trained("0", "1")
+    ax = task(task_type="classification", labels=NLI)
+    labels, problems = ask(ax, do_predict=True, task_name="ax")
+    assert problems == [
+        "--output_dir=out holds a classifier of 0, 1; the task ax has contradiction, entailment, "
+        "neutral. If that is meant, give the checkpoint's labels by --labels"]
+    assert ask(ax, do_predict=True, task_name="ax", labels=("0", "1")) == (["0", "1"], [])
+
+
+def test_the_order_of_the_checkpoint_s_labels_counts(ask, trained):
+    trained(*reversed(NLI))
+    assert ask(task(labels=NLI), do_predict=True, task_name="ax") == (list(reversed(NLI)), [])
+
+
+def test_own_files_take_whatever_labels_the_checkpoint_has(ask, trained):
+    trained("0", "1")
+    assert ask(task(labels=None), do_predict=True) == (["0", "1"], [])
+
+
+def test_rare_labels():
+    rows = [task(label=label) for label in ("a", "a", "b")]
+    assert rare_labels({"train": rows}, ["a", "b", "c"]) == [
+        "labels with no or one training row: b (1), c (0)"]
+    assert rare_labels({"train": rows}, ["score"]) == rare_labels({}, ["a", "b"]) == []
