@@ -28,6 +28,7 @@ from finetune import catalogue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
 from scripts import reproduce_glue
+from tests.parity import everything
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -36,6 +37,7 @@ SHORTER = ["--max_seq_length=24", "--num_train_epochs=0.4"]  # the last one give
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 # Flags that the documents name and that are not ours.
 FOREIGN = {
+    "vocab",  # of scripts/check_parity.sh
     "list", "help", "name", "out", "partial", "do_lower",
     "model_name_or_path", "validation_file", "warmup_ratio",
     "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
@@ -187,6 +189,11 @@ def check_script(words, where):
     elif script.name == "reproduce_glue.sh":
         options = reproduce_glue._options(words[1:])
         assert set(options.tasks) <= set(reproduce_glue.FOLDERS) and not options.flags, where
+    elif script.name == "test.sh":
+        assert all((ROOT / word).exists() for word in words[1:] if not word.startswith("-")), where
+    elif script.name == "check_parity.sh":  # takes minutes
+        os.makedirs("data", exist_ok=True)
+        everything.parse(words[1:])
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])

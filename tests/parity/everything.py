@@ -84,7 +84,7 @@ def rows_as_features(job: Job) -> tuple[int, list[Difference]]:
         cells = sorted(row.split("\t"), key=len)[-2:]
         some += [example(f"{job.path}:{number}", row, None, "x"),
                  example(f"{job.path}:{number}", cells[0], cells[-1], "x")]
-    return len(some) // 2, texts.feature_differences(both, some, "x", 128)
+    return len(some) // 2, texts.feature_differences(both, some, "xy", 128)
 
 
 def shared_tasks(job: Job) -> tuple[int, list[Difference]]:
