@@ -28,6 +28,7 @@ from finetune import catalogue, glue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
 from scripts import reproduce_glue
+from tests.parity import everything
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -42,6 +43,15 @@ FOREIGN = {
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
     "save_total_limit", "logging_steps", "resume_from_checkpoint"}
+    "vocab",  # of scripts/check_parity.sh
+    "list", "help", "name", "out", "partial", "do_lower",
+    "model_name_or_path", "validation_file", "warmup_ratio",
+    "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
+    "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
+    "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
+    "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
+    "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
+    "resume_from_checkpoint"}
 
 
 class Block(typing.NamedTuple):
@@ -195,6 +205,11 @@ def check_script(words, where):
     elif script.name == "download_glue.sh":
         tasks = [word for word in words[1:] if not word.startswith("--")]
         assert glue.load(str(ROOT / "scripts" / "glue.json")).find(tasks), where
+    elif script.name == "test.sh":
+        assert all((ROOT / word).exists() for word in words[1:] if not word.startswith("-")), where
+    elif script.name == "check_parity.sh":  # takes minutes
+        os.makedirs("data", exist_ok=True)
+        everything.parse(words[1:])
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])

@@ -1,168 +1,309 @@
-"""Forward, gradients, updates and checkpoints against the original's own graph and optimizer."""
+"""Forward, gradients, updates, learning rate and dropout against the original's own graph.
 
+    scripts/test.sh -v tests/parity/test_model_parity.py     # shows the largest differences
+
+One process runs tests/parity/original_model.py; the tests compare with what it saved.
+"""
+
+import dataclasses
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, encoder, heads, model, optimizer, trainer
+from finetune import encoder, heads, model, optimizer, trainer
 from finetune.batches import Batch
 from finetune.config import RunConfig
 from finetune.encoder import BertConfig
 from finetune.layout import PackedLayout, PaddedLayout
 
-ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = BertConfig(vocab_size=60, hidden_size=24, num_hidden_layers=3, num_attention_heads=4,
                     intermediate_size=40, hidden_dropout_prob=0.0,
-                    attention_probs_dropout_prob=0.0, max_position_embeddings=16,
+                    attention_probs_dropout_prob=0.0, max_position_embeddings=512,
                     type_vocab_size=2)
-LABELS, ROWS, LENGTH, UPDATES, STEPS, WARMUP, RATE = 3, 5, 12, 8, 12, 4, 0.02
+DROPPING = dataclasses.replace(CONFIG, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.3)
+LABELS, ROWS, LENGTH = 3, 5, 12
+STEPS, WARMUP, RATE = 50, 10, 1e-3  # as many updates as steps: warm-up ends, and so does training
+# width of the original's padding -> lengths of the rows; the last one is cut to 300 when packed
+FORWARD = [(1, [1, 1]), (2, [2, 1]), (3, [3, 2, 1]), (16, [*range(16, 0, -1)]), (64, [33, 64, 63]),
+           *((width, [width, 1, width // 2, width - 1]) for width in (127, 128, 129, 511, 512)),
+           (512, [2, 300, 17])]
+SCHEDULES = [(5e-5, 343, 34), (1e-3, 50, 10), (2e-5, 20, 0), (3e-5, 7, 1), (1e-4, 10, 10)]
+MASKED, DRAWS = [6, 3, 4, 1], 4000
+
+
+def random_batch(random, lengths, width):
+    """(input_ids, input_mask, segment_ids, label_ids) as the original takes them."""
+    mask = (np.arange(width) < np.array(lengths)[:, None]).astype(np.int32)
+    return [random.integers(1, 60, mask.shape).astype(np.int32) * mask, mask,
+            random.integers(0, 2, mask.shape).astype(np.int32) * mask,
+            random.integers(0, LABELS, len(lengths)).astype(np.int32)]
+
+
+def mask_shapes(rows, length):
+    """The shapes of the original's masks in its order, each with the rate it is drawn by."""
+    hidden, probabilities = [rows, length, CONFIG.hidden_size], [
+        rows, CONFIG.num_attention_heads, length, length]
+    return [(0.2, hidden), *[(0.3, probabilities), (0.2, hidden), (0.2, hidden)] * 3,
+            (0.1, [rows, CONFIG.hidden_size])]
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory):
-    """Random weights and batches, and what the original makes of them."""
-    folder = tmp_path_factory.mktemp("original")
+def batches():
+    """name -> batches, made at random: forward, train, masked, draws."""
     random = np.random.default_rng(7)
-    shapes = model.variable_shapes(CONFIG, LABELS)
-    arrays = {f"weight:{name}": (random.standard_normal(shape) * 0.3
-                                 + name.endswith("gamma")).astype(np.float32)
-              for name, shape in shapes.items()}
-    lengths = random.integers(1, LENGTH + 1, (UPDATES, ROWS))
-    mask = (np.arange(LENGTH) < lengths[..., None]).astype(np.int32)
-    arrays |= {
-        "input_mask": mask, "input_ids": random.integers(1, 60, mask.shape).astype(np.int32) * mask,
-        "segment_ids": random.integers(0, 2, mask.shape).astype(np.int32) * mask,
-        "label_ids": random.integers(0, LABELS, (UPDATES, ROWS)).astype(np.int32)}
+    one = random_batch(random, [5], 7)
+    return {"forward": [random_batch(random, lengths, width) for width, lengths in FORWARD],
+            "train": [random_batch(random, random.integers(1, LENGTH + 1, ROWS), LENGTH)
+                      for _ in range(STEPS)],
+            "masked": [random_batch(random, MASKED, max(MASKED))],
+            "draws": [[np.repeat(part, DRAWS, 0) for part in one]]}
+
+
+@pytest.fixture(scope="module")
+def weights():
+    random = np.random.default_rng(8)
+    return {name: (random.standard_normal(shape) * 0.3 + name.endswith("gamma")).astype(np.float32)
+            for name, shape in model.variable_shapes(CONFIG, LABELS).items()}
+
+
+@pytest.fixture(scope="module")
+def masks():
+    random = np.random.default_rng(9)
+    return [(random.random(shape) >= rate).astype(np.float32) / np.float32(1 - rate)
+            for rate, shape in mask_shapes(len(MASKED), max(MASKED))]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, original, batches, weights, masks):
+    """What the original makes of all that."""
+    folder = tmp_path_factory.mktemp("original")
+    arrays = {f"weight:{name}": value for name, value in weights.items()}
+    arrays |= {f"mask:{number}": mask for number, mask in enumerate(masks)}
+    arrays |= {f"{name}:{number}:{part}": value for name, some in batches.items()
+               for number, batch in enumerate(some)
+               for part, value in zip(("input_ids", "input_mask", "segment_ids", "label_ids"),
+                                      batch, strict=True)}
     settings = {"bert_config": json.loads(CONFIG.to_json()), "num_labels": LABELS,
-                "learning_rate": RATE, "steps": STEPS, "warmup": WARMUP, "updates": UPDATES,
-                "checkpoint": str(folder / "model.ckpt-8")}
+                "dropout_config": json.loads(DROPPING.to_json()), "learning_rate": RATE,
+                "steps": STEPS, "warmup": WARMUP, "schedules": SCHEDULES}
     np.savez(folder / "case.npz", settings=json.dumps(settings), **arrays)
-    subprocess.run(
-        [sys.executable, str(ROOT / "tests/parity/original_model.py"), str(folder / "case.npz"),
-         str(folder / "result.npz")], check=True, cwd=ROOT,
-        env={**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)})
-    result = dict(np.load(folder / "result.npz"))
-    return arrays, result, settings["checkpoint"]
+    original("original_model.py", folder / "case.npz", folder / "result.npz")
+    return dict(np.load(folder / "result.npz"))
 
 
-def packed(arrays, step):
-    mask = arrays["input_mask"][step].astype(bool)
-    return Batch(arrays["input_ids"][step][mask], arrays["segment_ids"][step][mask],
-                 mask.sum(1).astype(np.int32), arrays["label_ids"][step])
+def packed(batch):
+    ids, mask, segments, labels = batch
+    real = mask.astype(bool)
+    return Batch(*map(tf.constant, (ids[real], segments[real], mask.sum(1).astype(np.int32),
+                                    labels)))
 
 
-def padded(arrays, step):
-    return Batch(tf.constant(arrays["input_ids"][step]), tf.constant(arrays["segment_ids"][step]),
-                 tf.constant(arrays["input_mask"][step].sum(1).astype(np.int32)),
-                 tf.constant(arrays["label_ids"][step]))
+def padded(batch):
+    ids, mask, segments, labels = batch
+    return Batch(*map(tf.constant, (ids, segments, mask.sum(1).astype(np.int32), labels)))
 
 
-def new_state(arrays):
-    values = {name.removeprefix("weight:"): value for name, value in arrays.items()
-              if name.startswith("weight:")}
-    return model.create(CONFIG, LABELS, 0, values, training=True)
+def lay_out(batch, make):
+    """(layout, input_ids[T], segment_ids[T])"""
+    made = make(batch)
+    layout = (PaddedLayout(made.lengths, made.input_ids.shape[1]) if make is padded
+              else PackedLayout(made.lengths))
+    return layout, tf.reshape(made.input_ids, [-1]), tf.reshape(made.segment_ids, [-1])
 
 
-def relative(ours, theirs):
-    return np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-30)
+both = pytest.mark.parametrize("make", [packed, padded])
 
 
-def test_every_layer_packed_and_padded(case):
-    arrays, result, _ = case
-    weights = new_state(arrays).weights
-    for batch, make in ((packed(arrays, 0), PackedLayout),
-                        (padded(arrays, 0), lambda lengths: PaddedLayout(lengths, LENGTH))):
-        layout = make(tf.constant(batch.lengths))
-        inputs = (weights, CONFIG, layout, tf.reshape(batch.input_ids, [-1]),
-                  tf.reshape(batch.segment_ids, [-1]), encoder.Dropout(None))
-        layers = encoder.encode(*inputs)
-        mask = arrays["input_mask"][0].astype(bool)
-        assert len(layers) == len(result["layers"]) == 4
-        for ours, theirs in zip(layers, result["layers"], strict=True):
-            longest = layout.unpack(ours).numpy()
-            width = longest.shape[1]
-            assert relative(longest[mask[:, :width]], theirs[mask]) < 1e-5
+@both
+def test_every_layer_at_lengths_1_to_512(batches, weights, result, make, close):
+    form = make.__name__
+    for number, batch in enumerate(batches["forward"]):
+        layout, ids, segments = lay_out(batch, make)
+        inputs = (weights, CONFIG, layout, ids, segments, encoder.Dropout(None))
+        layers, theirs = encoder.encode(*inputs), result[f"{number}:layers"]
+        real = batch[1].astype(bool)
+        assert len(layers) == len(theirs) == 1 + CONFIG.num_hidden_layers
+        for ours, their in zip(layers, theirs, strict=True):
+            ours = layout.unpack(ours).numpy()
+            close(f"output of every layer, {form}", ours[real[:, :ours.shape[1]]], their[real],
+                  1e-5, f"width {real.shape[1]}")
         for cls in (layout.first(layers[-1]), encoder.encode_cls(*inputs)):
-            assert relative(encoder.pool(weights, cls).numpy(), result["pooled"]) < 1e-5
+            close(f"pooled output, {form}", encoder.pool(weights, cls), result[f"{number}:pooled"],
+                  1e-5, f"width {real.shape[1]}")
 
 
-@pytest.mark.parametrize("lay_out", [packed, padded])
-def test_logits_loss_and_every_gradient(case, lay_out):
-    arrays, result, _ = case
-    state, batch = new_state(arrays), lay_out(arrays, 0)
-    batch = Batch(*map(tf.constant, batch))
+def loss_and_gradients(weights, config, batch, seed=None):
+    variables = {name: tf.Variable(value) for name, value in weights.items()}
     with tf.GradientTape() as tape:
-        logits = model.logits(state.weights, CONFIG, batch)
+        logits = model.logits(variables, config, batch, seed)
         loss = tf.reduce_mean(heads.losses(logits, batch.label_ids))
-    assert relative(logits.numpy(), result["logits"]) < 1e-5
-    assert relative(loss.numpy(), result["loss:0"]) < 1e-5
-    gradients = tape.gradient(loss, state.weights)
-    for name, gradient in gradients.items():
-        ours, theirs = tf.convert_to_tensor(gradient).numpy(), result[f"gradient:{name}"]
+    gradients = tape.gradient(loss, variables)
+    return logits, loss, {name: tf.convert_to_tensor(one).numpy()
+                          for name, one in gradients.items()}
+
+
+def compare(close, form, prefix, result, logits, loss, gradients):
+    close(f"logits, {form}", logits, result[f"{prefix}:logits"], 1e-5, prefix)
+    close(f"loss, {form}", loss, result[f"{prefix}:loss"], 1e-5, prefix)
+    for name, ours in gradients.items():
+        theirs = result[f"{prefix}:gradient:{name}"]
         if name.endswith("key/bias"):  # mathematically 0; what is there is rounding
-            assert np.abs(ours).max() < 1e-6 and np.abs(theirs).max() < 1e-6
+            close(f"gradient of a key bias (is 0, absolute), {form}", ours, theirs, 1e-6,
+                  f"{prefix} {name}", scale=1.0)
         else:
-            assert relative(ours, theirs) < 1e-4, name
+            close(f"gradient of every variable, {form}", ours, theirs, 1e-4, f"{prefix} {name}")
 
 
-def train(arrays, state, steps):
+@both
+def test_logits_loss_and_every_gradient(batches, weights, result, make, close):
+    for number, batch in enumerate(batches["forward"]):
+        compare(close, make.__name__, str(number), result,
+                *loss_and_gradients(weights, CONFIG, make(batch)))
+
+
+# Adam turns the rounding noise of a gradient that is mathematically 0 into steps of full size;
+# nothing depends on a key's bias, which adds the same to all scores of a query.
+def without_noise(names):
+    return [name for name in names if "key/bias" not in name]
+
+
+def test_fifty_updates(batches, weights, result, close, monkeypatch):
+    monkeypatch.setattr(heads, "HEAD_DROPOUT", 0.0)
+    state = model.create(CONFIG, LABELS, 0, weights, training=True)
     config = RunConfig(train_batch_size=ROWS, learning_rate=RATE)
     step = trainer.make_step(tf.distribute.OneDeviceStrategy("CPU:0"), state, CONFIG, config,
                              trainer.Plan(STEPS, WARMUP))
-    return [float(step(packed(arrays, number))[0]) for number in steps]
+    for number, batch in enumerate(batches["train"]):
+        loss, _ = step(packed(batch))
+        close("loss of every step of 50", loss, result[f"loss:{number}"], 1e-4, f"step {number}")
+        for name in without_noise(weights):
+            theirs, before = result[f"step:{number}:{name}"], weights[name]
+            if number == 0:  # the rate of step 0 is 0
+                np.testing.assert_array_equal(state.weights[name].numpy(), before)
+                np.testing.assert_array_equal(theirs, before)
+            else:
+                close("change of every weight since the start, at every step of 50",
+                      state.weights[name].numpy() - before, theirs - before, 1e-3,
+                      f"step {number} {name}")
+    ours = state.variables()
+    assert set(ours) == {name.removeprefix("final:") for name in result
+                         if name.startswith("final:")}
+    assert int(ours["global_step"].numpy()) == result["final:global_step"] == STEPS
+    for name in without_noise(state.slots):
+        close(f"{name[-6:]} of every weight after 50 steps", ours[name].numpy(),
+              result[f"final:{name}"], 1e-3, name)
 
 
-def without_noise(arrays_by_name):
-    # Adam turns the rounding noise of a gradient that is mathematically 0 into steps of full size.
-    return {name: value for name, value in arrays_by_name.items() if "key/bias" not in name}
+@pytest.mark.parametrize("number", range(len(SCHEDULES)))
+def test_learning_rate_of_every_step(result, number, close):
+    peak, steps, warmup = SCHEDULES[number]
+    ours = [optimizer.learning_rate(tf.constant(step, tf.int64), peak, steps, warmup).numpy()
+            for step in range(steps + 2)]
+    theirs = result[f"rates:{number}"]
+    close("learning rate of every step, over its peak", ours, theirs, 1e-6, scale=peak)
+    assert ours[steps] == ours[steps + 1] == theirs[steps] == theirs[steps + 1] == 0
+    if 1 < warmup < steps:
+        assert ours[0] == theirs[0] == 0
+        assert ours[warmup - 1] > ours[warmup] and theirs[warmup - 1] > theirs[warmup]
 
 
-def test_updates_slots_and_step(case, monkeypatch):
-    monkeypatch.setattr(heads, "HEAD_DROPOUT", 0.0)
-    arrays, result, _ = case
-    state = new_state(arrays)
-    losses = train(arrays, state, range(UPDATES))
-    np.testing.assert_allclose(losses, [result[f"loss:{step}"] for step in range(UPDATES)],
-                               rtol=1e-4)
-    assert set(state.variables()) == {name.removeprefix("final:") for name in result
-                                      if name.startswith("final:")}
-    for name, variable in without_noise(state.variables()).items():
-        assert relative(variable.numpy(), result[f"final:{name}"]) < 1e-3, name
+# ---- dropout
 
 
-def test_the_originals_checkpoint_is_continued(case, monkeypatch, tmp_path):
-    monkeypatch.setattr(heads, "HEAD_DROPOUT", 0.0)
-    arrays, result, prefix = case
-    values = checkpoint.read(prefix, list(checkpoint.shapes(prefix)))
-    assert values["global_step"] == UPDATES and values["global_step"].dtype == np.int64
-    theirs = model.create(CONFIG, LABELS, 0, values, training=True)
-    for name, variable in theirs.variables().items():
-        np.testing.assert_array_equal(variable.numpy(), result[f"final:{name}"])
-    # The same from a checkpoint of ours: written, read, continued.
-    checkpoint.save(str(tmp_path / "model.ckpt-8"), theirs.variables())
-    held = checkpoint.shapes(str(tmp_path / "model.ckpt-8"))
-    assert held == checkpoint.shapes(prefix)
-    ours = model.create(CONFIG, LABELS, 0,
-                        checkpoint.read(str(tmp_path / "model.ckpt-8"), list(held)), training=True)
-    assert train(arrays, ours, [0, 1]) == train(arrays, theirs, [0, 1])
+class Recorded(encoder.Dropout):
+    """Notes rate and shape of every mask."""
+
+    def __init__(self):
+        super().__init__(tf.constant([1, 2]))
+        self.places = []
+
+    def __call__(self, x, rate):
+        self.places.append((rate, x.shape.as_list()))
+        return super().__call__(x, rate)
 
 
-def test_learning_rate_of_every_step():
-    import tensorflow.compat.v1 as tf1
-    with tf.Graph().as_default():
-        step = tf1.placeholder(tf.int64, [])
-        decayed = tf1.train.polynomial_decay(tf.constant(5e-5), step, 343, 0.0, 1.0, cycle=False)
-        with tf1.Session() as session:
-            theirs = [session.run(decayed, {step: number}) for number in range(345)]
-    for number in range(34):  # warm-up: global_step / num_warmup_steps * init_lr
-        theirs[number] = np.float32(5e-5) * (np.float32(number) / np.float32(34))
-    ours = [optimizer.learning_rate(tf.constant(number, tf.int64), 5e-5, 343, 34).numpy()
-            for number in range(345)]
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-11)
-    assert ours[0] == 0 and ours[33] > ours[34] and ours[343] == ours[344] == 0
+def test_dropout_is_where_the_original_has_it_at_its_rate(batches, weights, result):
+    theirs = json.loads(str(result["places"]))
+    layer = "bert/encoder/layer_{}/{}"
+    assert [name for name, _, _ in theirs] == [
+        "bert/embeddings/dropout",
+        *(layer.format(number, place) for number in range(3) for place in (
+            "attention/self/dropout", "attention/output/dropout", "output/dropout")),
+        "loss/dropout"]
+    assert result["random_ops"] == len(theirs)
+    wanted = mask_shapes(2, 5)
+    assert [shape for _, _, shape in theirs] == [shape for _, shape in wanted]
+    rates = [rate for _, rate, _ in theirs]
+    np.testing.assert_allclose(rates, [rate for rate, _ in wanted], rtol=1e-6)
+
+    batch = random_batch(np.random.default_rng(1), [5, 2], 5)
+    layout, ids, segments = lay_out(batch, padded)
+    ours = Recorded()
+    layers = encoder.encode(weights, DROPPING, layout, ids, segments, ours)
+    heads.classify(weights, encoder.pool(weights, layout.first(layers[-1])), ours)
+    np.testing.assert_allclose([rate for rate, _ in ours.places], rates, rtol=1e-6)
+    assert [np.prod(shape) for _, shape in ours.places] == [
+        np.prod(shape) for _, _, shape in theirs]
+
+
+@both
+def test_with_the_same_masks_dropout_does_the_same(batches, weights, masks, result, make, close,
+                                                   monkeypatch):
+    """What is dropped, and before or after what it is added, shows in loss and gradients."""
+    [batch] = batches["masked"]
+    real = batch[1].astype(bool)
+
+    class Given(encoder.Dropout):
+        """Applies the original's masks, cut to what is computed here."""
+
+        def __init__(self, seed):
+            super().__init__(seed)
+            self.left = list(zip(mask_shapes(*real.shape), masks, strict=True))
+
+        def __call__(self, x, rate):
+            (wanted, shape), mask = self.left.pop(0)
+            assert rate == pytest.approx(wanted)
+            if len(shape) == 4:
+                mask = mask[:, :, :x.shape[2], :x.shape[3]]
+            elif len(shape) == 3:  # [T, H] packed, [B * S, H] padded, [B, H] for [CLS] alone
+                by_size = {real.sum(): mask[real], real.size: mask.reshape(-1, shape[2]),
+                           len(real): mask[:, 0]}
+                mask = by_size[x.shape[0]]
+            return x * mask
+
+    monkeypatch.setattr(encoder, "Dropout", Given)
+    compare(close, f"{make.__name__}, given masks", "masked", result,
+            *loss_and_gradients(weights, DROPPING, make(batch), tf.constant([0, 0])))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_masks_are_independent_and_scaled(rate):
+    masks = {}
+    for seed, step in ((42, 0), (42, 1), (43, 0), (43, 1), (42, 2 ** 20)):
+        dropout = encoder.Dropout(tf.constant([seed, step]))
+        for place in range(3):
+            masks[seed, step, place] = dropout(tf.ones([400, 250]), rate).numpy()
+    again = encoder.Dropout(tf.constant([42, 1]))
+    np.testing.assert_array_equal(again(tf.ones([400, 250]), rate), masks[42, 1, 0])
+    deviation = np.sqrt(rate * (1 - rate) / 100_000)
+    flat = np.stack([mask.ravel() for mask in masks.values()])
+    assert set(np.unique(flat)) == {np.float32(0), np.float32(1 / (1 - rate))}
+    kept = (flat > 0).mean(1)
+    assert np.abs(kept - (1 - rate)).max() < 5 * deviation
+    correlation = np.corrcoef(flat) - np.eye(len(flat))
+    assert np.abs(correlation).max() < 5 / np.sqrt(100_000)
+    for mask in masks.values():  # nor do rows or columns of one mask go together
+        assert abs(np.corrcoef(mask[:-1].ravel(), mask[1:].ravel())[0, 1]) < 5 / np.sqrt(100_000)
+
+
+@both
+def test_logits_under_dropout_are_distributed_alike(batches, weights, result, make):
+    [batch] = batches["draws"]
+    ours = model.logits(weights, DROPPING, make(batch), tf.constant([3, 4])).numpy()
+    theirs = result["draws"]
+    error = np.sqrt((ours.var(0) + theirs.var(0)) / DRAWS)
+    assert (np.abs(ours.mean(0) - theirs.mean(0)) < 5 * error).all()
+    np.testing.assert_allclose(ours.std(0), theirs.std(0), rtol=0.1)
+    assert theirs.std(0).min() > 0.1  # there is something to compare
