@@ -42,16 +42,7 @@ FOREIGN = {
     "smoke", "activation", "encoder_only", "with", "text_column_names", "label_column_name",
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
-    "save_total_limit", "logging_steps", "resume_from_checkpoint"}
-    "vocab",  # of scripts/check_parity.sh
-    "list", "help", "name", "out", "partial", "do_lower",
-    "model_name_or_path", "validation_file", "warmup_ratio",
-    "list", "help", "name", "do_lower", "model_name_or_path", "validation_file", "warmup_ratio",
-    "checkpoint", "glue_dir", "seeds", "smoke",  # of scripts/reproduce_glue.sh
-    "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
-    "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
-    "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
-    "resume_from_checkpoint"}
+    "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab"}
 
 
 class Block(typing.NamedTuple):
