@@ -4,9 +4,8 @@ r"""Fine-tune a BERT classifier on your own labels: google-research/bert's run_c
     python run_classifier_custom.py --data_dir=data --labels=bug,feature,question \
         --init_checkpoint=checkpoints/minilm --do_train --do_eval --do_predict --output_dir=output
 
-This file is kept short on purpose: it turns flags into a RunConfig and hands it to
-finetune.runner. Flags are made from the fields of finetune.config.RunConfig and live in a
-FlagValues of their own, because importing `bert.run_classifier` defines the same names globally.
+This file turns flags into a RunConfig for finetune.runner. They live in a FlagValues of their own,
+because importing `bert.run_classifier` defines the same names globally.
 """
 
 import dataclasses
@@ -139,8 +138,7 @@ def main(arguments: list[str]) -> int:
                              make_processor, __file__)
         runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
     except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped by the user; the same command goes on from here", file=sys.stderr)

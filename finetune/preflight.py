@@ -66,14 +66,8 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
         UserError: with every problem found.
     """
     problems: list[str] = []
-    told: list[str] = []
-    with _collected(problems):
-        config, told = hub.with_checkpoint(config)
-        config = _with_model_files(config)
+    config, told = _with_model(config, problems)
     found_checkpoint = not problems
-    if problems:  # of a module that is not there nobody knows the casing
-        config = dataclasses.replace(config, init_checkpoint=None, vocab_file=config.vocab_file
-                                     if config.do_lower_case is not None else None)
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
@@ -116,6 +110,18 @@ def _collected(problems: list[str]) -> Iterator[None]:
         if not hasattr(error, "problems"):
             raise
         problems.extend(error.problems)
+
+
+def _with_model(config: RunConfig, problems: list[str]) -> tuple[RunConfig, list[str]]:
+    """Fills in checkpoint, vocabulary and configuration; returns what to tell about them too."""
+    told: list[str] = []
+    with _collected(problems):
+        config, told = hub.with_checkpoint(config)
+        config = _with_model_files(config)
+    if problems:  # of a module that is not there nobody knows the casing
+        config = dataclasses.replace(config, init_checkpoint=None, vocab_file=config.vocab_file
+                                     if config.do_lower_case is not None else None)
+    return config, told
 
 
 def _with_model_files(config: RunConfig) -> RunConfig:
