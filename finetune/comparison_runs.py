@@ -138,7 +138,7 @@ class Runs:
             what, name = f"features of {rows}: rows that differ", outputs.RECORDS[split]
             paths = {engine: self._first(engine, seeds, name) for engine in ENGINES}
             if None in paths.values():
-                found.append((_line(what, "", "", f"no {name} is kept", "not compared"), None))
+                found.append((_line(what, "", "", "none kept", "not compared"), None))
                 continue
             theirs = records.read(paths["original"])
             ours = records.read(paths["fast"], np.float32 if self._regression else np.int32)
@@ -163,7 +163,7 @@ class Runs:
             folder = next((path for seed in seeds if checkpoint.latest(
                 path := os.path.join(self.folder(engine, seed), "output"))), None)
             if folder is None:
-                found.append((_line(what, "", "", "no checkpoint is kept", "not compared"), None))
+                found.append((_line(what, "", "", "none kept", "not compared"), None))
                 continue
             own = original.read_answers(os.path.join(folder, outputs.TEST_RESULTS))
             largest = float(np.abs(own - read(checkpoint.latest(folder))).max())

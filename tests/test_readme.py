@@ -24,6 +24,7 @@ import typing
 import pytest
 
 import processors
+import run_classifier_custom
 from finetune import catalogue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
@@ -35,7 +36,7 @@ SHORTER = ["--max_seq_length=24", "--num_train_epochs=0.4"]  # the last one give
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 # Flags that the documents name and that are not ours.
 FOREIGN = {
-    "list", "help", "name", "out", "partial", "do_lower",
+    "list", "help", "name", "out", "partial", "do_lower", "seeds",
     "model_name_or_path", "validation_file", "warmup_ratio",
     "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
     "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
@@ -163,8 +164,14 @@ def run_command(command, where, main):
 
 
 def run_ours(arguments, where, main):
-    status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
-    assert status == 0, f"{where}: {error}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VENV_ORIGINAL", "nowhere")
+        status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
+    if "--engine=original" in arguments:  # all but its environment is right
+        assert error.startswith("error: --engine=original: VENV_ORIGINAL=nowhere is no env"), where
+        assert (status, error.count("error: ")) == (2, 1), f"{where}: {error}"
+    else:
+        assert status == 0, f"{where}: {error}"
 
 
 def check_script(words, where):
@@ -181,6 +188,10 @@ def check_script(words, where):
         assert {task for task, _ in runs} <= set(submission.TASKS), where
         for _, folder in runs:
             assert os.path.isfile(os.path.join(folder, outputs.PREDICTIONS)), where
+    elif script.name == "compare_with_original.sh":  # takes hours
+        assert words[1] in [*processors.names(), "own"], where
+        arguments = [word for word in words[2:] if not word.startswith("--seeds=")]
+        run_classifier_custom.make_config([*arguments, "--do_train", "--output_dir=x"])
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])
