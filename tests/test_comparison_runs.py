@@ -109,6 +109,16 @@ def test_runs_of_other_data_are_refused(runs, prepared):
         runs.make("fast", 1)
 
 
+def test_scores_of_a_regression_count_to_three_decimals():
+    def identity(*labels):
+        rows = [{"text_a": "a", "text_b": None, "label": label} for label in labels]
+        return comparison_runs._identity(
+            {"flags": {}, "seed": 1, "labels": labels, "scores": [1]}, {"train": rows})
+    assert identity("3.2727", "5") == identity("3.273", "5.000")
+    assert identity("3.2727", "5") != identity("3.274", "5")
+    assert identity("1", "2") != identity("2", "1")
+
+
 def test_the_table(runs):
     make_all(runs)
     table, alike = runs.report([1, 2], ["accuracy", "mcc"])
