@@ -138,7 +138,7 @@ class Runs:
             what, name = f"features of {rows}: rows that differ", outputs.RECORDS[split]
             paths = {engine: self._first(engine, seeds, name) for engine in ENGINES}
             if None in paths.values():
-                found.append((_line(what, "", "", f"no {name} is kept", "not compared"), None))
+                found.append((_line(what, "", "", "none kept", "not compared"), None))
                 continue
             theirs = records.read(paths["original"])
             ours = records.read(paths["fast"], np.float32 if self._regression else np.int32)
@@ -163,7 +163,7 @@ class Runs:
             folder = next((path for seed in seeds if checkpoint.latest(
                 path := os.path.join(self.folder(engine, seed), "output"))), None)
             if folder is None:
-                found.append((_line(what, "", "", "no checkpoint is kept", "not compared"), None))
+                found.append((_line(what, "", "", "none kept", "not compared"), None))
                 continue
             own = original.read_answers(os.path.join(folder, outputs.TEST_RESULTS))
             largest = float(np.abs(own - read(checkpoint.latest(folder))).max())
@@ -262,15 +262,19 @@ def measured(command: Sequence[str], said: str, environ: Mapping[str, str]) -> t
 
 
 def _identity(plan: Mapping[str, Any], rows: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
-    """Returns what decides a run's results."""
+    """Returns what decides a run's results; scores count by their first three decimals."""
+    def value(label: str) -> float | str:
+        return round(float(label), 3) if plan["scores"] else label
+
     flags = {name: plan["flags"].get(name, _DEFAULTS[name]) for name in _DECISIVE}
     flags["init_checkpoint"] = os.path.realpath(flags["init_checkpoint"] or "none")
     digests = {}
     for split, examples in rows.items():
-        text = json.dumps([[one["text_a"], one["text_b"] or None, one["label"]]
+        text = json.dumps([[one["text_a"], one["text_b"] or None, value(one["label"])]
                            for one in examples])
         digests[f"rows of {split}"] = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return {**flags, "seed": plan["seed"], "labels": plan["labels"], **digests}
+    return {**flags, "seed": plan["seed"], **digests,
+            "labels": sorted({*map(value, plan["labels"])}) if plan["scores"] else plan["labels"]}
 
 
 def _lines(path: str) -> list[Any]:

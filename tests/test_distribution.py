@@ -41,3 +41,12 @@ def test_tensorflow_itself_finds_no_tpu():
     with pytest.raises(UserError, match="--use_tpu --tpu_name=local: no TPU can be reached"):
         distribution.make_strategy(RunConfig(use_tpu=True))
     assert int(tf.constant(1) + 1) == 2  # and TensorFlow goes on working
+
+
+def test_the_original_gets_the_devices(monkeypatch):
+    hidden = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *what: hidden.append(what))
+    strategy = distribution.make_strategy(RunConfig(engine="original", use_tpu=True))
+    assert "CPU" in strategy.extended.worker_devices[0]
+    assert hidden == [([], "GPU")]

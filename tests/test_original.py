@@ -1,5 +1,6 @@
 """--engine=original, with a stand-in for the second environment, and once for real."""
 
+import ast
 import csv
 import json
 import os
@@ -14,7 +15,7 @@ import tensorflow as tf
 from finetune import original, original_flow, outputs, records
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from tests.script_project import write_script
+from tests.script_project import ROOT, write_script
 
 SMALL = ["--max_seq_length=16", "--train_batch_size=5", "--num_train_epochs=2"]
 ALL = ["--do_train", "--do_eval", "--do_predict", *SMALL]
@@ -289,6 +290,15 @@ def test_the_seed_goes_into_the_run_config():
     original_flow.fix_seed(types.SimpleNamespace(estimator=types.SimpleNamespace(tpu=tpu)), 7)
     tpu.RunConfig(master="m")
     assert made == [{"tf_random_seed": 7, "master": "m"}]
+
+
+@pytest.mark.parametrize(("name", "python"), [("original_flow", (3, 7)), ("upstream", (3, 9))])
+def test_what_runs_in_the_second_environment_is_of_its_python(name, python):
+    text = (ROOT / "finetune" / f"{name}.py").read_text()
+    tree = ast.parse(text, feature_version=python)
+    for node in ast.walk(tree):  # written int | None, they would be evaluated there
+        for note in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            assert not isinstance(note, ast.BinOp) or "from __future__ import annotations" in text
 
 
 # ---- for real

@@ -25,6 +25,8 @@ import pytest
 
 import processors
 from finetune import catalogue, glue, outputs, submission
+import run_classifier_custom
+from finetune import catalogue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
 from scripts import reproduce_glue
@@ -43,6 +45,12 @@ FOREIGN = {
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
     "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab"}
+    "list", "help", "name", "out", "partial", "do_lower", "seeds",
+    "model_name_or_path", "validation_file", "warmup_ratio",
+    "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
+    "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
+    "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
+    "resume_from_checkpoint"}
 
 
 class Block(typing.NamedTuple):
@@ -174,6 +182,14 @@ def run_ours(arguments, where, main):
                  one.startswith("--bert_hub_module_handle=") else one for one in arguments]
     status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
     assert status == 0, f"{where}: {error}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VENV_ORIGINAL", "nowhere")
+        status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
+    if "--engine=original" in arguments:  # all but its environment is right
+        assert error.startswith("error: --engine=original: VENV_ORIGINAL=nowhere is no env"), where
+        assert (status, error.count("error: ")) == (2, 1), f"{where}: {error}"
+    else:
+        assert status == 0, f"{where}: {error}"
 
 
 def check_script(words, where):
@@ -201,6 +217,10 @@ def check_script(words, where):
     elif script.name == "check_parity.sh":  # takes minutes
         os.makedirs("data", exist_ok=True)
         everything.parse(words[1:])
+    elif script.name == "compare_with_original.sh":  # takes hours
+        assert words[1] in [*processors.names(), "own"], where
+        arguments = [word for word in words[2:] if not word.startswith("--seeds=")]
+        run_classifier_custom.make_config([*arguments, "--do_train", "--output_dir=x"])
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])
