@@ -22,6 +22,7 @@ from finetune import checkpoint, heads, records
 from finetune.batches import TrainingOrder
 from tests.conftest import ROOT, TINY, WORDS, make_checkpoint
 
+pytestmark = pytest.mark.slow
 # warm-up ends at step 16, so that the other side takes over within it
 ROWS, BATCH, STEPS, HALF, RATE, LENGTH, SEED = 44, 8, 33, 12, 3e-4, 32, 42
 
@@ -227,7 +228,6 @@ def check_moments_went_on(folder, first, last):
         assert "key/bias" in name or held[name].max() > 0
 
 
-@pytest.mark.slow
 def test_with_the_real_estimator(case, tmp_path, estimator, close):
     # The original evaluates and predicts with ours.
     take(case.ours, tmp_path / "read", HALF)
