@@ -24,9 +24,8 @@ import typing
 import pytest
 
 import processors
-from finetune import catalogue, glue, outputs, submission
 import run_classifier_custom
-from finetune import catalogue, outputs, submission
+from finetune import catalogue, glue, outputs, submission
 from finetune.config import RunConfig
 from processors import registry
 from scripts import reproduce_glue
@@ -45,12 +44,6 @@ FOREIGN = {
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
     "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab"}
-    "list", "help", "name", "out", "partial", "do_lower", "seeds",
-    "model_name_or_path", "validation_file", "warmup_ratio",
-    "text_column_names", "label_column_name", "per_device_train_batch_size", "weight_decay",
-    "per_device_eval_batch_size", "max_grad_norm", "eval_strategy", "eval_steps", "save_steps",
-    "load_best_model_at_end", "metric_for_best_model", "save_total_limit", "logging_steps",
-    "resume_from_checkpoint"}
 
 
 class Block(typing.NamedTuple):
