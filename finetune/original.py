@@ -35,7 +35,7 @@ FLOW = os.path.join(HERE, "original_flow.py")
 VARIABLE, FOLDER = "VENV_ORIGINAL", os.path.join(os.path.dirname(HERE), ".venv-original")
 SETUP = "scripts/setup_original.sh"
 # Ours, yet done before the original starts or without a meaning to it.
-_OURS = ("overwrite_output_dir", "config", "engine", "seed")
+_OURS = ("overwrite_output_dir", "config", "engine", "seed", "sweep", "bert_hub_module_handle")
 _FLAGS_OF_DATA = ("data_dir", "task_name")  # the flow's processor has the examples at hand
 # Runs in the second environment, from Python 3.7 on.
 _PROBE = """

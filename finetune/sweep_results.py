@@ -19,7 +19,6 @@ from finetune.sweep_file import SweepRun
 RUNS, CSV, TABLE, PLOT = ("sweep_runs.json", "sweep_results.csv", "sweep_results.md",
                           "sweep_results.png")
 FINISHED, COLLAPSED, FAILED, WAITING = "finished", "collapsed", "failed", "not run"
-LOWER_IS_BETTER = ("loss", "mse", "mae")
 _IN_FILE = {"accuracy": "eval_accuracy", "loss": "eval_loss"}  # as eval_results.txt calls them
 
 
