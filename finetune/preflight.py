@@ -154,6 +154,9 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
         found = vocabulary_problems(config.vocab_file, config.do_lower_case)
         problems += found
         tokenizer = None if found else Tokenizer(config.vocab_file, config.do_lower_case)
+    if bert_config and config.engine == "original" and bert_config.hidden_act == "gelu_erf":
+        problems.append(f"--engine=original: {config.bert_config_file}: hidden_act gelu_erf, the "
+                        "exact gelu, is not known to the original; use --engine=fast")
     if bert_config and config.max_seq_length > bert_config.max_position_embeddings:
         problems.append(
             f"--max_seq_length={config.max_seq_length}: the model of {config.bert_config_file} has "

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune import outputs, records
+from finetune.metrics import LOWER_IS_BETTER
 from finetune.sweep_file import SweepRun
 
 RUNS, CSV, TABLE, PLOT = ("sweep_runs.json", "sweep_results.csv", "sweep_results.md",
