@@ -164,7 +164,7 @@ def run_command(command, where, main):
     elif words[0] == "iconv":
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
     elif words == ["source", ".venv/bin/activate"]:
-        assert "${VENV:-$root/.venv}" in (ROOT / "scripts" / "setup.sh").read_text(), where
+        assert "variable=VENV folder=.venv " in (ROOT / "scripts" / "setup.sh").read_text(), where
     else:
         pytest.fail(f"{where}: nothing here knows how to check {command!r}")
 
@@ -173,8 +173,6 @@ def run_ours(arguments, where, main):
     # Modules of TensorFlow Hub need a network; test_hub.py has runs with some made there.
     arguments = ["--init_checkpoint=checkpoints/minilm" if
                  one.startswith("--bert_hub_module_handle=") else one for one in arguments]
-    status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
-    assert status == 0, f"{where}: {error}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VENV_ORIGINAL", "nowhere")
         status, error = main(*arguments, *([] if arguments == ["--help"] else SHORTER))
