@@ -87,6 +87,20 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Lets a process that starts here heed SIGINT, which a shell's `&` makes us and it ignore."""
+    ignored = (threading.current_thread() is threading.main_thread()
+               and signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def run(arguments: Sequence[str], lock: int | None = None) -> tuple[int, str]:
     """Runs our command in a process and repeats what it says, indented.
 
@@ -101,10 +115,11 @@ def run(arguments: Sequence[str], lock: int | None = None) -> tuple[int, str]:
         KeyboardInterrupt: passed on to the process first, which then writes a checkpoint.
     """
     # In a session of its own, a Ctrl-C reaches it once, from here, wherever it came from.
-    process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", start_new_session=True,
-        pass_fds=() if lock is None else (lock,))
+    with _heeding_interrupts():
+        process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace", start_new_session=True,
+            pass_fds=() if lock is None else (lock,))
     said: collections.deque[str] = collections.deque(maxlen=50)
     try:
         _repeat(process, said)

@@ -59,6 +59,11 @@ def test_a_run_that_was_stopped_stops_the_sweep(tmp_path):
 STOPPED = """
 import signal, sys, time
 from finetune import sweep_process
+if sys.argv[2] == "in front":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+else:  # as a shell starts what ends with &
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with sweep_process.stoppable():
     try:
         sweep_process.run([sys.argv[1]])
@@ -76,10 +81,13 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_is_passed_on_and_the_run_may_save(tmp_path, number):
+@pytest.mark.parametrize("number, where", [
+    (signal.SIGINT, "in front"), (signal.SIGTERM, "in front"), (signal.SIGHUP, "in front"),
+    (signal.SIGTERM, "behind"), (signal.SIGHUP, "behind")])
+def test_a_stop_is_passed_on_and_the_run_may_save(tmp_path, number, where):
     (tmp_path / "saves.py").write_text(SAVES)
-    process = subprocess.Popen([sys.executable, "-c", STOPPED, str(tmp_path / "saves.py")],
+    process = subprocess.Popen([sys.executable, "-c", STOPPED, str(tmp_path / "saves.py"),
+                                where],
                                stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline() == "    at work\n"
     process.send_signal(number)
