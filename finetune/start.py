@@ -92,9 +92,15 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     if problems:
         raise UserError(problems)
     names = report.loaded + [model.GLOBAL_STEP]
-    if config.do_train:
-        names += [name for name in model.slot_shapes(wanted) if name in held]
     notices = [] if config.do_train else _other_reading(config, config.output_dir)
+    if config.do_train:
+        slots = list(model.slot_shapes(wanted))
+        names += [name for name in slots if name in held]
+        lacking = sum(name not in held for name in slots)
+        if lacking:
+            notices.append(f"{own} lacks {lacking} of {len(slots)} of Adam's averages, as a "
+                           "stripped checkpoint does: training goes on with 0 in their place, not with the "
+                           "bits of an unbroken run")
     if config.init_checkpoint not in (None, own) and not config.do_train:
         notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
     return Start(own, [name for name in names if name in held], config.do_train, notices)

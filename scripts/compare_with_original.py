@@ -1,6 +1,7 @@
 """Runs the fast engine and the original on one task; scripts/compare_with_original.sh calls it.
 
-    scripts/compare_with_original.sh rte --data_dir=glue/RTE --init_checkpoint=checkpoints/minilm
+    scripts/compare_with_original.sh rte --data_dir=glue_data/RTE \
+        --init_checkpoint=checkpoints/minilm
     scripts/compare_with_original.sh own --data_dir=data --init_checkpoint=checkpoints/minilm \
         --text_column=title,body --seeds=5
 """

@@ -2,7 +2,7 @@
 # Train the fast engine and google-research/bert's own flow on a task, N seeds each, and compare
 # features, probabilities, scores, time and memory in one table.
 #
-#   scripts/compare_with_original.sh rte --data_dir=glue/RTE --init_checkpoint=checkpoints/minilm
+#   scripts/compare_with_original.sh rte --data_dir=glue_data/RTE --init_checkpoint=checkpoints/minilm
 #   scripts/compare_with_original.sh own --data_dir=data --init_checkpoint=checkpoints/minilm --seeds=5
 #   scripts/compare_with_original.sh --help    show this text
 #

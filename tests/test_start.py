@@ -257,6 +257,7 @@ def test_training_goes_on_where_slots_are_missing(choose, own, tiny_config):
     chosen = choose()
     assert chosen.resumed and "output_bias" in chosen.names
     assert not {"output_bias/adam_m", "output_bias/adam_v"} & set(chosen.names)
+    assert [note for note in chosen.notices if "lacks 2 of " in note and "Adam's averages" in note]
 
 
 def test_predicting_takes_no_slots_and_says_that_init_checkpoint_is_not_used(choose, own,
