@@ -99,8 +99,8 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
         lacking = sum(name not in held for name in slots)
         if lacking:
             notices.append(f"{own} lacks {lacking} of {len(slots)} of Adam's averages, as a "
-                           "stripped checkpoint does: training goes on with 0 in their place, not with the "
-                           "bits of an unbroken run")
+                           "stripped checkpoint does: training goes on with 0 in their place, not "
+                           "with the bits of an unbroken run")
     if config.init_checkpoint not in (None, own) and not config.do_train:
         notices.append(f"--init_checkpoint={config.init_checkpoint} is not used: {own} is there")
     return Start(own, [name for name in names if name in held], config.do_train, notices)

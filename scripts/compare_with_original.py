@@ -1,4 +1,4 @@
-"""Runs the fast engine and the original on one task; scripts/compare_with_original.sh calls it.
+r"""Runs the fast engine and the original on one task; scripts/compare_with_original.sh calls it.
 
     scripts/compare_with_original.sh rte --data_dir=glue_data/RTE \
         --init_checkpoint=checkpoints/minilm
