@@ -4,8 +4,7 @@ r"""Fine-tune a BERT classifier on your own labels: google-research/bert's run_c
     python run_classifier_custom.py --data_dir=data --labels=bug,feature,question \
         --init_checkpoint=checkpoints/minilm --do_train --do_eval --do_predict --output_dir=output
 
-This file turns flags into a RunConfig for finetune.runner. They live in a FlagValues of their own,
-because importing `bert.run_classifier` defines the same names globally.
+This file turns flags into a RunConfig, apart from those that importing bert.run_classifier defines.
 """
 
 import dataclasses
@@ -132,7 +131,8 @@ def main(arguments: list[str]) -> int:
                 processor = make_processor(config)
             except processors.DataError as error:
                 problems = error.problems
-            from finetune import runner, sweep  # TensorFlow is imported here, when work starts
+            from finetune import runner  # TensorFlow is imported here, when work starts
+            from finetune.sweep import runner as sweep
         if config.sweep:
             return sweep.run(config, lambda flag: make_config([*arguments, flag]),
                              make_processor, __file__)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import outputs, tensor_files
+from finetune import outputs
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
+from finetune.sources import tensor_files
 
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"

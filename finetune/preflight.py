@@ -12,13 +12,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, hub, metrics, outputs
+from finetune import checkpoint, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
 from finetune.output_folder import output_problems, room_problems
+from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
 from finetune.trainer import Plan

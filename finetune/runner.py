@@ -21,7 +21,6 @@ from finetune import (
     evaluation,
     log,
     model,
-    original,
     outputs,
     preflight,
     records,
@@ -30,6 +29,7 @@ from finetune import (
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import convert
+from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable

@@ -11,7 +11,7 @@ Two accidents of that package are met here, so that nobody else has to know of t
     global flags (google-research/bert issue 1133). They are marked as parsed.
 """
 
-from __future__ import annotations  # original_flow.py imports this on Python 3.9 too
+from __future__ import annotations  # original/flow.py imports this on Python 3.9 too
 
 import sys
 import types

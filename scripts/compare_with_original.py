@@ -60,7 +60,9 @@ def compare(options: argparse.Namespace, flags: list[str]) -> int:
     config = entry.make_config([*flags, "--do_train", "--do_eval",
                                 f"--output_dir={options.output_dir}"])
     with log.quiet():  # TensorFlow is imported here
-        from finetune import comparison_runs, original, preflight
+        from finetune import preflight
+        from finetune.original import comparison_runs
+        from finetune.original import engine as original
         processor, known = None, []
         try:
             processor = entry.make_processor(config)

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _convert(command: str) -> Any:
     """The function that does it; TensorFlow is imported here, after the arguments are checked."""
     with log.quiet():
-        from finetune import from_huggingface, strip, to_huggingface
+        from finetune.sources import from_huggingface, strip, to_huggingface
     return {"from-huggingface": from_huggingface.convert,
             "to-huggingface": to_huggingface.convert, "strip": strip.strip}[command]
 

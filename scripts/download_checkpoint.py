@@ -14,8 +14,8 @@ sys.path.insert(0, ROOT)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # copying files needs no GPU, and one may be at work
 
-from finetune import catalogue  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.sources import catalogue  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

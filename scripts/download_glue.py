@@ -13,8 +13,9 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from finetune import download, glue  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.glue import files as glue  # noqa: E402
+from finetune.sources import download  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

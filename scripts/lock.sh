@@ -40,7 +40,7 @@ ours() {
 ours --output-file requirements.lock "$@"
 ours --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
 
-# The last TensorFlow that has Estimator; what finetune/original_flow.py and upstream.py import.
+# The last TensorFlow that has Estimator; what finetune/original/flow.py and upstream.py import.
 compile --python-version 3.9 --output-file requirements-original.lock "$@" - <<END
 tensorflow==2.15.1
 bert-tensorflow==1.0.4

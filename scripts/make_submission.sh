@@ -15,4 +15,4 @@ if ! command -v "$python" >/dev/null; then
   echo "PYTHON=/path/to/python $0 $*" >&2
   exit 2
 fi
-PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m finetune.submission "$@"
+PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m finetune.glue.submission "$@"

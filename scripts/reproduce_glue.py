@@ -23,9 +23,10 @@ from finetune.errors import UserError  # noqa: E402
 from finetune.log import LOGGER, duration  # noqa: E402
 
 with log.quiet():  # TensorFlow greets
-    from finetune import outputs, sweep_process
-    from finetune.sweep import Sweep
-    from finetune.sweep_results import COLLAPSED, Outcome, by_setting, parse_scores
+    from finetune import outputs
+    from finetune.sweep import processes
+    from finetune.sweep.results import COLLAPSED, Outcome, by_setting, parse_scores
+    from finetune.sweep.runner import Sweep
 
 PROGRAM = os.path.join(ROOT, entry.FILE)
 FOLDERS = {"cola": "CoLA", "sst-2": "SST-2", "mrpc": "MRPC", "sts-b": "STS-B", "qqp": "QQP",
@@ -220,7 +221,7 @@ def _with_mnli(chosen: Outcome, options: argparse.Namespace, results: dict[str, 
     for task, (modes, folder) in wanted.items():
         LOGGER.info("%s with %s", task, chosen.folder)
         target = os.path.join(options.output_dir, task)
-        status, error = sweep_process.run([
+        status, error = processes.run([
             PROGRAM, f"--task_name={task}", f"--data_dir={folder}", *common, *modes,
             f"--output_dir={target}"])
         if status:

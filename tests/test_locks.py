@@ -79,4 +79,4 @@ def test_locks_of_the_original(name: str, python: str, pins: dict[str, str]) -> 
     if python == "3.7":
         assert found["numpy"] < "1.19"
         assert found["protobuf"] < "3.21"
-        assert "importlib-metadata" in found  # finetune/original.py asks it for versions
+        assert "importlib-metadata" in found  # finetune/original/engine.py asks it for versions

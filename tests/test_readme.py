@@ -25,8 +25,11 @@ import pytest
 
 import processors
 import run_classifier_custom
-from finetune import catalogue, glue, outputs, submission
+from finetune import outputs
 from finetune.config import RunConfig
+from finetune.glue import files as glue
+from finetune.glue import submission
+from finetune.sources import catalogue
 from processors import registry
 from scripts import reproduce_glue
 from tests.parity import everything

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from finetune.sweep_results import FINISHED, Outcome
+from finetune.sweep.results import FINISHED, Outcome
 from scripts import reproduce_glue
 from tests.conftest import ROOT
 
@@ -39,7 +39,7 @@ def script(tmp_path, tiny, glue, monkeypatch, capsys):
             self.flags = flags
             config = reproduce_glue.entry.make_config(
                 [one for one in arguments if not one.startswith("--sweep")])
-            from finetune.sweep_file import SweepRun
+            from finetune.sweep.spec import SweepRun
             self.runs = [Outcome(SweepRun(config, "a", "a", {}), f"{flags['output_dir']}/001_a",
                                  FINISHED, {"mcc": 0.5, "eval_accuracy": 0.8}, 3.0)]
             sweeps.append(self)
@@ -125,7 +125,7 @@ def test_mnli_is_scored_on_mismatched_and_predicts_the_diagnostic_set(script, gl
             file.write("eval_accuracy = 0.7\n")
         pathlib.Path(flags["output_dir"], "predictions.tsv").write_text("")
         return 0, ""
-    monkeypatch.setattr(reproduce_glue.sweep_process, "run", run)
+    monkeypatch.setattr(reproduce_glue.processes, "run", run)
     status, shown, said, [sweep] = script("mnli")
     assert status == 0, said
     folder = sweep.runs[0].folder

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, features, from_huggingface, model, to_huggingface
+from finetune import checkpoint, features, model
 from finetune.batches import Batch, pack
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.records import FeatureTable
+from finetune.sources import from_huggingface, to_huggingface
 from finetune.tokenization import Tokenizer
 from processors.examples import InputExample
 from tests.conftest import ROOT, TINY, vocabulary

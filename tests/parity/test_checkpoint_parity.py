@@ -179,7 +179,7 @@ def test_the_slots_matter(case, close, tmp_path, monkeypatch):
 
 @pytest.fixture
 def estimator(case, tmp_path):
-    """Runs the unmodified run_classifier.main (finetune/original_flow.py) in $VENV_ORIGINAL."""
+    """Runs the unmodified run_classifier.main (finetune/original/flow.py) in $VENV_ORIGINAL."""
     python = Path(os.environ.get("VENV_ORIGINAL", "")) / "bin" / "python"
     if not os.environ.get("VENV_ORIGINAL") or not python.exists():
         pytest.skip("VENV_ORIGINAL does not name an environment with TensorFlow 2.15 and its "
@@ -203,7 +203,7 @@ def estimator(case, tmp_path):
         path = tmp_path / "plan.json"
         path.write_text(json.dumps(plan))
         done = subprocess.run(
-            [str(python), str(ROOT / "finetune" / "original_flow.py"), str(path)],
+            [str(python), str(ROOT / "finetune" / "original" / "flow.py"), str(path)],
             capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr[-3000:]
     return run_original

@@ -1,0 +1,1 @@
+"""GLUE's files: fetched before a run, and handed in after it."""

@@ -1,0 +1,123 @@
+"""A model in the Hugging Face layout becomes a TF1 checkpoint, its head and labels included.
+
+    from finetune.sources import from_huggingface
+    from_huggingface.convert("downloaded/bert", "checkpoints/mine")
+
+scripts/convert_checkpoint.sh from-huggingface is the command.
+"""
+
+import json
+import os
+import shutil
+from typing import Any
+
+from finetune import checkpoint, outputs
+from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
+from finetune.errors import UserError
+from finetune.sources import huggingface, huggingface_tokenizer, tensor_files
+from finetune.sources.model_folder import Converted, collected, new_folder, out_problems
+
+
+def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
+            encoder_only: bool = False) -> Converted:
+    """Writes the TF1 checkpoint of a model in the Hugging Face layout.
+
+    Args:
+        folder: holds config.json, the weights (tensor_files.NAMES), vocab.txt or tokenizer.json.
+        out_folder: gets bert_config.json, vocab.txt, bert_model.ckpt.*, source.json, and labels.txt
+            if there is a head.
+        activation: "keep" or "original", see huggingface.tf1_config.
+        encoder_only: leave a head out.
+
+    Raises:
+        UserError: a file is missing or damaged, or the model is not what the original computes.
+    """
+    problems = out_problems(out_folder)
+    theirs = _config_json(folder, problems)
+    config = weights = None
+    tensors, labels, tokens, casing, notices = {}, None, [], None, []
+    if theirs is not None:
+        with collected(problems):
+            config = BertConfig.from_dict(huggingface.tf1_config(theirs, activation),
+                                          os.path.join(folder, "config.json"))
+    with collected(problems):
+        weights = tensor_files.open_weights(folder)
+    if config:
+        with collected(problems):
+            tokens, casing, notices = huggingface_tokenizer.read(folder, config.vocab_size)
+    if config and weights:
+        with collected(problems):
+            tensors = huggingface.read_encoder(weights, config)
+        if huggingface.has_head(theirs, weights) and not encoder_only:
+            with collected(problems):
+                head, labels = huggingface.read_head(weights, config.hidden_size, theirs)
+                tensors |= head
+    if problems:
+        raise UserError(problems)
+    trained = huggingface.ACTIVATIONS[theirs["hidden_act"]]
+    notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
+    with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
+        checkpoint.save(os.path.join(made, checkpoint.PRETRAINED), tensors)
+        _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
+        outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
+        if labels:
+            outputs.write_text(os.path.join(made, outputs.LABELS),
+                               "".join(f"{label}\n" for label in labels))
+        outputs.write_json(os.path.join(made, SOURCE_FILE), {
+            "source": folder, "activation": trained, "do_lower_case": casing, "notices": notices})
+    return Converted(labels, casing, trained, notices)
+
+
+def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:
+    path = os.path.join(folder, "config.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except OSError as error:
+        problems.append(f"{path}: {'no such file' if not os.path.exists(path) else error.strerror}"
+                        ".")
+        return None
+    except ValueError as error:
+        problems.append(f"{path}: is not valid JSON: {error}.")
+        return None
+    if not isinstance(config, dict):
+        problems.append(f"{path}: must be a JSON object.")
+        return None
+    return config
+
+
+def _notices(theirs: dict[str, Any], config: BertConfig, weights: tensor_files.Weights,
+             tensors: dict[str, Any], labels: list[str] | None) -> list[str]:
+    notices = []
+    trained = huggingface.ACTIVATIONS[theirs["hidden_act"]]
+    if trained != config.hidden_act:
+        notices.append(
+            f"hidden_act is {theirs['hidden_act']!r} there, the erf form; bert_config.json says "
+            "'gelu', the original's tanh form; the two differ by less than 5e-4")
+    elif trained == "gelu_erf":
+        notices.append(
+            f"hidden_act is {theirs['hidden_act']!r} there, the erf form, and 'gelu_erf' in "
+            "bert_config.json; google-research/bert cannot compute it (--activation=original "
+            "writes its tanh form)")
+    missing = [name for name in variable_shapes(config) if name not in tensors]
+    if missing:
+        notices.append(f"the model has no pooler ({', '.join(missing)}); fine-tuning starts it at "
+                       "random")
+    if labels is None and any(name.startswith("classifier.") for name in weights.names()):
+        kind = ", ".join(theirs.get("architectures") or ["unknown"])
+        notices.append(f"the head was left out (architectures: {kind})")
+    if labels == []:
+        notices.append("the head has one output: a regression (problem_type: "
+                       f"{theirs.get('problem_type')})")
+    if labels and labels[0] == "LABEL_0":
+        notices.append("the labels have no names there: put yours into labels.txt, in this order")
+    return notices
+
+
+def _write_tokens(folder: str, tokens: list[str], path: str) -> None:
+    given = os.path.join(folder, huggingface_tokenizer.VOCABULARY)
+    if os.path.isfile(given):
+        shutil.copyfile(given, path)
+    else:
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{token}\n" for token in tokens)

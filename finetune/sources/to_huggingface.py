@@ -1,0 +1,118 @@
+"""A TF1 checkpoint becomes a folder that transformers loads, with head and label names.
+
+    from finetune.sources import to_huggingface
+    to_huggingface.convert("output/run", "to_share")
+
+scripts/convert_checkpoint.sh to-huggingface is the command.
+"""
+
+import os
+from typing import Any
+
+from finetune import checkpoint, outputs
+from finetune.bert_config import variable_shapes
+from finetune.errors import UserError
+from finetune.sources import huggingface, huggingface_tokenizer
+from finetune.sources.model_folder import (
+    Converted,
+    Model,
+    collected,
+    new_folder,
+    open_model,
+    out_problems,
+)
+from finetune.tokenization import vocabulary_casing
+
+
+def convert(source: str, out_folder: str, bert_config_file: str | None = None,
+            vocab_file: str | None = None, do_lower_case: bool | None = None) -> Converted:
+    """Writes a TF1 checkpoint as a folder that transformers loads.
+
+    Args:
+        source: a run's folder (its best checkpoint, else its newest), another folder of a
+            checkpoint, or a prefix.
+        out_folder: gets config.json, model.safetensors, vocab.txt, tokenizer_config.json.
+        bert_config_file: where it does not lie beside the checkpoint.
+        vocab_file: the same.
+        do_lower_case: of an uncased model; None: as the run's, else by the vocabulary.
+
+    Raises:
+        UserError: a file is missing or damaged, or does not fit the others.
+    """
+    problems = out_problems(out_folder)
+    given = open_model(source, bert_config_file, vocab_file, problems)
+    if given is None:
+        raise UserError(problems)
+    labels, notices = _labels(given, problems)
+    content = outputs.read_bytes(given.vocab_path)
+    with collected(problems):
+        tokens = _decoded(given.vocab_path, content)
+        problems += huggingface_tokenizer.vocabulary_problems(given.vocab_path, tokens,
+                                                              given.config.vocab_size)
+        if "[PAD]" not in tokens:
+            problems.append(f"{given.vocab_path}: has no [PAD], which transformers pads with.")
+        casing = {"cased": False, "uncased": True}.get(
+            vocabulary_casing({token: row for row, token in enumerate(tokens)}))
+        known = given.run.get("do_lower_case")
+        casing = next((one for one in (do_lower_case, known, casing) if one is not None), None)
+        if casing is None:
+            problems.append(f"{given.vocab_path}: does not tell whether the model is uncased; give "
+                            "--do_lower_case=true or --do_lower_case=false.")
+    if problems:
+        raise UserError(problems)
+    names = [name for name in (*variable_shapes(given.config), *huggingface.HEAD)
+             if name in given.held]
+    tensors = huggingface.to_tensors(checkpoint.read(given.prefix, names), given.config)
+    length = min(given.run.get("max_seq_length") or given.config.max_position_embeddings,
+                 given.config.max_position_embeddings)
+    theirs = huggingface.config_json(given.config, labels, tokens.index("[PAD]"))
+    with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
+        _write_huggingface(made, tensors, theirs, content,
+                           huggingface_tokenizer.settings_json(casing, length))
+    if given.config.hidden_act != theirs["hidden_act"]:
+        notices.append(f"hidden_act {given.config.hidden_act!r} is called "
+                       f"{theirs['hidden_act']!r} there: the same function")
+    return Converted(labels, casing, given.config.hidden_act, notices)
+
+
+def _write_huggingface(folder: str, tensors: dict[str, Any], config: dict[str, Any],
+                       vocabulary: bytes, settings: dict[str, Any]) -> None:
+    import safetensors.numpy
+
+    safetensors.numpy.save_file(tensors, os.path.join(folder, "model.safetensors"),
+                                metadata={"format": "pt"})
+    outputs.write_json(os.path.join(folder, "config.json"), config)
+    outputs.write_json(os.path.join(folder, huggingface_tokenizer.SETTINGS), settings)
+    with open(os.path.join(folder, huggingface_tokenizer.VOCABULARY), "wb") as file:
+        file.write(vocabulary)
+
+
+def _decoded(path: str, content: bytes) -> list[str]:
+    try:
+        return [line.strip() for line in content.decode("utf-8").removesuffix("\n").split("\n")]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def _labels(given: Model, problems: list[str]) -> tuple[list[str] | None, list[str]]:
+    """The labels of the head, as many as it has rows; None without a head."""
+    if "output_weights" not in given.held:
+        return None, ["the checkpoint has no head: an encoder alone is written (BertModel)"]
+    rows = given.held["output_weights"][0]
+    shape = given.held["output_weights"], given.held.get("output_bias")
+    if shape != ((rows, given.config.hidden_size), (rows,)):
+        problems.append(f"{given.prefix}: output_weights and output_bias have the shapes "
+                        f"{shape[0]} and {shape[1]}.")
+    if "bert/pooler/dense/kernel" not in given.held:
+        problems.append(f"{given.prefix}: has a head, but no pooler for it.")
+    labels = outputs.read_labels(os.path.dirname(given.prefix))
+    if rows == 1:  # a regression: its one output is a number and has no label
+        return (labels if labels and len(labels) == 1 and labels[0] else ["LABEL_0"]), []
+    if labels is None:
+        return [f"LABEL_{row}" for row in range(rows)], [
+            f"there is no {outputs.LABELS} beside the checkpoint: its {rows} labels are called "
+            "LABEL_0, LABEL_1, ..."]
+    if len(labels) != rows:
+        problems.append(f"{given.path(outputs.LABELS)}: has {len(labels)} labels; the head has "
+                        f"{rows}.")
+    return labels, []
