@@ -2,8 +2,9 @@
 
 Training reads an endless stream of epochs, each a new permutation that depends on (seed, epoch)
 alone; batch i holds the places i * batch_size to (i + 1) * batch_size of that stream, so a run
-that resumes at step i meets the rows it would have met. (The original repeats the file and then
-shuffles a buffer of 100, unseeded: a file sorted by label stays sorted.)
+that resumes at step i meets the rows it would have met. The original repeats the file and then
+shuffles a buffer of 100, unseeded, so that a file sorted by label stays sorted; BufferedOrder
+draws like that.
 """
 
 from collections.abc import Iterator
@@ -55,6 +56,55 @@ class TrainingOrder:
             generator = np.random.default_rng([self._seed, epoch])
             self._epoch, self._order = epoch, generator.permutation(self._rows)
         return self._order
+
+
+class BufferedOrder:
+    """The original's order: the file again and again, through a buffer (tf.data's repeat, shuffle).
+
+    A row leaves the buffer by chance and the next one of the file takes its place, so that no row
+    comes earlier than buffer - 1 places before where it stands. What step i gets follows from all
+    draws before, which are made again where a run resumes: some seconds for ten million rows.
+
+    Args:
+        rows: rows in the training split.
+        batch_size: rows in a step.
+        seed: --seed.
+        buffer: rows in the buffer; 100 in the original.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int, buffer: int):
+        self._rows, self._batch_size, self._seed, self._size = rows, batch_size, seed, buffer
+        self._restart()
+
+    def batch(self, step: int) -> np.ndarray:
+        """Returns int64[batch_size], the rows of a step (from 0)."""
+        if step < self._step:
+            self._restart()
+        while self._step <= step:
+            rows = self._draw()
+            self._step += 1
+        return rows
+
+    def _restart(self) -> None:
+        self._step, self._read = 0, self._size
+        self._generator = np.random.default_rng([self._seed, self._size])
+        self._buffer = [place % self._rows for place in range(self._size)]
+
+    def _draw(self) -> np.ndarray:
+        drawn = []
+        for place in self._generator.integers(self._size, size=self._batch_size).tolist():
+            drawn.append(self._buffer[place])
+            self._buffer[place] = self._read % self._rows
+            self._read += 1
+        return np.array(drawn, np.int64)
+
+
+def training_order(rows: int, batch_size: int, seed: int,
+                   buffer: int) -> TrainingOrder | BufferedOrder:
+    """Returns the order of --shuffle_buffer_size: 0 shuffles all rows."""
+    if buffer:
+        return BufferedOrder(rows, batch_size, seed, buffer)
+    return TrainingOrder(rows, batch_size, seed)
 
 
 def by_length(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

@@ -121,6 +121,9 @@ class RunConfig:
         "Training", "Passes over the training split; fractions allowed.", 3.0, True)
     warmup_proportion: float = setting(
         "Training", "Share of the steps in which the rate rises from 0; 0.1 = 10 %.", 0.1, True)
+    shuffle_buffer_size: int = setting(
+        "Training", "0: every epoch is a new order of all rows. Else rows are drawn from a buffer "
+        "of so many, as in the original, whose buffer is 100: a sorted file then stays sorted.", 0)
     save_checkpoints_steps: int = setting(
         "Training", "Steps between checkpoints; one more is written at the end.", 1000, True)
     keep_checkpoint_max: int = setting(
@@ -182,7 +185,8 @@ class RunConfig:
                             ("save_checkpoints_steps", 1), ("iterations_per_loop", 1),
                             ("num_tpu_cores", 1), ("log_every_steps", 1),
                             ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
-                            ("early_stopping_patience", 0), ("seed", 0)):
+                            ("early_stopping_patience", 0), ("seed", 0),
+                            ("shuffle_buffer_size", 0)):
             value = getattr(self, name)
             if value < least:
                 found.append(f"--{name}={value}: must be {least} or more")

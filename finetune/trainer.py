@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint, distribution, heads, model, optimizer
-from finetune.batches import Batch, TrainingOrder, pack, pad
+from finetune.batches import Batch, pack, pad, training_order
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -98,7 +98,8 @@ class Trainer:
     def run(self, events: EventWriter) -> list[float]:
         """Trains and writes checkpoints; returns the loss of every step made."""
         config, steps, first = self._config, self._plan.steps, int(self._state.step.numpy())
-        order = TrainingOrder(len(self._table), config.train_batch_size, config.seed)
+        order = training_order(len(self._table), config.train_batch_size, config.seed,
+                               config.shuffle_buffer_size)
         progress = Progress("train", steps, first, config.log_every_steps)
         if self.missed_evaluation():
             self._compare(events, first)

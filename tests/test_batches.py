@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.batches import TrainingOrder, by_length, pack, pad
+from finetune.batches import BufferedOrder, TrainingOrder, by_length, pack, pad, training_order
 from finetune.records import FeatureTable
 
 # Rows of 3, 1 and 2 tokens.
@@ -43,6 +43,39 @@ def test_any_step_can_be_the_first():
     for step in (7, 2, 5):
         np.testing.assert_array_equal(TrainingOrder(10, 4, seed=1).batch(step), batches[step])
         np.testing.assert_array_equal(whole.batch(step), batches[step])
+
+
+def test_a_buffer_draws_as_the_original_does():
+    """Replayed from the definition: a full buffer, a row drawn, the next row in its place."""
+    order = BufferedOrder(rows=50, batch_size=8, seed=3, buffer=10)
+    drawn = np.concatenate([order.batch(step) for step in range(25)])               # 4 epochs
+    waiting, following = [*range(10)], 10
+    for row in drawn.tolist():
+        assert row in waiting
+        waiting[waiting.index(row)] = following % 50
+        following += 1
+    # Row r can be drawn from place r - 9 on.
+    assert all(row <= place + 9 for place, row in enumerate(drawn[:40].tolist()))
+    assert drawn[:40].tolist() != sorted(drawn[:40].tolist())
+
+
+def test_a_buffer_can_begin_at_any_step():
+    whole = BufferedOrder(10, 4, seed=1, buffer=6)
+    batches = [whole.batch(step) for step in range(8)]
+    for step in (7, 2, 5):
+        np.testing.assert_array_equal(BufferedOrder(10, 4, 1, 6).batch(step), batches[step])
+        np.testing.assert_array_equal(whole.batch(step), batches[step])
+
+
+def test_a_buffer_larger_than_the_file_and_one_of_one_row():
+    assert set(BufferedOrder(3, 30, 1, 100).batch(0).tolist()) == {0, 1, 2}
+    assert BufferedOrder(3, 4, 1, 1).batch(1).tolist() == [1, 2, 0, 1]
+
+
+def test_the_flag_chooses_the_order():
+    assert isinstance(training_order(3, 2, 1, 0), TrainingOrder)
+    np.testing.assert_array_equal(training_order(9, 2, 1, 4).batch(3),
+                                  BufferedOrder(9, 2, 1, 4).batch(3))
 
 
 def test_by_length_is_longest_first_and_leaves_ties_in_order():

@@ -71,7 +71,8 @@ def train(tmp_path, bert, make_table, monkeypatch):
                     raise kill
                 return super().batch(step)
 
-        monkeypatch.setattr(trainer, "TrainingOrder", Order)
+        monkeypatch.setattr(trainer, "training_order",
+                            lambda rows, size, seed, buffer: Order(rows, size, seed))
         loop = Trainer(CPU, state, bert, config, Plan(steps, 0), make_table(*range(1, 11)),
                        evaluate, metric)
         return loop.run(events), events, config.output_dir
