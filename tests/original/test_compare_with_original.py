@@ -12,7 +12,9 @@ from tests.script_project import FAKE_PYTHON, Project, write_script
 
 # ---- the shell script: which environment the original gets
 
-NOTE = '#!/usr/bin/env bash\necho "ran $VENV_ORIGINAL ${*:2}" >>"$CALLS"\n'
+NOTE = """#!/usr/bin/env bash
+[ "$1" = -c ] || echo "ran $VENV_ORIGINAL ${*:2}" >>"$CALLS"
+"""
 
 
 @pytest.fixture
