@@ -52,7 +52,7 @@ def test_where_no_module_is_needed_python3_will_do(project: Project) -> None:
     (f"exec '{sys.executable}' \"$@\"", "lacks no_such_module, nor_this_one"),
     ("exit 127", "does not run"), ("echo of pyenv >&2; exit 1", "of pyenv"),
     (f"exec '{sys.executable}' -c \"import sys; sys.version_info = (3, 9); ${{2}}\"",
-     "is Python 3.9; 3.10 or later is needed")])
+     "is Python 3.9; 3.10 or later is needed")], ids=["lacking", "broken", "a shim", "old"])
 def test_a_python_that_cannot_serve(project: Project, python: str, problem: str) -> None:
     mine = write_script(project.bin / "mine", f"#!/usr/bin/env bash\n{python}\n")
     done = project.run("find_python.sh", "no_such_module", "numpy", "nor_this_one",
