@@ -16,7 +16,7 @@ import textwrap
 from absl import flags
 
 import processors
-from finetune import log
+from finetune import command, log
 from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
 from finetune.settings import read_labels_file, read_settings
@@ -119,31 +119,28 @@ def make_processor(config: RunConfig) -> object:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command line and returns its exit status: 0 done, 2 a mistake of the user's."""
+    """Runs the command line and returns its exit status: 0 done, 2 a mistake, 130 stopped."""
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
         print(help_text())
         return 0
-    try:
-        config = make_config(arguments)
-        processor, problems = None, ()
-        with log.quiet():
-            try:
-                processor = make_processor(config)
-            except processors.DataError as error:
-                problems = error.problems
-            from finetune import runner  # TensorFlow is imported here, when work starts
-            from finetune.sweep import runner as sweep
-        if config.sweep:
-            return sweep.run(config, lambda flag: make_config([*arguments, flag]),
-                             make_processor, __file__)
-        runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
-    except UserError as error:
-        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped by the user; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return command.run(lambda: work(arguments))
+
+
+def work(arguments: list[str]) -> int | None:
+    """Does what the command line asks for and returns the exit status of a sweep, else None."""
+    config = make_config(arguments)
+    processor, problems = None, ()
+    with log.quiet():
+        try:
+            processor = make_processor(config)
+        except processors.DataError as error:
+            problems = error.problems
+        from finetune import runner  # TensorFlow is imported here, when work starts
+        from finetune.sweep import runner as sweep
+    if config.sweep:
+        return sweep.run(config, lambda flag: make_config([*arguments, flag]),
+                         make_processor, __file__)
+    return runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
 
 
 if __name__ == "__main__":

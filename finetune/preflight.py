@@ -237,13 +237,10 @@ def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]
     if "train" not in examples:
         return None
     rows = len(examples["train"])
-    plan = Plan.of(config, rows)
-    if plan.steps < 1:
-        problems.append(
-            f"--train_batch_size={config.train_batch_size}: int({rows} rows / "
-            f"{config.train_batch_size} * {config.num_train_epochs} epochs) is 0, no single step; "
-            "take a smaller batch or more epochs")
-    return plan
+    problem = Plan.problem(config, rows)
+    if problem:
+        problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
+    return Plan.of(config, rows)
 
 
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],

@@ -43,6 +43,14 @@ class Plan:
         steps = int(rows / config.train_batch_size * config.num_train_epochs)
         return cls(steps, int(steps * config.warmup_proportion))
 
+    @classmethod
+    def problem(cls, config: RunConfig, rows: int) -> str | None:
+        """Returns why so many rows do not make a single step; None if they do."""
+        if cls.of(config, rows).steps:
+            return None
+        return (f"int({rows} rows / {config.train_batch_size} * {config.num_train_epochs} epochs) "
+                "is 0, no single step; take a smaller batch or more epochs")
+
 
 def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
               config: RunConfig, plan: Plan) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:

@@ -13,12 +13,9 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-ENVIRON = dict(os.environ)  # of the runs
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the runs need the GPU; what is done here is little
 
 import run_classifier_custom as entry  # noqa: E402
-from finetune import log  # noqa: E402
+from finetune import command, log  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 
 # What this script decides itself.
@@ -32,18 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[:1] == ["--fast_run"]:
         return fast_run(arguments[1:])
     options, flags = _parser().parse_known_args(arguments)
-    log.start()
-    try:
-        return compare(options, flags)
-    except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on with the runs that are missing", file=sys.stderr)
-        return 130
-    finally:
-        log.stop()
+    return command.run(lambda: compare(options, flags), options.output_dir,
+                       "the same command goes on with the runs that are missing")
 
 
 def compare(options: argparse.Namespace, flags: list[str]) -> int:
@@ -59,6 +46,8 @@ def compare(options: argparse.Namespace, flags: list[str]) -> int:
         flags = [f"--task_name={options.task}", *flags]
     config = entry.make_config([*flags, "--do_train", "--do_eval",
                                 f"--output_dir={options.output_dir}"])
+    environ = dict(os.environ)  # of the runs
+    command.hide_gpus()  # the runs need them; what is done here is little
     with log.quiet():  # TensorFlow is imported here
         from finetune import preflight
         from finetune.original import comparison_runs
@@ -70,7 +59,7 @@ def compare(options: argparse.Namespace, flags: list[str]) -> int:
             known = error.problems
     prepared = preflight.check(config, processor, [*known, *original.problems(
         dataclasses.replace(config, engine="original"))])
-    runs = comparison_runs.Runs(prepared, original.environment(), ENVIRON, [
+    runs = comparison_runs.Runs(prepared, original.environment(), environ, [
         sys.executable, os.path.abspath(__file__), "--fast_run", *flags, "--do_train", "--do_eval",
         "--do_predict"])
     for seed in range(1, options.seeds + 1):

@@ -22,19 +22,10 @@
 
 set -euo pipefail
 
-case "${1:-}" in
-    -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-esac
+case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)"
-python="${PYTHON:-${VENV:-$root/.venv}/bin/python}"
-command -v -- "$python" >/dev/null || {
-    echo "$python: there is no such program. scripts/setup.sh makes the environment." >&2
-    exit 2
-}
+python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow tokenizers yaml)"
 
 # Whether a Python 3.7 is at hand from which an environment can be made.
 has_python37() {

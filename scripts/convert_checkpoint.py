@@ -12,48 +12,46 @@ from typing import Any
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # copying numbers needs no GPU, and one may be at work
 
-from finetune import log  # noqa: E402
-from finetune.errors import UserError  # noqa: E402
+from finetune import command, log  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns the exit status: 0 done, 2 a mistake, 130 stopped."""
     options = vars(_parser().parse_args(arguments))
-    command, source, folder = (options.pop(name) for name in ("command", "IN", "OUT"))
-    try:
-        done = _convert(command)(source, folder, **options)
-    except UserError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return 2
-    except OSError as error:  # disk full, no permission
-        print(f"{error.filename or folder}: {error.strerror}.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nStopped; {folder} was not written.", file=sys.stderr)
-        return 130
+    conversion, source, folder = (options.pop(name) for name in ("command", "IN", "OUT"))
+    return command.run(lambda: convert(conversion, source, folder, options), folder,
+                       f"{folder} was not written")
+
+
+def convert(conversion: str, source: str, folder: str, options: dict[str, Any]) -> None:
+    """Does it and tells what was made.
+
+    Args:
+        conversion: from-huggingface, to-huggingface or strip.
+        source: what is converted.
+        folder: the new folder.
+        options: the other arguments of the function that does it.
+
+    Raises:
+        UserError: what that function cannot read or write.
+    """
+    command.hide_gpus()
+    with log.quiet():  # TensorFlow is imported here, after the arguments are checked
+        from finetune.sources import from_huggingface, strip, to_huggingface
+    done = {"from-huggingface": from_huggingface.convert, "to-huggingface": to_huggingface.convert,
+            "strip": strip.strip}[conversion](source, folder, **options)
     for notice in done.notices:
         print(f"note: {notice}", file=sys.stderr)
-    print(_summary(command, folder, done))
-    return 0
+    print(_summary(conversion, folder, done))
 
 
-def _convert(command: str) -> Any:
-    """The function that does it; TensorFlow is imported here, after the arguments are checked."""
-    with log.quiet():
-        from finetune.sources import from_huggingface, strip, to_huggingface
-    return {"from-huggingface": from_huggingface.convert,
-            "to-huggingface": to_huggingface.convert, "strip": strip.strip}[command]
-
-
-def _summary(command: str, folder: str, done: Any) -> str:
+def _summary(conversion: str, folder: str, done: Any) -> str:
     size = sum(entry.stat().st_size for entry in os.scandir(folder)) / 1e6
     head = ("no head" if done.labels is None else
             f"labels: {', '.join(done.labels)}" if len(done.labels) > 1 else "a regression")
     casing = "unknown" if done.do_lower_case is None else str(done.do_lower_case).lower()
-    read = f"; --do_lower_case={casing}" if command != "to-huggingface" else ""
+    read = f"; --do_lower_case={casing}" if conversion != "to-huggingface" else ""
     return f"{folder}: {size:,.1f} MB; {head}{read}"
 
 
@@ -68,25 +66,25 @@ def _parser() -> argparse.ArgumentParser:
                       "vocab.txt or tokenizer.json"}
 
     def add(name: str, text: str, source: dict[str, str]) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        command.add_argument("IN", **source)
-        command.add_argument("OUT", help="the folder to write")
-        return command
+        asked = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        asked.add_argument("IN", **source)
+        asked.add_argument("OUT", help="the folder to write")
+        return asked
 
-    command = add("from-huggingface", "make a TF1 checkpoint of a Hugging Face model", theirs)
-    command.add_argument(
+    asked = add("from-huggingface", "make a TF1 checkpoint of a Hugging Face model", theirs)
+    asked.add_argument(
         "--activation", choices=("keep", "original"), default="keep",
         help="keep (the default): the same function, hidden_act gelu_erf where it is the erf form "
         "of gelu; original: the tanh form in its place, which google-research/bert can compute")
-    command.add_argument("--encoder_only", action="store_true", help="leave the head out")
+    asked.add_argument("--encoder_only", action="store_true", help="leave the head out")
     for name, text in (("to-huggingface", "make a folder of a checkpoint that transformers loads"),
                        ("strip", "copy a checkpoint without the optimizer's tensors")):
-        command = add(name, text, ours)
+        asked = add(name, text, ours)
         for flag in ("bert_config_file", "vocab_file"):
-            command.add_argument(f"--{flag}", metavar="FILE",
-                                 help="default: the one beside the checkpoint")
+            asked.add_argument(f"--{flag}", metavar="FILE",
+                               help="default: the one beside the checkpoint")
         if name == "to-huggingface":
-            command.add_argument(
+            asked.add_argument(
                 "--do_lower_case", type=_truth, metavar="true|false",
                 help="default: as in the run's run_config.json, else by the vocabulary")
     return parser

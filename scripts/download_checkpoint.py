@@ -11,10 +11,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # copying files needs no GPU, and one may be at work
 
-from finetune.errors import UserError  # noqa: E402
+from finetune import command  # noqa: E402
 from finetune.sources import catalogue  # noqa: E402
 
 
@@ -28,22 +26,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if not options.name:
         parser.error("which one? Give a NAME, or --list to see them all")
-    try:
-        entry = names.find(options.name)
-        folder = catalogue.install(entry, options.folder, options.base_url)
-    except UserError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return 2
-    except OSError as error:  # disk full, no permission
-        print(f"{error.filename or options.folder}: {error.strerror}.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Run it again: it goes on where it stopped.", file=sys.stderr)
-        return 130
+    return command.run(lambda: install(names, options), options.folder)
+
+
+def install(names: catalogue.Catalogue, options: argparse.Namespace) -> None:
+    """Puts the checkpoint asked for in place and tells what it is.
+
+    Raises:
+        UserError: there is none of that name, or what `catalogue.install` raises.
+    """
+    command.hide_gpus()
+    entry = names.find(options.name)
+    folder = catalogue.install(entry, options.folder, options.base_url)
     near = os.path.relpath(folder)
     print(f"{folder if near.startswith('..') else near}: {entry.description}; --do_lower_case="
           f"{str(entry.do_lower_case).lower()}")
-    return 0
 
 
 def table(names: catalogue.Catalogue) -> str:

@@ -13,6 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from finetune import command  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.glue import files as glue  # noqa: E402
 from finetune.sources import download  # noqa: E402
@@ -21,30 +22,19 @@ from finetune.sources import download  # noqa: E402
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns the exit status: 0 done, 2 a mistake or no network, 130 stopped."""
     options = _parser().parse_intermixed_args(arguments)
-    try:
-        files = glue.load(options.files)
-        if options.list:
-            print(table(files))
-            return 0
-        fetch(files, options)
-    except UserError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return 2
-    except OSError as error:  # disk full, no permission
-        print(f"{error.filename or options.dir}: {error.strerror or error}.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Run it again: it goes on where it stopped.", file=sys.stderr)
-        return 130
-    return 0
+    return command.run(lambda: fetch(options), options.dir)
 
 
-def fetch(files: glue.Files, options: argparse.Namespace) -> None:
+def fetch(options: argparse.Namespace) -> None:
     """Installs the folders asked for; before the first transfer all of them are looked at.
 
     Raises:
         UserError: unknown tasks, damaged folders, or what `glue.install` raises.
     """
+    files = glue.load(options.files)
+    if options.list:
+        print(table(files))
+        return
     folders = files.find(options.tasks)
     if options.mrpc_dir and "MRPC" not in [folder.name for folder in folders]:
         raise UserError("--mrpc_dir goes with the task mrpc, which is not asked for.")

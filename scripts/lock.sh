@@ -13,12 +13,7 @@ set -euo pipefail
 
 readonly TENSORFLOW=2.21.0 # the newest of pyproject.toml's range that the tests have run on
 
-case "${1:-}" in
-    -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-esac
+case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 uv="${UV:-uv}"

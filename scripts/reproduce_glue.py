@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import run_classifier_custom as entry  # noqa: E402
-from finetune import log  # noqa: E402
+from finetune import command, log  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.log import LOGGER, duration  # noqa: E402
 
@@ -60,18 +60,7 @@ class Result:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns 0, 1 if a run failed, 2 for a mistake, 130 if stopped."""
     options = _options(arguments)
-    log.start()
-    try:
-        return _reproduce(options)
-    except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    finally:
-        log.stop()
+    return command.run(lambda: _reproduce(options), options.output_dir)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

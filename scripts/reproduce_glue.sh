@@ -15,18 +15,8 @@
 
 set -euo pipefail
 
-case "${1:-}" in
-    -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-esac
+case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
-root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
-python="${PYTHON:-${VENV:-$root/.venv}/bin/python}"
-if ! command -v "$python" >/dev/null; then
-    echo "reproduce_glue.sh: there is no $python; scripts/setup.sh makes .venv, or name a Python that" >&2
-    echo "has the project's dependencies: PYTHON=/path/to/python $0 $*" >&2
-    exit 2
-fi
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)"
+python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow tokenizers yaml)"
 exec "$python" "$root/scripts/reproduce_glue.py" "$@"

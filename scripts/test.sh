@@ -17,12 +17,7 @@
 
 set -euo pipefail
 
-case "${1:-}" in
-    -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-esac
+case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
 scripts="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" >/dev/null && pwd)"
 python="$("$scripts/setup.sh" --test)"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from tests.script_project import ROOT, Project, write_script
 
 SCRIPTS = sorted(ROOT.glob("scripts/*.sh"))
+# Installed beside this Python, whose environment need not be active, or on the machine.
+SHELLCHECK = shutil.which("shellcheck", path=sysconfig.get_path("scripts")) or shutil.which(
+    "shellcheck")
 
 
 @pytest.fixture
@@ -30,10 +34,10 @@ def test_script_is_sound(script: Path) -> None:
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+@pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 def test_shellcheck_finds_nothing() -> None:
     scripts = map(str, [*SCRIPTS, ROOT / ".ci" / "run"])
-    found = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True)
+    found = subprocess.run([SHELLCHECK, *scripts], capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
 
 

@@ -10,7 +10,6 @@ holds source.json, which says where it came from. Imports no TensorFlow.
 """
 
 import dataclasses
-import difflib
 import json
 import os
 import shutil
@@ -19,11 +18,11 @@ import tempfile
 import urllib.parse
 from collections.abc import Sequence
 
+from finetune.bert_config import SOURCE_FILE
 from finetune.errors import UserError
 from finetune.glue import mrpc
-from finetune.sources import download
+from finetune.sources import download, installed
 
-SOURCE_FILE = "source.json"
 # What a zip of text may unpack to: so many times its own bytes, and a little for small ones.
 _MOST_UNPACKED, _LITTLE = 20, 64 * download.MEGABYTE
 
@@ -69,17 +68,12 @@ class Files:
             return [folder for folder in self.folders if not folder.on_request]
         known = {name.lower(): folder for folder in self.folders
                  for name in (*folder.tasks, folder.name)}
-        problems = [_unknown(task, list(known)) for task in tasks if task.lower() not in known]
+        problems = [installed.no_such("task", task, known) for task in tasks
+                    if task.lower() not in known]
         if problems:
             raise UserError(problems)
         wanted = {known[task.lower()].name for task in tasks}
         return [folder for folder in self.folders if folder.name in wanted]
-
-
-def _unknown(task: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(task.lower(), known, n=3, cutoff=0.5)
-    hint = f"the closest: {', '.join(close)}" if close else "--list shows all"
-    return f"{task!r}: no task of that name; {hint}."
 
 
 def load(path: str) -> Files:
@@ -111,28 +105,10 @@ def is_complete(folder: Folder, parent: str) -> bool:
         UserError: it is there and damaged.
     """
     target = os.path.join(parent, folder.name)
-    if not os.path.lexists(target) or (os.path.isdir(target) and not os.listdir(target)):
+    if installed.is_absent(target):
         return False
-    try:
-        with open(os.path.join(target, SOURCE_FILE), encoding="utf-8") as file:
-            sizes = json.load(file)["files"]
-    except (FileNotFoundError, NotADirectoryError):
-        sizes = dict.fromkeys(folder.files)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _in_the_way(target, f"its {SOURCE_FILE} cannot be read") from error
-    for name, size in sizes.items():
-        path = os.path.join(target, name)
-        found = os.path.getsize(path) if os.path.isfile(path) else None
-        if not found:
-            raise _in_the_way(target, f"{name} is {'missing' if found is None else 'empty'}")
-        if size is not None and size != found:
-            raise _in_the_way(target, f"{name} has {found:,} bytes where {size:,} were installed")
+    installed.require_whole(target, folder.files)
     return True
-
-
-def _in_the_way(target: str, reason: str) -> UserError:
-    return UserError(f"{target}: is there already, but is not complete: {reason}. Delete it or "
-                     "move it away, then run this again.")
 
 
 def install(folder: Folder, parent: str, base_url: str, mrpc_dir: str | None = None) -> str:

@@ -16,6 +16,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 
+from finetune import command
 from finetune.errors import UserError
 
 PREDICTIONS = "predictions.tsv"
@@ -198,7 +199,7 @@ def _write(out: str, files: dict[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns the exit status: 0 done, 2 a mistake."""
+    """Runs the command; returns the exit status: 0 done, 2 a mistake, 130 stopped."""
     parser = argparse.ArgumentParser(
         prog="make_submission.sh", description="Makes the zip that GLUE's leaderboard takes of "
         f"the {PREDICTIONS} of several runs.", epilog=f"Tasks: {', '.join(TASKS)}.")
@@ -207,14 +208,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", metavar="TASK=FOLDER", nargs="*",
                         help="a task and the output_dir of a run that predicted its test file")
     options = parser.parse_args(arguments)
-    try:
-        told = make(options.out, options.runs, options.partial)
-    except UserError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return 2
-    print(f"{options.out} holds", *told, sep="\n    ")
-    return 0
+    return command.run(
+        lambda: print(f"{options.out} holds", *make(options.out, options.runs, options.partial),
+                      sep="\n    "),
+        after_stop=f"{options.out} was not written")
 
 
 if __name__ == "__main__":

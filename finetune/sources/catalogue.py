@@ -9,7 +9,6 @@ and then holds source.json, which says where it came from.
 """
 
 import dataclasses
-import difflib
 import glob
 import importlib.util
 import json
@@ -23,7 +22,7 @@ from typing import Any
 from finetune import log
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
-from finetune.sources import download, huggingface
+from finetune.sources import download, huggingface, installed
 
 FILES = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index",
          "bert_model.ckpt.data-00000-of-00001")
@@ -91,11 +90,8 @@ class Catalogue:
         known = {alias.lower(): entry for entry in self.entries for alias in entry.names()}
         if name.lower() in known:
             return known[name.lower()]
-        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        closest = [alias for entry in self.entries for alias in entry.names()
-                   if alias.lower() in close]
-        hint = f"the closest: {', '.join(closest)}" if closest else "--list shows all"
-        raise UserError(f"{name!r}: no checkpoint of that name; {hint}.")
+        raise UserError(installed.no_such("checkpoint", name, (
+            alias for entry in self.entries for alias in entry.names())))
 
 
 def load(path: str) -> Catalogue:
@@ -141,32 +137,13 @@ def install(entry: Entry, folder: str, base_url: str) -> str:
 
 def _is_there(target: str, entry: Entry) -> bool:
     """Whether the folder is complete; costs nothing if it was installed by `install`."""
-    if not os.path.lexists(target) or (os.path.isdir(target) and not os.listdir(target)):
+    if installed.is_absent(target):
         return False
-    try:
-        with open(os.path.join(target, SOURCE_FILE), encoding="utf-8") as file:
-            sizes = json.load(file)["files"]
-    except FileNotFoundError:
-        sizes = None  # somebody unpacked it by hand
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _in_the_way(target, f"its {SOURCE_FILE} cannot be read") from error
-    for name in sizes or FILES:
-        path = os.path.join(target, name)
-        if not os.path.isfile(path):
-            raise _in_the_way(target, f"{name} is missing")
-        if sizes and os.path.getsize(path) != sizes[name]:
-            raise _in_the_way(target, f"{name} has {os.path.getsize(path):,} bytes where "
-                                      f"{sizes[name]:,} were installed")
-    if sizes is None:
+    if not installed.require_whole(target, FILES):  # somebody unpacked it by hand
         problems = problems_of(target, entry)
         if problems:
-            raise _in_the_way(target, problems[0])
+            raise installed.in_the_way(target, problems[0])
     return True
-
-
-def _in_the_way(target: str, reason: str) -> UserError:
-    return UserError(f"{target}: is there already, but is not the complete checkpoint: {reason}. "
-                     "Delete it or move it away, then run this again.")
 
 
 def _from_zip(entry: Entry, work: str, path: str, base_url: str) -> str:

@@ -129,13 +129,9 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable:
 
 
 def _run_problems(run: SweepRun, folder: str, facts: Facts) -> list[str]:
-    config, rows = run.config, facts.rows["train"]
     problems = folders.data_problems(folder, facts.features)
-    if Plan.of(config, rows).steps < 1:
-        problems.append(f"{run.label}: int({rows} rows / {config.train_batch_size} * "
-                        f"{config.num_train_epochs} epochs) is 0, no single step; take a smaller "
-                        "batch or more epochs")
-    return problems
+    problem = Plan.problem(run.config, facts.rows["train"])
+    return [*problems, f"{run.label}: {problem}"] if problem else problems
 
 
 def room_problems(file: SweepFile, base: RunConfig, outcomes: Sequence[Outcome],

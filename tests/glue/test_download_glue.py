@@ -1,7 +1,6 @@
 """scripts/download_glue.sh, scripts/glue.json, finetune/glue/files.py and finetune/glue/mrpc.py."""
 
 import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -17,6 +16,7 @@ import pytest
 from finetune.errors import UserError
 from finetune.glue import files as glue
 from finetune.glue import mrpc
+from scripts import download_glue
 from tests.sources import test_download
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -25,14 +25,6 @@ TRAIN = HEADER + "1\t10\t11\tA b\tC \"d\n0\t12\t13\tE\tF  \n1\t14\t15\tG\tH\n"
 TEST = HEADER + "0\t20\t21\tI\tJ\n1\t22\t23\tK\tL\n"
 IDS = "14\t15\n10\t11\n"
 site = test_download.site  # a server on this machine
-
-
-def load_script():
-    path = ROOT / "scripts" / "download_glue.py"
-    spec = importlib.util.spec_from_file_location("download_glue", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def zipped(contents):
@@ -82,14 +74,13 @@ def listed(tmp_path, site):
 @pytest.fixture
 def script(listed, tmp_path, capsys, monkeypatch):
     """Runs the script in this process: arguments -> (exit status, stdout, stderr)."""
-    module = load_script()
     real = glue.download.fetch
     monkeypatch.setattr(glue.download, "fetch",
                         lambda *arguments, **named: real(*arguments, **named, tries=2, pause=0.0))
     monkeypatch.delenv("GLUE_URL", raising=False)
 
     def run(*arguments):
-        status = module.main([*arguments, f"--files={listed}", f"--dir={tmp_path / 'data'}"])
+        status = download_glue.main([*arguments, f"--files={listed}", f"--dir={tmp_path / 'data'}"])
         return status, *capsys.readouterr()
     return run
 
@@ -241,8 +232,8 @@ def test_damaged_folders_are_all_named_before_anything_is_fetched(script, tmp_pa
     status, _, problem = script()
     assert status == 2
     assert problem.splitlines() == [
-        f"{data}/{name}: is there already, but is not complete: {reason}. Delete it or move it "
-        "away, then run this again." for name, reason in [
+        f"error: {data}/{name}: is there already, but is not complete: {reason}. Delete it or "
+        "move it away, then run this again." for name, reason in [
             ("RTE", "dev.tsv has 6 bytes where 1 were installed"),
             ("QQP", "train.tsv is missing"), ("diagnostic", "diagnostic.tsv is missing")]]
     assert len(site.asked) == asked
@@ -263,12 +254,12 @@ def test_a_folder_filled_by_other_means_counts(script, tmp_path, site):
 def test_mistakes(script, tmp_path, listed):
     status, _, problem = script("mrcp", "rte", "rtee", "zzz")
     assert status == 2
-    assert problem.splitlines() == ["'mrcp': no task of that name; the closest: mrpc.",
-                                    "'rtee': no task of that name; the closest: rte.",
-                                    "'zzz': no task of that name; --list shows all."]
+    assert problem.splitlines() == ["error: 'mrcp': no task of that name; the closest: mrpc.",
+                                    "error: 'rtee': no task of that name; the closest: rte.",
+                                    "error: 'zzz': no task of that name; --list shows all."]
     (tmp_path / "data").write_text("")
     status, _, problem = script("rte")
-    assert (status, problem) == (2, f"{tmp_path}/data: File exists.\n")
+    assert (status, problem) == (2, f"error: {tmp_path}/data: File exists\n")
     listed.write_text("[]")
     assert "cannot be read as a list of files" in script("rte")[2]
 
@@ -288,7 +279,7 @@ def test_what_was_released(capsys):
     hashes = [sha256 for folder in files.folders for _, sha256 in folder.downloads.values()]
     assert all(len(sha256) == 64 for sha256 in hashes)
     assert len(set(hashes)) == len(hashes) == 14
-    assert load_script().main(["--list"]) == 0
+    assert download_glue.main(["--list"]) == 0
     assert [line.split()[0].rstrip(",") for line in capsys.readouterr().out.splitlines()] == [
         folder.tasks[0] for folder in files.folders]
 

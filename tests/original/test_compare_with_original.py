@@ -1,19 +1,20 @@
 """scripts/compare_with_original.sh: which environment, mistakes, and the runs it asks for."""
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
+from scripts import compare_with_original
 from tests.conftest import ROOT
 from tests.script_project import FAKE_PYTHON, Project, write_script
 
 # ---- the shell script: which environment the original gets
 
-NOTE = '#!/usr/bin/env bash\necho "ran $VENV_ORIGINAL ${*:2}" >>"$CALLS"\n'
+NOTE = """#!/usr/bin/env bash
+[ "$1" = -c ] || echo "ran $VENV_ORIGINAL ${*:2}" >>"$CALLS"
+"""
 
 
 @pytest.fixture
@@ -74,13 +75,9 @@ def test_no_python_for_the_original_or_for_us(project):
 def script(monkeypatch):
     """scripts/compare_with_original.py as a module."""
     for name in ("CUDA_VISIBLE_DEVICES", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back after the test
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    path = ROOT / "scripts" / "compare_with_original.py"
-    spec = importlib.util.spec_from_file_location("compare_with_original", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+        monkeypatch.setenv(name, "")  # so that it is put back after the test
+        monkeypatch.delenv(name)
+    return compare_with_original
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
@@ -122,7 +119,6 @@ def test_the_runs_and_the_exit_status(script, monkeypatch, capsys, tmp_path, iss
     monkeypatch.setattr(comparison_runs, "Runs", Runs)
     monkeypatch.setattr(original, "environment",
                         lambda: original.Environment("python", {"python": "3.7"}))
-    monkeypatch.setattr(script, "ENVIRON", {})
     flags = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", "--max_seq_length=16"]
     usual = ["own", *flags, "--seeds=2", f"--output_dir={tmp_path / 'o'}"]
     alike = True

@@ -1,6 +1,5 @@
 """scripts/convert_checkpoint.sh: its three commands, and its refusals."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -9,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model
+from finetune import checkpoint, command, model
 from finetune.bert_config import BertConfig
+from scripts import convert_checkpoint
 from tests.conftest import ROOT
 from tests.sources.huggingface_model import (
     LABELS,
@@ -22,22 +22,13 @@ from tests.sources.huggingface_model import (
 
 
 @pytest.fixture
-def convert(capsys):
+def convert(capsys, monkeypatch):
     """Runs the script's main in this process: arguments -> (status, output, error)."""
-    path = ROOT / "scripts" / "convert_checkpoint.py"
-    before = {name: os.environ.get(name)
-              for name in ("CUDA_VISIBLE_DEVICES", "TF_CPP_MIN_LOG_LEVEL")}
-    specification = importlib.util.spec_from_file_location("convert_checkpoint", path)
-    script = importlib.util.module_from_spec(specification)
-    searched = list(sys.path)
-    specification.loader.exec_module(script)
-    sys.path[:] = searched
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    monkeypatch.setattr(command, "hide_gpus", lambda: None)  # not for all tests that follow
 
     def run(*arguments):
         try:
-            status = script.main([str(argument) for argument in arguments])
+            status = convert_checkpoint.main([str(argument) for argument in arguments])
         except SystemExit as error:
             status = error.code
         shown = capsys.readouterr()
@@ -106,9 +97,10 @@ def test_what_is_wrong_is_told_together_and_nothing_is_written(command, convert,
     status, output, error = convert(command, tmp_path / "nothing", tmp_path / "full")
     assert (status, output) == (2, "")
     lines = error.splitlines()
-    assert lines[0] == (f"{tmp_path / 'full'}: is there already and is no empty folder; name a "
-                        "new one.")
-    assert len(lines) >= 2 and all(line.startswith(str(tmp_path / "nothing")) for line in lines[1:])
+    assert lines[0] == (f"error: {tmp_path / 'full'}: is there already and is no empty folder; "
+                        "name a new one.")
+    assert len(lines) >= 2
+    assert all(line.startswith(f"error: {tmp_path / 'nothing'}") for line in lines[1:])
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
     status, _, error = convert(command, tmp_path / "nothing", "gs://bucket/folder")
     assert status == 2 and "has to be a folder on this machine" in error
@@ -145,7 +137,7 @@ def test_the_script_from_another_folder(theirs, tmp_path):
     assert all(line.startswith("note: ") for line in done.stderr.splitlines())
     done = run("strip", "hf", "x")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("hf: is a model in the Hugging Face layout (model.safetensors)")
+    assert done.stderr.startswith("error: hf: is a model in the Hugging Face layout (model.safet")
     done = run("strip", "hf", "x", python="no-such-python")
     assert done.returncode == 2
     assert "PYTHON=no-such-python: there is no such program" in done.stderr

@@ -1,0 +1,57 @@
+"""The frame of every command: what is said of a mistake, a full disk or Ctrl-C, and its status.
+
+    sys.exit(command.run(lambda: install(name, folder), folder))
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+
+from finetune import log
+from finetune.errors import UserError
+
+MISTAKE = 2
+STOPPED = 130  # 128 and the number of SIGINT, as shells have it
+
+
+def run(work: Callable[[], int | None], folder: str | None = None,
+        after_stop: str = "the same command goes on from here") -> int:
+    """Does a command's work, with its messages on standard error.
+
+    Args:
+        work: all of it; returns the exit status, or None for 0.
+        folder: where it writes. An OSError (a full disk, no permission) is then the user's to
+            mend; it is told with the file it names, else with this folder. None: it is raised.
+        after_stop: what is told when Ctrl-C has stopped the work.
+
+    Returns:
+        The exit status: what `work` returned, 2 for a mistake of the user's, 130 if stopped.
+    """
+    log.start()
+    try:
+        return work() or 0
+    except UserError as error:
+        return _mistake(error.problems)
+    except OSError as error:
+        if folder is None:
+            raise
+        return _mistake([f"{error.filename or folder}: {error.strerror or error}"])
+    except KeyboardInterrupt:
+        print(f"stopped by the user; {after_stop}", file=sys.stderr)
+        return STOPPED
+    finally:
+        log.stop()
+
+
+def _mistake(problems: Iterable[str]) -> int:
+    print(*(f"error: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+    return MISTAKE
+
+
+def hide_gpus() -> None:
+    """Keeps TensorFlow, which must not be imported yet, silent and off the GPUs.
+
+    For commands that copy or compare numbers: they need no GPU, and one may be at work.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

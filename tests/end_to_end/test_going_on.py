@@ -1,0 +1,174 @@
+"""The same command again: after the end, after a kill, anew; the same bits or other ones."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+import run_classifier_custom
+from finetune import outputs
+from tests.conftest import ROOT
+from tests.end_to_end.conftest import LABELS, SMALL, names, results, tensors
+
+KILL_AT_FIFTH_STEP = """
+import os, signal, sys
+import run_classifier_custom
+from finetune.trainer import Trainer
+batch, made = Trainer._batch, []
+def until_killed(self, rows):
+    made.append(rows)
+    if len(made) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return batch(self, rows)
+Trainer._batch = until_killed
+sys.exit(run_classifier_custom.main(sys.argv[1:]))
+"""
+
+
+def test_the_same_command_does_not_train_again_and_more_epochs_go_on(copied, trained, run):
+    before = tensors(copied)
+    again = [*trained[1][3:], f"--output_dir={copied}"]
+    said = run(f"--labels={','.join(LABELS)}", *again)
+    assert "training is complete, no step is made" in said
+    assert tensors(copied) == before
+    assert names(copied).count("model.ckpt-6.index") == 1
+    for name in ("predictions.tsv", "test_results.tsv", "eval_results.txt"):
+        assert (copied / name).read_bytes() == (trained[0] / name).read_bytes()
+    assert len(json.loads((copied / "runs.json").read_text())) == 2
+    said = run(f"--labels={','.join(LABELS)}", *again, "--num_train_epochs=3")
+    assert f"goes on from {copied}/model.ckpt-6" in said
+    assert "--num_train_epochs was 2.0" in said and "is 3.0 now" in said
+    assert results(copied)["global_step"] == "9"
+    assert {"model.ckpt-6.index", "model.ckpt-9.index"} <= set(names(copied))
+    assert tensors(copied) != before
+
+
+def test_overwriting_starts_anew_and_leaves_other_files(copied, trained, run):
+    (copied / "notes.txt").write_text("mine")
+    (copied / "mine").mkdir()
+    (copied / "mine" / "model.bin").write_text("mine too")
+    (copied / "model.ckpt-99.index").write_text("of an earlier run")
+    run(f"--labels={','.join(LABELS)}", "--do_train", "--num_train_epochs=2",
+        "--overwrite_output_dir", f"--output_dir={copied}")
+    assert (copied / "notes.txt").read_text() == "mine"
+    assert (copied / "mine" / "model.bin").read_text() == "mine too"
+    assert tensors(copied) == tensors(trained[0])  # the same seed gives the same bits
+    gone = {"model.ckpt-99.index", "predictions.tsv", "test_results.tsv", "eval_results.txt",
+            "confusion_matrix.tsv", "predict.tf_record", "eval.tf_record"}
+    assert not gone & set(names(copied))
+    assert len(json.loads((copied / "runs.json").read_text())) == 1
+
+
+def test_overwriting_knows_its_own_records(copied):
+    """Somebody else's TFRecords are no run's."""
+    (copied / "mine.tf_record").write_text("mine")
+    (copied / "mine.tf_record.json").write_text("mine")
+    outputs.remove_run(str(copied))
+    assert names(copied) == ["mine.tf_record", "mine.tf_record.json"]
+
+
+def test_run_config_is_a_config_file(trained, main, tmp_path):
+    status, said = main(f"--config={trained[0] / 'run_config.json'}",
+                        f"--output_dir={tmp_path / 'again'}")
+    assert status == 0, said
+    assert tensors(tmp_path / "again") == tensors(trained[0])
+    assert names(tmp_path / "again") == names(trained[0])
+    settings = [json.loads((folder / "run_config.json").read_text())
+                for folder in (trained[0], tmp_path / "again")]
+    assert settings[0] == {**settings[1], "output_dir": str(trained[0])}
+
+
+SAVING = ["--do_train", "--do_predict", "--num_train_epochs=3", "--save_checkpoints_steps=2",
+          "--eval_every_steps=3", "--metric_for_best=loss"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny, data, tmp_path_factory):
+    """Output folder of a run with checkpoints and evaluations on the way, never stopped."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "output"
+    assert run_classifier_custom.main([
+        f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
+        f"--output_dir={folder}"]) == 0
+    return folder
+
+
+def assert_same_end(folder, expected):
+    assert tensors(folder) == tensors(expected)
+    for name in ("predictions.tsv", "test_results.tsv", "best_checkpoint.json", "checkpoint"):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes()
+    assert set(names(folder)) == set(names(expected))
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(uninterrupted, run, tiny, data, tmp_path):
+    output = tmp_path / "killed"
+    arguments = [f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
+                 f"--output_dir={output}"]
+    died = subprocess.run([sys.executable, "-c", KILL_AT_FIFTH_STEP, *arguments], cwd=ROOT,
+                          capture_output=True, text=True, timeout=300)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert "model.ckpt-4.index" in names(output) and "predictions.tsv" not in names(output)
+    said = run(*SAVING, f"--output_dir={output}")
+    assert f"goes on from {output}/model.ckpt-4" in said
+    assert_same_end(output, uninterrupted)
+
+
+def test_a_run_that_was_interrupted_while_it_saved_ends_with_the_same_bits(
+        uninterrupted, run, main, tiny, data, tmp_path, monkeypatch):
+    rename = tf.io.gfile.rename
+
+    def interrupted(source, target, overwrite=False):
+        if str(target).endswith("model.ckpt-4.index"):
+            raise KeyboardInterrupt
+        rename(source, target, overwrite)
+
+    monkeypatch.setattr(tf.io.gfile, "rename", interrupted)
+    output = tmp_path / "interrupted"
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
+                        f"--output_dir={output}")
+    assert status == 130 and "the same command goes on" in said
+    monkeypatch.undo()
+    said = run(*SAVING, f"--output_dir={output}")
+    assert f"goes on from {output}/model.ckpt-3" in said
+    assert_same_end(output, uninterrupted)
+
+
+def test_early_stopping_and_the_best_checkpoint(run, tmp_path):
+    """At such a rate no answer changes: the first evaluation is never bettered."""
+    arguments = ["--do_train", "--do_eval", "--num_train_epochs=10", "--learning_rate=1e-9",
+                 "--eval_every_steps=2", "--early_stopping_patience=2", "--keep_checkpoint_max=1",
+                 "--metric_for_best=accuracy", f"--output_dir={tmp_path / 'out'}"]
+    said = run(*arguments)
+    assert "early stop at step 6: no better accuracy in 2 evaluations" in said
+    assert "use the best checkpoint, model.ckpt-2" in said
+    assert results(tmp_path / "out")["global_step"] == "2"
+    best = json.loads((tmp_path / "out" / "best_checkpoint.json").read_text())
+    assert best == {"checkpoint": "model.ckpt-2", "step": 2, "metric": "accuracy",
+                    "value": best["value"], "evaluated": 6}
+    assert [name for name in names(tmp_path / "out") if name.endswith(".index")] == [
+        "model.ckpt-2.index", "model.ckpt-6.index"]
+    said = run(*arguments)
+    assert "early stop at step 6" in said and "goes on from" in said
+    assert [name for name in names(tmp_path / "out") if name.endswith(".index")] == [
+        "model.ckpt-2.index", "model.ckpt-6.index"]
+
+
+def test_the_best_checkpoint_of_a_folder_is_used_from_elsewhere_too(uninterrupted, run, tmp_path):
+    """--init_checkpoint=<folder> means what --output_dir=<folder> would predict with."""
+    folder = shutil.copytree(uninterrupted, tmp_path / "earlier")
+    (folder / "best_checkpoint.json").write_text(json.dumps(
+        {"checkpoint": "model.ckpt-6", "step": 6, "metric": "loss", "value": 0, "evaluated": 9}))
+    run("--do_eval", f"--init_checkpoint={folder}", f"--output_dir={tmp_path / 'out'}")
+    assert results(tmp_path / "out")["global_step"] == "6"
+
+
+def test_another_seed_gives_other_bits(trained, run, tmp_path):
+    run(f"--labels={','.join(LABELS)}", "--do_train", "--num_train_epochs=2", "--seed=43",
+        f"--output_dir={tmp_path / 'other'}")
+    expected, other = tensors(trained[0]), tensors(tmp_path / "other")
+    # The bias of a key shifts all scores of a query alike, so softmax gives it no gradient.
+    still = {name for name, value in other.items() if expected[name] == value}
+    assert all(name == "global_step" or "key/bias" in name for name in still), still
