@@ -1,3 +1,5 @@
+import pytest
+
 from processors.errors import Report
 from processors.examples import InputExample, Split, make_examples
 
@@ -34,9 +36,17 @@ def test_unknown_labels_are_told_once_with_their_number():
     _, problems, _ = made(rows, labels=("bug", "feature"))
     assert problems == [
         'f:1: label "bgu" is not one of "bug", "feature" (2 such rows), closest is "bug"; the '
-        "labels are set by --labels; if line 1 is a header, say --header=true",
+        "labels are set by --labels",
         'f:2: label "2" is not one of "bug", "feature"; the labels are set by --labels',
         "f:4: the label in column 1 is empty"]
+
+
+@pytest.mark.parametrize(("first", "others", "hint"), [
+    ("label", ["bug"], True), ("label", ["bug", "label"], False), ("3", ["bug"], False)])
+def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hint):
+    _, problems, _ = made([["a", first], *(["b", other] for other in others)],
+                          labels=("bug", "feature"))
+    assert problems[0].endswith("if line 1 is a header, say --header=true") is hint
 
 
 def test_short_rows_are_told_once_each():
