@@ -132,7 +132,8 @@ def test_predicting_with_a_trained_checkpoint(choose, given, tiny_config, more):
 
 
 @pytest.mark.parametrize(("checkpoint_of", "says"), [
-    ({"labels": 2}, "is a classifier of 2 labels, this run has 3"),
+    ({"labels": 2}, "is a classifier of 2 labels, this run has 3; give a checkpoint that was "
+     "trained for that, or train one: --do_train and a new --output_dir"),
     ({"labels": 3, "without": ["bert/pooler"]},
      "lacks bert/pooler/dense/kernel, bert/pooler/dense/bias"),
     ({"labels": 3, "without": ["bert/embeddings/LayerNorm"]},
@@ -345,7 +346,8 @@ def test_a_classifier_in_the_folder_of_a_regression(refused, own):
 def test_a_classifier_cannot_answer_with_scores(refused, given):
     prefix = given(labels=3)
     assert refused(["score"], init_checkpoint=prefix, **PREDICT) == (
-        f"--init_checkpoint={prefix}: is a classifier of 3 labels, this run is a regression")
+        f"--init_checkpoint={prefix}: is a classifier of 3 labels, this run is a regression; give "
+        "a checkpoint that was trained for that, or train one: --do_train and a new --output_dir")
 
 
 def test_a_classifier_s_head_is_no_start_for_a_regression(choose, given):

@@ -187,7 +187,8 @@ class Sweep:
             seconds = time.monotonic() - began
             note["seconds"] = round(earlier + seconds, 1)
             self._save_notes()
-        note.pop("results", None)
+        for name in ("results", "deleted"):
+            note.pop(name, None)
         results = os.path.join(folder, outputs.EVAL_RESULTS)
         if status == 0 and os.path.exists(results):
             note["results"] = records.sha256_file(results)
@@ -209,6 +210,8 @@ class Sweep:
                 continue
             freed = folders.delete_checkpoints(outcome.folder)
             if freed:
+                self._notes[os.path.basename(outcome.folder)]["deleted"] = True
+                self._save_notes()
                 LOGGER.info("deleted the checkpoints of %s (%.0f MB): %s is better (keep: all "
                             "keeps them)", os.path.basename(outcome.folder), freed / 1e6,
                             os.path.basename(best.folder))
