@@ -185,8 +185,17 @@ def _has(held: int, rows: int) -> str:
 
 
 def _other_reading(config: RunConfig, folder: str) -> list[str]:
-    """Tells where texts are read otherwise than in training, if that run was one of ours."""
-    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG)) or {}
+    """Tells where texts are read otherwise than in training, if that run was one of ours.
+
+    Of a checkpoint that has been at Hugging Face and back source.json tells.
+    """
+    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG))
+    if trained is None:
+        with contextlib.suppress(UserError):  # not JSON: no file of a conversion's
+            beside = outputs.read_json(os.path.join(folder, SOURCE_FILE))
+            trained = {name: value for name, value in beside.items()
+                       if value is not None} if isinstance(beside, dict) else {}
+    trained = trained or {}
     now = config.as_dict()
     return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
             for name in ("max_seq_length", "do_lower_case", "text_b_column")

@@ -53,7 +53,8 @@ def _summary(command: str, folder: str, done: Any) -> str:
     head = ("no head" if done.labels is None else
             f"labels: {', '.join(done.labels)}" if len(done.labels) > 1 else "a regression")
     casing = "unknown" if done.do_lower_case is None else str(done.do_lower_case).lower()
-    read = f"; --do_lower_case={casing}" if command != "to-huggingface" else ""
+    length = f" --max_seq_length={done.max_seq_length}" if done.max_seq_length else ""
+    read = f"; --do_lower_case={casing}{length}" if command != "to-huggingface" else ""
     return f"{folder}: {size:,.1f} MB; {head}{read}"
 
 

@@ -212,6 +212,14 @@ def test_texts_that_are_read_otherwise_than_in_training_are_told(
     assert not set(choose(**settings).notices) & set(told)  # training starts or goes on by itself
 
 
+def test_a_checkpoint_back_from_hugging_face_tells_its_length_too(choose, given, tmp_path):
+    prefix = given(3)
+    outputs.write_json(str(tmp_path / "given" / "source.json"),
+                       {"max_seq_length": 64, "do_lower_case": None, "notices": []})
+    assert choose(init_checkpoint=prefix, **PREDICT).notices == [
+        "--max_seq_length is 128, and was 64 when the checkpoint was trained"]
+
+
 @pytest.mark.parametrize("settings", [{}, PREDICT])
 @pytest.mark.parametrize(("beside", "asked", "told"), [
     ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},

@@ -30,12 +30,14 @@ class Converted:
         do_lower_case: whether it is an uncased model; None where nothing tells.
         activation: the function it was trained with, as bert_config.json names it.
         notices: worth telling.
+        max_seq_length: it was trained with; None where nothing tells.
     """
 
     labels: list[str] | None
     do_lower_case: bool | None
     activation: str
     notices: list[str]
+    max_seq_length: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,4 +59,5 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
     notices = [f"{dropped} of {len(given.held)} tensors were Adam's and are left out" if dropped
                else "the checkpoint has none of Adam's tensors: this is a copy"]
     return Converted(outputs.read_labels(os.path.dirname(given.prefix)),
-                     given.run.get("do_lower_case"), given.config.hidden_act, notices)
+                     given.run.get("do_lower_case"), given.config.hidden_act, notices,
+                     given.run.get("max_seq_length"))

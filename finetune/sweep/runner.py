@@ -99,7 +99,10 @@ class Sweep:
         """Measures the speed on this machine; returns the seconds left, None if not known."""
         waiting = self._waiting()
         self._clock.measure(waiting)
-        return self._clock.left(waiting)
+        return self._left()
+
+    def _left(self) -> float | None:
+        return self._clock.left(self._waiting(), self._base.do_predict)
 
     def _waiting(self) -> list[Outcome]:
         return [one for one in self.outcomes() if not one.scores and one.folder not in self._tried]
@@ -136,7 +139,10 @@ class Sweep:
             LOGGER.info("measuring the speed with a few steps")
         left = self.measure()
         if left is not None:
-            LOGGER.info("time       about %s (measured: %s)", duration(left), self._clock.rates())
+            predicts = self._base.do_predict
+            LOGGER.info("time       about %s%s (measured: %s)", duration(left),
+                        f", of it {duration(self._clock.prediction())} for prediction"
+                        if predicts else "", self._clock.rates())
         else:
             LOGGER.info("time       not known; told after the first run")
 
@@ -147,7 +153,7 @@ class Sweep:
         if outcome.scores:
             LOGGER.info("%s: %s finished before: %s", of, name, self._told(outcome))
             return
-        left = self._clock.left(self._waiting())
+        left = self._left()
         LOGGER.info("%s: %s%s", of, name,
                     "" if left is None else f"; about {duration(left)} left in all")
         facts = self._facts[checks.kind(run.config)]
