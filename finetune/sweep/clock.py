@@ -72,6 +72,8 @@ class Clock:
         if self._speeds:
             return self._correction() * sum(map(self._run, waiting)) + (
                 self.prediction() if predicts else 0.0)
+        if not waiting:
+            return None if predicts else 0.0
         return sum(self._took) / len(self._took) * len(waiting) if self._took else None
 
     def prediction(self) -> float:
@@ -85,7 +87,7 @@ class Clock:
 
     def _correction(self) -> float:
         """How much longer the runs made have taken than was foretold."""
-        return sum(self._took) / sum(self._foretold) if self._took else 1.0
+        return sum(self._took) / sum(self._foretold) if any(self._foretold) else 1.0
 
     def _run(self, outcome: Outcome) -> float:
         if not self._speeds:

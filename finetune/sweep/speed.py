@@ -170,7 +170,8 @@ def measure_here(job: Job, began: float) -> Speed:
     predictor.predict(job.dev, config.eval_batch_size, "")  # builds the graph
     first = time.monotonic() - before
     dev = _seconds_a_row(predictor, job.dev, config.eval_batch_size)
-    test = _seconds_a_row(predictor, job.test, config.predict_batch_size) if job.test else 0.0
+    test = (0.0 if job.test is None else
+            _seconds_a_row(predictor, job.test, config.predict_batch_size))
     return Speed(start_up, seconds, dev, load, max(first - dev * len(job.dev), 0.0), test)
 
 

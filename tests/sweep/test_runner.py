@@ -68,7 +68,8 @@ class Stand:
 def stand(monkeypatch):
     made = Stand()
     monkeypatch.setattr(processes, "run", made)
-    monkeypatch.setattr(speed, "measure", lambda job: speed.Speed(1.0, {5: 0.5}, 0.01))
+    monkeypatch.setattr(speed, "measure", lambda job: speed.Speed(
+        1.0, {5: 0.5}, 0.01, 1.0, 0.0, 0.2 if job.test else 0.0))
     return made
 
 
@@ -128,6 +129,24 @@ def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep,
     assert said.index("about 34 s") < said.index("run 1 of 6: 001_lr0.001_seed42; about 34 s left")
     assert "6 runs, chosen by dev accuracy; 270 rows to train" in said
     assert "run 6 of 6: 006_lr0.003_seed43; about 0 s left in all" in said  # the stand-in is quick
+
+
+def test_prediction_is_part_of_the_time(sweep, stand):
+    _, said = sweep({**RATES, "seeds": 2}, "--do_predict")
+    # 1 s and 6 rows of 0.2 s more
+    assert "about 36 s, of it 2 s for prediction (measured: 10.0 rows/s in batches of 5)" in said
+    assert "006_lr0.003_seed43; about 0 s left in all" in said
+    stand.calls[:] = []
+    _, said = sweep({**RATES, "seeds": 3}, "--do_predict")
+    assert ", of it 2 s for prediction" in said and len(stand.calls) == 3
+
+
+def test_where_nothing_is_measured_prediction_is_told_to_be_apart(sweep, stand, monkeypatch):
+    monkeypatch.setattr(speed, "measure", lambda job: "not measured on a TPU")
+    _, said = sweep(RATES, "--do_predict")
+    assert "003_lr0.003; about 0 s left without prediction" in said
+    _, said = sweep({**RATES, "seeds": 2})
+    assert "left in all" in said
 
 
 def test_only_the_best_keeps_its_checkpoint_and_the_deletion_is_told(sweep, stand, tmp_path):
