@@ -15,7 +15,7 @@ sys.path.insert(0, ROOT)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # copying numbers needs no GPU, and one may be at work
 
-from finetune import log  # noqa: E402
+from finetune import log, tensorflow_import  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 
 
@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _convert(command: str) -> Any:
     """The function that does it; TensorFlow is imported here, after the arguments are checked."""
     with log.quiet():
+        tensorflow_import.load()
         from finetune.sources import from_huggingface, strip, to_huggingface
     return {"from-huggingface": from_huggingface.convert,
             "to-huggingface": to_huggingface.convert, "strip": strip.strip}[command]
