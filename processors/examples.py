@@ -155,6 +155,12 @@ class _Builder:
             # What stands in other lines too, or is a number, heads no column.
             header = lines == [1] and not is_number(label)
             self.report.problem(lines[0], text + self._hint_at_header(header))
+        if len(self.no_numbers) > 1 and not self.has_numbers:
+            line, label = self.no_numbers[0]
+            self.report.problem(line, f"label {quoted(label)} is not a finite number, and neither "
+                                f"is that of any other row ({len(self.no_numbers):,} such rows); "
+                                "a regression has numbers for labels")
+            self.no_numbers = []
         for line, label in self.no_numbers:
             text = f"label {quoted(label)} is not a finite number"
             if is_number(label.replace(",", ".")):

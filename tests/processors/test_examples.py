@@ -49,6 +49,14 @@ def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hin
     assert problems[0].endswith("if line 1 is a header, say --header=true") is hint
 
 
+def test_a_column_without_any_number_is_told_once():
+    report = Report("f")
+    make_examples([(2, ["a", "bug"]), (3, ["b", "feature"])], SPLIT, "dev", None, report, 1, True)
+    assert report.error().problems == (
+        'f:2: label "bug" is not a finite number, and neither is that of any other row (2 such '
+        "rows); a regression has numbers for labels",)
+
+
 def test_short_rows_are_told_once_each():
     _, problems, _ = made([["a"], ["?", "1"], []], Split("f", text_a=1, text_b=2, label=0))
     assert problems == [
