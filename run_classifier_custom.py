@@ -16,7 +16,7 @@ import textwrap
 from absl import flags
 
 import processors
-from finetune import command, log
+from finetune import command, log, tensorflow_import
 from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
 from finetune.settings import read_labels_file, read_settings
@@ -131,11 +131,12 @@ def work(arguments: list[str]) -> int | None:
     config = make_config(arguments)
     processor, problems = None, ()
     with log.quiet():
+        tensorflow_import.load()  # here, when work starts
         try:
             processor = make_processor(config)
         except processors.DataError as error:
             problems = error.problems
-        from finetune import runner  # TensorFlow is imported here, when work starts
+        from finetune import runner
         from finetune.sweep import runner as sweep
     if config.sweep:
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),

@@ -19,6 +19,7 @@ from finetune import outputs
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sources import tensor_files
+from finetune.sweep.folders import sweep_that_deleted, why_no_checkpoint
 
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"
@@ -59,7 +60,9 @@ def exists(prefix: str) -> bool:
 
 def latest(folder: str) -> str | None:
     """Returns the prefix of the folder's newest checkpoint, by its file `checkpoint`, or None."""
-    prefix = tf.train.latest_checkpoint(folder) if tf.io.gfile.isdir(folder) else None
+    # Not tf.train.latest_checkpoint, which says ERROR where the files it names are gone.
+    state = tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
+    prefix = state.model_checkpoint_path if state else None
     return prefix if prefix and exists(prefix) else None
 
 
@@ -96,9 +99,13 @@ def resolve(path: str) -> str:
         found = chosen(path) or os.path.join(path, PRETRAINED)
         if exists(found):
             return found
-        raise UserError(f"--init_checkpoint={path}: the folder holds no checkpoint "
-                        "(bert_model.ckpt.index or a file named checkpoint)")
-    raise UserError(f"--init_checkpoint={path}: there is no {path}.index; give the prefix of a "
+        raise UserError(f"--init_checkpoint={path}: " + (why_no_checkpoint(path) or (
+            "the folder holds no checkpoint (bert_model.ckpt.index or a file named checkpoint, and "
+            "what it names)")))
+    above = os.path.dirname(path)
+    gone = why_no_checkpoint(above) if sweep_that_deleted(above) else None
+    raise UserError(f"--init_checkpoint={path}: {gone}" if gone else
+                    f"--init_checkpoint={path}: there is no {path}.index; give the prefix of a "
                     "TensorFlow checkpoint (.../bert_model.ckpt) or its folder; released ones are "
                     "fetched by scripts/download_checkpoint.sh")
 

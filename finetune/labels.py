@@ -71,10 +71,28 @@ def _kind(config: RunConfig, processor: Any, problems: list[str]) -> TaskKind | 
     kinds = [kind for kind in TaskKind if kind.value == (asked or own)]
     kind = kinds[0] if kinds else TaskKind.of(rows)
     if rows and kind is not TaskKind.of(rows):
-        problems.append(f"{prefix}: is {described(rows)}, this run is a {kind.value}")
+        problems.append(_other_kind(config, prefix, rows, f"--task_type={asked}" if asked else
+                                    f"{type(processor).__name__} is one"))
     if kind is TaskKind.REGRESSION and config.labels is not None:
         problems.append("--labels: a regression has none, its answers are numbers")
     return kind if len(problems) == before else None
+
+
+def _other_kind(config: RunConfig, prefix: str, rows: int, because: str) -> str:
+    """Says which head a checkpoint has, and what to do for one of the other kind.
+
+    Args:
+        because: why this run is of the other kind.
+    """
+    flag = (f"--output_dir={config.output_dir}" if own_checkpoint(config) else
+            f"--init_checkpoint={config.init_checkpoint}")
+    names = outputs.read_labels(os.path.dirname(prefix)) if rows > 1 else None
+    kind = "a regression" if rows > 1 else "a classification"
+    use = ("leave --task_type out" if config.task_type else "name the task that it was trained for")
+    return (f"{flag}: the head of {os.path.basename(prefix)} is that of {described(rows)}"
+            + (f" ({', '.join(names)})" if names else "") + f", and this run is {kind} ({because})."
+            f" To use that head, {use}; for {kind} train another: --do_train, a new --output_dir, "
+            "and --init_checkpoint=a pre-trained checkpoint")
 
 
 def _other_task(config: RunConfig, processor: Any, bound: list[str], folder: str) -> list[str]:

@@ -8,6 +8,7 @@ from finetune import checkpoint, heads, model, optimizer, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.sweep.folders import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import described
 
 
@@ -44,9 +45,10 @@ def check_head(config: RunConfig) -> None:
     """
     prefix = own_checkpoint(config) or config.init_checkpoint
     if prefix is None:
+        gone = None if config.overwrite_output_dir else why_no_checkpoint(config.output_dir)
         raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
-                        f"{config.output_dir} holds no checkpoint and --init_checkpoint is not "
-                        "given")
+                        f"{config.output_dir}" + (f": {gone}" if gone else " holds no checkpoint "
+                                                  "and --init_checkpoint is not given"))
     if "output_weights" not in checkpoint.shapes(prefix):
         raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
                         "random; give a fine-tuned checkpoint, or --do_train")
@@ -65,6 +67,14 @@ def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) 
     own = own_checkpoint(config)
     if own:
         return _from_output_dir(config, bert_config, labels, own)
+    start = _without_own(config, bert_config, labels)
+    if config.do_train and sweep_that_deleted(config.output_dir):
+        start.notices.append(f"a sweep deleted the checkpoints of {config.output_dir}: training "
+                             "starts anew")
+    return start
+
+
+def _without_own(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:
     if not config.init_checkpoint:
         return Start(None, [], False, ["no --init_checkpoint: all weights start at random, as "
                                        "nothing pre-trained is given (expect poor scores)"])
@@ -160,7 +170,8 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
     rows = held["output_weights"][0]
     if rows != len(labels):
         raise UserError(f"--init_checkpoint={prefix}: is {described(rows)}, this run "
-                        f"{_has(rows, len(labels))}")
+                        f"{_has(rows, len(labels))}; give a checkpoint that was trained for that, "
+                        "or train one: --do_train and a new --output_dir")
     if report.fresh or report.reshaped:
         raise UserError(checkpoint.start_problems(prefix, held, wanted)
                         or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
@@ -174,8 +185,17 @@ def _has(held: int, rows: int) -> str:
 
 
 def _other_reading(config: RunConfig, folder: str) -> list[str]:
-    """Tells where texts are read otherwise than in training, if that run was one of ours."""
-    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG)) or {}
+    """Tells where texts are read otherwise than in training, if that run was one of ours.
+
+    Of a checkpoint that has been at Hugging Face and back source.json tells.
+    """
+    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG))
+    if trained is None:
+        with contextlib.suppress(UserError):  # not JSON: no file of a conversion's
+            beside = outputs.read_json(os.path.join(folder, SOURCE_FILE))
+            trained = {name: value for name, value in beside.items()
+                       if value is not None} if isinstance(beside, dict) else {}
+    trained = trained or {}
     now = config.as_dict()
     return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
             for name in ("max_seq_length", "do_lower_case", "text_b_column")

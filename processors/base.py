@@ -16,8 +16,9 @@ A new task is one file in this folder:
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
+from processors import layouts
 from processors.errors import DataError, Report, listed, quoted
 from processors.examples import InputExample, Split, as_columns, make_examples
 from processors.readers import Row, csv_rows, read_rows, read_text
@@ -149,12 +150,29 @@ class TsvProcessor(DataProcessor):
             raise DataError(f"the task {self.name} has no {name} split")
         report = Report(os.path.join(data_dir or "", split.file))
         rows = read_rows(report.path, "tsv", self.encoding, report)
-        rows, first = self._without_header(rows, split, report)
+        start = list(islice(rows, layouts.LOOKED_AT))
+        self._check_layout(start, split, name, report)
+        rows, first = self._without_header(chain(start, rows), split, report)
         examples = make_examples(self.select(rows, name, data_dir or ""), split, name, self.labels,
                                  report, first, self.task_type == "regression")
+        self._check_layout(start, split, name, report)
         report.check()
         tell(self.notices, report)
         return examples
+
+    def _check_layout(self, start: Sequence[Row], split: Split, name: str, report: Report) -> None:
+        """Refuses a file of another task in one message instead of one a row.
+
+        Args:
+            start: the first rows of the file.
+        """
+        count = len(report) if report.failed else None
+        headless = (start and self.header is None and split.header is not None
+                    and not layouts.is_header(start[0][1], split))
+        if count or headless:
+            other = layouts.problem(report.path, start, split, name, self, count)
+            if other:
+                raise DataError(other)
 
     def _without_header(self, rows: Iterator[Row], split: Split,
                         report: Report) -> tuple[Iterator[Row], int]:
@@ -167,10 +185,10 @@ class TsvProcessor(DataProcessor):
             line, cells = next(rows, (0, None))
             if cells is None:
                 return rows, 0
-            column = as_columns(split.text_a)[0]
-            found = cells[column] if len(cells) > column else ""
-            skip = found.strip().lower() == split.header.lower()
+            skip = layouts.is_header(cells, split)
             if not skip:
+                column = as_columns(split.text_a)[0]
+                found = cells[column] if len(cells) > column else ""
                 report.notice(f"read as data: column {column} holds {quoted(found)}, where a "
                               f"header has {quoted(split.header)}; if this line is a header, say "
                               "--header=true", line)

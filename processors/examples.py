@@ -115,6 +115,8 @@ class _Builder:
                              if isinstance(column, int))
         self.empty = {"text": 0, "second text": 0}
         self.wrong_labels: dict[str, list[int]] = {}  # label -> lines
+        self.no_numbers: list[tuple[int, str]] = []  # lines and what stands there
+        self.has_numbers = False
         self.short: list[int] = []  # lines left out
 
     def example(self, number: int, line: int, cells: Any) -> InputExample | None:
@@ -150,9 +152,20 @@ class _Builder:
             more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
             text = f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
             text += suggestion(label, self.labels) + "; the labels are set by --labels"
-            if lines[0] == 1 and isinstance(self.split.label, int):
-                text += "; if line 1 is a header, say --header=true"
-            self.report.problem(lines[0], text)
+            # What stands in other lines too, or is a number, heads no column.
+            header = lines == [1] and not is_number(label)
+            self.report.problem(lines[0], text + self._hint_at_header(header))
+        if len(self.no_numbers) > 1 and not self.has_numbers:
+            line, label = self.no_numbers[0]
+            self.report.problem(line, f"label {quoted(label)} is not a finite number, and neither "
+                                f"is that of any other row ({len(self.no_numbers):,} such rows); "
+                                "a regression has numbers for labels")
+            self.no_numbers = []
+        for line, label in self.no_numbers:
+            text = f"label {quoted(label)} is not a finite number"
+            if is_number(label.replace(",", ".")):
+                text += "; the decimal mark is a point"
+            self.report.problem(line, text + self._hint_at_header(line == 1 and self.has_numbers))
         if self.short:
             lines = ", ".join(map(str, self.short[:MAX_SHOWN])) + (
                 ", ..." if len(self.short) > MAX_SHOWN else "")
@@ -191,20 +204,17 @@ class _Builder:
         elif not label:
             problems.append(f"the label in {_called(self.split.label)} is empty")
         elif self.numbers:
-            if not is_number(label):
-                problems.append(self._no_number(line, label))
+            if is_number(label):
+                self.has_numbers = True
+            else:
+                self.no_numbers.append((line, label))
         elif self.labels is not None and label not in self.labels:
             self.wrong_labels.setdefault(label, []).append(line)
         return label
 
-
-    def _no_number(self, line: int, label: str) -> str:
-        text = f"label {quoted(label)} is not a finite number"
-        if is_number(label.replace(",", ".")):
-            text += "; the decimal mark is a point"
-        if line == 1 and isinstance(self.split.label, int):
-            text += "; if line 1 is a header, say --header=true"
-        return text
+    def _hint_at_header(self, is_header: bool) -> str:
+        positional = isinstance(self.split.label, int)
+        return "; if line 1 is a header, say --header=true" if is_header and positional else ""
 
 
 def is_number(text: str | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from finetune import command, log  # noqa: E402
+from finetune import command, log, tensorflow_import  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +37,8 @@ def convert(conversion: str, source: str, folder: str, options: dict[str, Any]) 
         UserError: what that function cannot read or write.
     """
     command.hide_gpus()
-    with log.quiet():  # TensorFlow is imported here, after the arguments are checked
+    with log.quiet():
+        tensorflow_import.load()  # here, after the arguments are checked
         from finetune.sources import from_huggingface, strip, to_huggingface
     done = {"from-huggingface": from_huggingface.convert, "to-huggingface": to_huggingface.convert,
             "strip": strip.strip}[conversion](source, folder, **options)
@@ -51,7 +52,8 @@ def _summary(conversion: str, folder: str, done: Any) -> str:
     head = ("no head" if done.labels is None else
             f"labels: {', '.join(done.labels)}" if len(done.labels) > 1 else "a regression")
     casing = "unknown" if done.do_lower_case is None else str(done.do_lower_case).lower()
-    read = f"; --do_lower_case={casing}" if conversion != "to-huggingface" else ""
+    length = f" --max_seq_length={done.max_seq_length}" if done.max_seq_length else ""
+    read = f"; --do_lower_case={casing}{length}" if conversion != "to-huggingface" else ""
     return f"{folder}: {size:,.1f} MB; {head}{read}"
 
 

@@ -64,17 +64,32 @@ def test_a_later_run_learns_from_the_head_that_it_is_a_regression(ask, trained, 
 
 def test_a_classifier_is_refused_for_a_regression_and_the_other_way_round(ask, trained):
     trained("x", "y")
+    train = ("for a regression train another: --do_train, a new --output_dir, and "
+             "--init_checkpoint=a pre-trained checkpoint")
+    head = "--output_dir=out: the head of model.ckpt-3 is that of a classifier of 2 labels (x, y), "
     assert ask(SCORES, do_eval=True) == (None, [
-        "out/model.ckpt-3: is a classifier of 2 labels, this run is a regression"])
+        f"{head}and this run is a regression (SimpleNamespace is one). To use that head, name the "
+        f"task that it was trained for; {train}"])
+    assert ask(task(), do_predict=True, task_type="regression") == (None, [
+        f"{head}and this run is a regression (--task_type=regression). To use that head, leave "
+        f"--task_type out; {train}"])
     assert ask(task(), None, do_eval=True) == (["x", "y"], [])
 
 
-@pytest.mark.parametrize(("processor", "settings"), [
-    (CLASSES, {}), (task(), {"task_type": "classification"})])
-def test_a_regression_is_refused_for_a_classifier(ask, trained, processor, settings):
-    trained("score")
-    assert ask(processor, do_predict=True, **settings) == (None, [
-        "out/model.ckpt-3: is a regression, this run is a classification"])
+@pytest.mark.parametrize(("processor", "settings", "because", "use"), [
+    (CLASSES, {}, "SimpleNamespace is one", "name the task that it was trained for"),
+    (task(), {"task_type": "classification"}, "--task_type=classification",
+     "leave --task_type out")])
+def test_a_regression_is_refused_for_a_classifier(ask, trained, tmp_path, processor, settings,
+                                                  because, use):
+    prefix = str(trained("score") / "model.ckpt-3")
+    says = (f": the head of model.ckpt-3 is that of a regression, and this run is a classification "
+            f"({because}). To use that head, {use}; for a classification train another: "
+            "--do_train, a new --output_dir, and --init_checkpoint=a pre-trained checkpoint")
+    assert ask(processor, do_predict=True, **settings) == (None, [f"--output_dir=out{says}"])
+    (tmp_path / "out" / "checkpoint").unlink()
+    assert ask(processor, do_predict=True, init_checkpoint=prefix, **settings) == (
+        None, [f"--init_checkpoint=out/model.ckpt-3{says}"])
 
 
 def test_what_contradicts_the_task_is_told_together(ask):

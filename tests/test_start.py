@@ -132,7 +132,8 @@ def test_predicting_with_a_trained_checkpoint(choose, given, tiny_config, more):
 
 
 @pytest.mark.parametrize(("checkpoint_of", "says"), [
-    ({"labels": 2}, "is a classifier of 2 labels, this run has 3"),
+    ({"labels": 2}, "is a classifier of 2 labels, this run has 3; give a checkpoint that was "
+     "trained for that, or train one: --do_train and a new --output_dir"),
     ({"labels": 3, "without": ["bert/pooler"]},
      "lacks bert/pooler/dense/kernel, bert/pooler/dense/bias"),
     ({"labels": 3, "without": ["bert/embeddings/LayerNorm"]},
@@ -209,6 +210,14 @@ def test_texts_that_are_read_otherwise_than_in_training_are_told(
         outputs.write_json(str(tmp_path / place / outputs.RUN_CONFIG), trained)
     assert choose(**settings, **PREDICT).notices == told
     assert not set(choose(**settings).notices) & set(told)  # training starts or goes on by itself
+
+
+def test_a_checkpoint_back_from_hugging_face_tells_its_length_too(choose, given, tmp_path):
+    prefix = given(3)
+    outputs.write_json(str(tmp_path / "given" / "source.json"),
+                       {"max_seq_length": 64, "do_lower_case": None, "notices": []})
+    assert choose(init_checkpoint=prefix, **PREDICT).notices == [
+        "--max_seq_length is 128, and was 64 when the checkpoint was trained"]
 
 
 @pytest.mark.parametrize("settings", [{}, PREDICT])
@@ -345,7 +354,8 @@ def test_a_classifier_in_the_folder_of_a_regression(refused, own):
 def test_a_classifier_cannot_answer_with_scores(refused, given):
     prefix = given(labels=3)
     assert refused(["score"], init_checkpoint=prefix, **PREDICT) == (
-        f"--init_checkpoint={prefix}: is a classifier of 3 labels, this run is a regression")
+        f"--init_checkpoint={prefix}: is a classifier of 3 labels, this run is a regression; give "
+        "a checkpoint that was trained for that, or train one: --do_train and a new --output_dir")
 
 
 def test_a_classifier_s_head_is_no_start_for_a_regression(choose, given):

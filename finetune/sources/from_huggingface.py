@@ -11,9 +11,12 @@ import os
 import shutil
 from typing import Any
 
+import numpy as np
+
 from finetune import checkpoint, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
+from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer, tensor_files
 from finetune.sources.model_folder import Converted, collected, new_folder, out_problems
 
@@ -35,8 +38,10 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     problems = out_problems(out_folder)
     theirs = _config_json(folder, problems)
     config = weights = None
-    tensors, labels, tokens, casing, notices = {}, None, [], None, []
+    tensors, labels, tokens, casing, notices, own = {}, None, [], None, [], {}
     if theirs is not None:
+        with collected(problems):
+            own = huggingface.own_settings(theirs)
         with collected(problems):
             config = BertConfig.from_dict(huggingface.tf1_config(theirs, activation),
                                           os.path.join(folder, "config.json"))
@@ -56,16 +61,15 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
         raise UserError(problems)
     trained = huggingface.ACTIVATIONS[theirs["hidden_act"]]
     notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
+    if GLOBAL_STEP in own and not encoder_only:
+        tensors[GLOBAL_STEP] = np.array(own[GLOBAL_STEP], np.int64)
+    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"))
     with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
         checkpoint.save(os.path.join(made, checkpoint.PRETRAINED), tensors)
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
         outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
-        if labels:
-            outputs.write_text(os.path.join(made, outputs.LABELS),
-                               "".join(f"{label}\n" for label in labels))
-        outputs.write_json(os.path.join(made, SOURCE_FILE), {
-            "source": folder, "activation": trained, "do_lower_case": casing, "notices": notices})
-    return Converted(labels, casing, trained, notices)
+        _write_notes(made, folder, done)
+    return done
 
 
 def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:
@@ -112,6 +116,16 @@ def _notices(theirs: dict[str, Any], config: BertConfig, weights: tensor_files.W
     if labels and labels[0] == "LABEL_0":
         notices.append("the labels have no names there: put yours into labels.txt, in this order")
     return notices
+
+
+def _write_notes(made: str, source: str, done: Converted) -> None:
+    if done.labels:
+        outputs.write_text(os.path.join(made, outputs.LABELS),
+                           "".join(f"{label}\n" for label in done.labels))
+    length = done.max_seq_length
+    outputs.write_json(os.path.join(made, SOURCE_FILE), {
+        "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
+        "notices": done.notices, **({"max_seq_length": length} if length else {})})
 
 
 def _write_tokens(folder: str, tokens: list[str], path: str) -> None:

@@ -45,6 +45,11 @@ CLASSIFIER = "BertForSequenceClassification"
 HEAD = {"output_weights": "classifier.weight", "output_bias": "classifier.bias"}
 _HEAD_DROPOUT = 0.1  # the original's, whatever the configuration says
 
+# What a checkpoint of ours has and transformers has no name for stands in config.json under this
+# key, as {"global_step": 84, "max_seq_length": 64}; transformers passes over keys of others.
+OWN_KEY = "run_classifier_custom"
+_OWN_LEAST = {"global_step": 0, "max_seq_length": 3}
+
 # Parts of TF1 names -> what Hugging Face calls them.
 _RENAMED = (("bert/", ""), ("layer_", "layer/"), ("_embeddings", "_embeddings/weight"),
             ("gamma", "weight"), ("beta", "bias"), ("kernel", "weight"), ("/", "."))
@@ -225,6 +230,24 @@ def config_json(config: BertConfig, labels: list[str] | None, pad_id: int) -> di
         "architectures": [CLASSIFIER], "problem_type": kind, "classifier_dropout": _HEAD_DROPOUT,
         "id2label": {str(row): label for row, label in enumerate(labels)},
         "label2id": {label: row for row, label in enumerate(labels)}}
+
+
+def own_settings(config: Mapping[str, Any]) -> dict[str, int]:
+    """Returns what `to-huggingface` has put under OWN_KEY; {} in a model of somebody else.
+
+    Raises:
+        UserError: a value that it cannot have put there.
+    """
+    own = config.get(OWN_KEY, {})
+    if not isinstance(own, dict):
+        raise UserError(f"config.json: {OWN_KEY} is {own!r}; an object is expected.")
+    found = {name: own[name] for name in _OWN_LEAST if name in own}
+    problems = [f"config.json: {OWN_KEY}: {name} is {value!r}; a whole number is expected, "
+                f"{_OWN_LEAST[name]} or more." for name, value in found.items()
+                if type(value) is not int or value < _OWN_LEAST[name]]
+    if problems:
+        raise UserError(problems)
+    return found
 
 
 def to_tensors(values: Mapping[str, np.ndarray], config: BertConfig) -> dict[str, np.ndarray]:

@@ -30,12 +30,14 @@ class Converted:
         do_lower_case: whether it is an uncased model; None where nothing tells.
         activation: the function it was trained with, as bert_config.json names it.
         notices: worth telling.
+        max_seq_length: it was trained with; None where nothing tells.
     """
 
     labels: list[str] | None
     do_lower_case: bool | None
     activation: str
     notices: list[str]
+    max_seq_length: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +101,27 @@ def out_problems(folder: str) -> list[str]:
     """Returns why a folder cannot be the one that is written."""
     if "://" in folder or set(folder) & checkpoint.PATTERN:
         return [f"{folder}: has to be a folder on this machine without * ? [ ] \\ in its name."]
+    if checkpoint.exists(folder):
+        return [f"{folder}: is the prefix of a checkpoint; name a new folder."]
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         return [f"{folder}: is there already and is no empty folder; name a new one."]
     return []
+
+
+def own_folder_problems(prefix: str, folder: str) -> list[str]:
+    """Returns why the result cannot be written into the folder of the checkpoint itself.
+
+    There a run would find two checkpoints, or the next one delete the copy with its own files.
+
+    Args:
+        prefix: of the checkpoint.
+        folder: what is to be written.
+    """
+    own = os.path.realpath(os.path.dirname(prefix))
+    if os.path.commonpath([own, os.path.realpath(folder)]) != own:
+        return []
+    return [f"{folder}: lies in {own}, the folder of the checkpoint itself, in which nothing is "
+            "changed; name a new folder elsewhere."]
 
 
 @contextlib.contextmanager

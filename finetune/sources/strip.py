@@ -11,7 +11,13 @@ import os
 from finetune import checkpoint, optimizer, outputs
 from finetune.bert_config import SOURCE_FILE
 from finetune.errors import UserError
-from finetune.sources.model_folder import Converted, new_folder, open_model, out_problems
+from finetune.sources.model_folder import (
+    Converted,
+    new_folder,
+    open_model,
+    out_problems,
+    own_folder_problems,
+)
 
 
 def strip(source: str, out_folder: str, bert_config_file: str | None = None,
@@ -28,10 +34,12 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
         vocab_file: the same.
 
     Raises:
-        UserError: a file is missing or damaged.
+        UserError: a file is missing or damaged, or out_folder lies in the checkpoint's own folder.
     """
     problems = out_problems(out_folder)
     given = open_model(source, bert_config_file, vocab_file, problems)
+    if given:
+        problems = own_folder_problems(given.prefix, out_folder) or problems
     if problems or given is None:
         raise UserError(problems)
     kept = [name for name in given.held if not name.endswith(optimizer.SLOTS)]
@@ -51,4 +59,5 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
     notices = [f"{dropped} of {len(given.held)} tensors were Adam's and are left out" if dropped
                else "the checkpoint has none of Adam's tensors: this is a copy"]
     return Converted(outputs.read_labels(os.path.dirname(given.prefix)),
-                     given.run.get("do_lower_case"), given.config.hidden_act, notices)
+                     given.run.get("do_lower_case"), given.config.hidden_act, notices,
+                     given.run.get("max_seq_length"))

@@ -9,9 +9,12 @@ scripts/convert_checkpoint.sh to-huggingface is the command.
 import os
 from typing import Any
 
+import numpy as np
+
 from finetune import checkpoint, outputs
 from finetune.bert_config import variable_shapes
 from finetune.errors import UserError
+from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer
 from finetune.sources.model_folder import (
     Converted,
@@ -60,19 +63,34 @@ def convert(source: str, out_folder: str, bert_config_file: str | None = None,
                             "--do_lower_case=true or --do_lower_case=false.")
     if problems:
         raise UserError(problems)
-    names = [name for name in (*variable_shapes(given.config), *huggingface.HEAD)
-             if name in given.held]
-    tensors = huggingface.to_tensors(checkpoint.read(given.prefix, names), given.config)
-    length = min(given.run.get("max_seq_length") or given.config.max_position_embeddings,
+    tensors, own = _tensors(given), _own(given)
+    length = min(own.get("max_seq_length") or given.config.max_position_embeddings,
                  given.config.max_position_embeddings)
-    theirs = huggingface.config_json(given.config, labels, tokens.index("[PAD]"))
+    theirs = {**huggingface.config_json(given.config, labels, tokens.index("[PAD]")),
+              **({huggingface.OWN_KEY: own} if own else {})}
     with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
         _write_huggingface(made, tensors, theirs, content,
                            huggingface_tokenizer.settings_json(casing, length))
     if given.config.hidden_act != theirs["hidden_act"]:
         notices.append(f"hidden_act {given.config.hidden_act!r} is called "
                        f"{theirs['hidden_act']!r} there: the same function")
-    return Converted(labels, casing, given.config.hidden_act, notices)
+    return Converted(labels, casing, given.config.hidden_act, notices, own.get("max_seq_length"))
+
+
+def _tensors(given: Model) -> dict[str, np.ndarray]:
+    names = [name for name in (*variable_shapes(given.config), *huggingface.HEAD)
+             if name in given.held]
+    return huggingface.to_tensors(checkpoint.read(given.prefix, names), given.config)
+
+
+def _own(given: Model) -> dict[str, int]:
+    """What the way back needs and transformers has no name for."""
+    own = {}
+    if given.held.get(GLOBAL_STEP) == ():
+        own[GLOBAL_STEP] = int(checkpoint.read(given.prefix, [GLOBAL_STEP])[GLOBAL_STEP])
+    if given.run.get("max_seq_length"):
+        own["max_seq_length"] = given.run["max_seq_length"]
+    return own
 
 
 def _write_huggingface(folder: str, tensors: dict[str, Any], config: dict[str, Any],

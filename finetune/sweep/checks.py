@@ -110,19 +110,24 @@ def _facts(config: RunConfig, make_processor: Callable[[RunConfig], Any],
                         **prepared.tokenizer.fingerprint()}
                 for split, examples in prepared.examples.items()}
     job = Job(prepared.config, prepared.bert_config, prepared.labels, prepared.start,
-              _sample(prepared, "train"), _sample(prepared, "dev"),
+              *(_sample(prepared, split) for split in ("train", "dev", "test")),
               tuple(sorted({min(batch_sizes), max(batch_sizes)})))
     return Facts({split: len(rows) for split, rows in prepared.examples.items()}, features,
                  prepared.best_metric, job, prepared.notices)
 
 
-def _sample(prepared: Prepared, split: str) -> FeatureTable:
-    """Returns some rows of a split, drawn at random, so that their lengths are those of all."""
-    examples = prepared.examples[split]
+def _sample(prepared: Prepared, split: str) -> FeatureTable | None:
+    """Returns some rows of a split, drawn at random, so that their lengths are those of all.
+
+    None: no run reads the split.
+    """
+    examples = prepared.examples.get(split)
+    if examples is None:
+        return None
     chosen = np.random.default_rng(0).permutation(len(examples))[:speed.SAMPLE_ROWS[split]]
     table = FeatureTable.from_features(convert(
         [examples[index] for index in chosen], prepared.labels, prepared.config.max_seq_length,
-        prepared.tokenizer))
+        prepared.tokenizer, require_labels=split != "test"))
     if len(prepared.labels) > 1:
         return table
     return dataclasses.replace(table, label_ids=table.label_ids.astype(np.float32))  # regression

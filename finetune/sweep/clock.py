@@ -63,12 +63,31 @@ class Clock:
         self._took.append(seconds)
         self._foretold.append(self._run(outcome))
 
-    def left(self, waiting: Sequence[Outcome]) -> float | None:
-        """Returns the seconds that these runs take; None if nothing is known yet."""
+    def left(self, waiting: Sequence[Outcome], predicts: bool = False) -> float | None:
+        """Returns the seconds that these runs take; None if nothing is known yet.
+
+        Args:
+            predicts: whether the chosen run will predict; its time counts if it was measured.
+        """
         if self._speeds:
-            known = sum(self._took) / sum(self._foretold) if self._took else 1.0
-            return known * sum(map(self._run, waiting))
+            return self._correction() * sum(map(self._run, waiting)) + (
+                self.prediction() if predicts else 0.0)
+        if not waiting:
+            return None if predicts else 0.0
         return sum(self._took) / len(self._took) * len(waiting) if self._took else None
+
+    def prediction(self) -> float:
+        """Returns the seconds of prediction with the chosen run, 0.0 if not measured.
+
+        Which run that will be is not known: the slowest kind counts.
+        """
+        return self._correction() * max((
+            measured.of_prediction(self._facts[key].rows.get("test", 0))
+            for key, measured in (self._speeds or {}).items()), default=0.0)
+
+    def _correction(self) -> float:
+        """How much longer the runs made have taken than was foretold."""
+        return sum(self._took) / sum(self._foretold) if any(self._foretold) else 1.0
 
     def _run(self, outcome: Outcome) -> float:
         if not self._speeds:

@@ -97,9 +97,26 @@ class Sweep:
 
     def measure(self) -> float | None:
         """Measures the speed on this machine; returns the seconds left, None if not known."""
-        waiting = self._waiting()
-        self._clock.measure(waiting)
-        return self._clock.left(waiting)
+        chosen = self.chosen() if self._predicts() else None
+        self._clock.measure(self._waiting() or ([chosen] if chosen else []))
+        return self._left()
+
+    def _left(self) -> float | None:
+        return self._clock.left(self._waiting(), self._predicts())
+
+    def _predicts(self) -> bool:
+        """Whether a prediction is still to come."""
+        chosen = self.chosen()
+        return self._base.do_predict and (
+            bool(self._waiting()) or not (chosen and self._has_predicted(chosen)))
+
+    def _has_predicted(self, outcome: Outcome) -> bool:
+        note = self._notes.get(os.path.basename(outcome.folder), {})
+        return (note.get("predicted") == [self._test_rows(outcome), note.get("results")]
+                and os.path.exists(os.path.join(outcome.folder, outputs.PREDICTIONS)))
+
+    def _test_rows(self, outcome: Outcome) -> str:
+        return self._facts[checks.kind(outcome.run.config)].features["test"]["examples"]
 
     def _waiting(self) -> list[Outcome]:
         return [one for one in self.outcomes() if not one.scores and one.folder not in self._tried]
@@ -136,7 +153,9 @@ class Sweep:
             LOGGER.info("measuring the speed with a few steps")
         left = self.measure()
         if left is not None:
-            LOGGER.info("time       about %s (measured: %s)", duration(left), self._clock.rates())
+            LOGGER.info("time       about %s%s (measured: %s)", duration(left),
+                        f", of it {duration(self._clock.prediction())} for prediction"
+                        if self._base.do_predict else "", self._clock.rates())
         else:
             LOGGER.info("time       not known; told after the first run")
 
@@ -147,9 +166,10 @@ class Sweep:
         if outcome.scores:
             LOGGER.info("%s: %s finished before: %s", of, name, self._told(outcome))
             return
-        left = self._clock.left(self._waiting())
-        LOGGER.info("%s: %s%s", of, name,
-                    "" if left is None else f"; about {duration(left)} left in all")
+        left = self._left()
+        apart = self._base.do_predict and not self._clock.prediction()
+        LOGGER.info("%s: %s%s", of, name, "" if left is None else f"; about {duration(left)} left "
+                    + ("without prediction" if apart else "in all"))
         facts = self._facts[checks.kind(run.config)]
         wanted = {split: facts.features[split] for split in ("train", "dev")}
         shared = folders.share_features(folder, self._folders, wanted)
@@ -187,7 +207,8 @@ class Sweep:
             seconds = time.monotonic() - began
             note["seconds"] = round(earlier + seconds, 1)
             self._save_notes()
-        note.pop("results", None)
+        for name in ("results", "deleted"):
+            note.pop(name, None)
         results = os.path.join(folder, outputs.EVAL_RESULTS)
         if status == 0 and os.path.exists(results):
             note["results"] = records.sha256_file(results)
@@ -209,6 +230,8 @@ class Sweep:
                 continue
             freed = folders.delete_checkpoints(outcome.folder)
             if freed:
+                self._notes[os.path.basename(outcome.folder)]["deleted"] = True
+                self._save_notes()
                 LOGGER.info("deleted the checkpoints of %s (%.0f MB): %s is better (keep: all "
                             "keeps them)", os.path.basename(outcome.folder), freed / 1e6,
                             os.path.basename(best.folder))
@@ -251,10 +274,7 @@ class Sweep:
             self._start(chosen.run, chosen.folder)
         if not self._base.do_predict or "results" not in self._notes[name]:
             return True  # a failure of its training is noted
-        facts = self._facts[checks.kind(chosen.run.config)]
-        test, note = facts.features["test"]["examples"], self._notes[name]
-        predictions = os.path.join(chosen.folder, outputs.PREDICTIONS)
-        if note.get("predicted") == [test, note.get("results")] and os.path.exists(predictions):
+        if self._has_predicted(chosen):
             LOGGER.info("%s has predicted before", name)
             return True
         LOGGER.info("prediction with %s", name)
@@ -266,6 +286,7 @@ class Sweep:
         if status:
             LOGGER.error("prediction FAILED: %s", error)
             return False
-        note["predicted"] = [test, note["results"]]
+        note = self._notes[name]
+        note["predicted"] = [self._test_rows(chosen), note["results"]]
         self._save_notes()
         return True

@@ -1,6 +1,6 @@
 """How fast a model trains here, measured with a few steps on the rows of the run to come.
 
-    speed = measure(Job(config, bert_config, labels, start, table, dev_table, (16, 32)))
+    speed = measure(Job(config, bert_config, labels, start, table, dev_table, None, (16, 32)))
     seconds = speed.of_run(Plan.of(config, rows), config, dev_rows=1043)
 
 The steps are made in a process of their own, so that a GPU's memory is free again afterwards, and
@@ -28,7 +28,7 @@ from finetune.records import FeatureTable
 from finetune.start import Start
 from finetune.trainer import Plan, make_step
 
-SAMPLE_ROWS = {"train": 512, "dev": 64}
+SAMPLE_ROWS = {"train": 512, "dev": 64, "test": 64}
 _SECONDS = 4.0  # of steps, for each batch size
 _LIMIT = 180.0  # a model that takes longer is not measured
 
@@ -41,7 +41,8 @@ class Job:
         config: settings with the paths of the model filled in.
         labels: of the classifier.
         start: the checkpoint.
-        train, dev: some rows of each split; lengths as in the whole.
+        train, dev, test: some rows of each split; lengths as in the whole. test: None without
+            prediction.
         batch_sizes: rows a step; the smallest and largest of the sweep.
     """
 
@@ -51,6 +52,7 @@ class Job:
     start: Start
     train: FeatureTable
     dev: FeatureTable
+    test: FeatureTable | None
     batch_sizes: tuple[int, ...]
 
 
@@ -62,11 +64,17 @@ class Speed:
         start_up: from the start of the process to the first step.
         step: of one update, by batch size.
         dev_row: of scoring one row.
+        load: from the start of the process to weights in memory, a part of start_up.
+        first_answer: of the first batch without training, for which the graph is built.
+        test_row: of predicting one row; 0 without prediction.
     """
 
     start_up: float
     step: dict[int, float]
     dev_row: float
+    load: float = 0.0
+    first_answer: float = 0.0
+    test_row: float = 0.0
 
     def of_step(self, batch_size: int) -> float:
         """Returns the seconds of an update: a straight line through the sizes measured.
@@ -83,7 +91,11 @@ class Speed:
         """Returns the seconds of a whole run: start, training, scoring."""
         scored = 1 + (plan.steps // config.eval_every_steps if config.eval_every_steps else 0)
         return (self.start_up + plan.steps * self.of_step(config.train_batch_size)
-                + scored * dev_rows * self.dev_row)
+                + self.first_answer + scored * dev_rows * self.dev_row)
+
+    def of_prediction(self, test_rows: int) -> float:
+        """Returns the seconds of the process that predicts with the chosen run."""
+        return self.load + self.first_answer + test_rows * self.test_row
 
 
 def measure(job: Job) -> Speed | str:
@@ -139,6 +151,7 @@ def measure_here(job: Job, began: float) -> Speed:
     values = checkpoint.read(job.start.prefix, job.start.names) if job.start.prefix else {}
     with strategy.scope():
         state = model.create(job.bert_config, len(job.labels), config.seed, values, training=True)
+    load = time.time() - began
     step = make_step(strategy, state, job.bert_config, config, Plan(10 ** 6, 10 ** 5))
     seconds, start_up = {}, 0.0
     for size in job.batch_sizes:
@@ -153,8 +166,16 @@ def measure_here(job: Job, began: float) -> Speed:
             float(step(pack(job.train, next(batches)))[0])
             times.append(time.monotonic() - before)
         seconds[size] = sum(times) / len(times)
-    predictor = Predictor(state, job.bert_config, None)
+    predictor, before = Predictor(state, job.bert_config, None), time.monotonic()
     predictor.predict(job.dev, config.eval_batch_size, "")  # builds the graph
+    first = time.monotonic() - before
+    dev = _seconds_a_row(predictor, job.dev, config.eval_batch_size)
+    test = (0.0 if job.test is None else
+            _seconds_a_row(predictor, job.test, config.predict_batch_size))
+    return Speed(start_up, seconds, dev, load, max(first - dev * len(job.dev), 0.0), test)
+
+
+def _seconds_a_row(predictor: Predictor, table: FeatureTable, batch_size: int) -> float:
     before = time.monotonic()
-    predictor.predict(job.dev, config.eval_batch_size, "")
-    return Speed(start_up, seconds, (time.monotonic() - before) / len(job.dev))
+    predictor.predict(table, batch_size, "")
+    return (time.monotonic() - before) / len(table)

@@ -1,3 +1,5 @@
+import pytest
+
 from processors.errors import Report
 from processors.examples import InputExample, Split, make_examples
 
@@ -34,9 +36,25 @@ def test_unknown_labels_are_told_once_with_their_number():
     _, problems, _ = made(rows, labels=("bug", "feature"))
     assert problems == [
         'f:1: label "bgu" is not one of "bug", "feature" (2 such rows), closest is "bug"; the '
-        "labels are set by --labels; if line 1 is a header, say --header=true",
+        "labels are set by --labels",
         'f:2: label "2" is not one of "bug", "feature"; the labels are set by --labels',
         "f:4: the label in column 1 is empty"]
+
+
+@pytest.mark.parametrize(("first", "others", "hint"), [
+    ("label", ["bug"], True), ("label", ["bug", "label"], False), ("3", ["bug"], False)])
+def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hint):
+    _, problems, _ = made([["a", first], *(["b", other] for other in others)],
+                          labels=("bug", "feature"))
+    assert problems[0].endswith("if line 1 is a header, say --header=true") is hint
+
+
+def test_a_column_without_any_number_is_told_once():
+    report = Report("f")
+    make_examples([(2, ["a", "bug"]), (3, ["b", "feature"])], SPLIT, "dev", None, report, 1, True)
+    assert report.error().problems == (
+        'f:2: label "bug" is not a finite number, and neither is that of any other row (2 such '
+        "rows); a regression has numbers for labels",)
 
 
 def test_short_rows_are_told_once_each():

@@ -68,12 +68,24 @@ def test_it_evaluates_and_predicts_the_same(trained, tmp_path, main):
     assert b"global_step = 2\n" in results[1][0]
 
 
-def test_the_folder_itself_is_never_written(trained):
+@pytest.mark.parametrize("name", ["", "archive", "a/b", "model.ckpt-2", "../{}/archive"])
+@pytest.mark.parametrize("source", ["", "model.ckpt-2"])
+def test_nothing_is_written_into_the_run_s_own_folder(trained, name, source):
     _, out = trained
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    with pytest.raises(UserError, match="is there already and is no empty folder"):
-        strip.strip(str(out), str(out))
+    target = os.path.join(out, name.format(out.name))
+    with pytest.raises(UserError) as caught:
+        strip.strip(os.path.join(out, source), target)
+    assert caught.value.problems == (
+        f"{target}: lies in {out}, the folder of the checkpoint itself, in which nothing is "
+        "changed; name a new folder elsewhere.",)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_no_command_makes_a_folder_of_a_prefix(trained, tiny):
+    _, out = trained
+    with pytest.raises(UserError, match="model.ckpt-2: is the prefix of a checkpoint"):
+        strip.strip(str(tiny), str(out / "model.ckpt-2"))
 
 
 def test_a_checkpoint_without_slots_is_copied(tiny, tmp_path):
@@ -84,9 +96,10 @@ def test_a_checkpoint_without_slots_is_copied(tiny, tmp_path):
 
 def test_a_damaged_checkpoint(trained, tmp_path):
     _, out = trained
-    prefix = tmp_path / "model.ckpt-2"
+    prefix = tmp_path / "damaged" / "model.ckpt-2"
+    prefix.parent.mkdir()
     for ending in (".index", ".data-00000-of-00001"):
-        shutil.copy(out / f"{prefix.name}{ending}", tmp_path)
+        shutil.copy(out / f"{prefix.name}{ending}", prefix.parent)
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(5000)
     with pytest.raises(UserError, match="is damaged and cannot be read"):

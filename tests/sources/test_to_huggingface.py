@@ -12,7 +12,7 @@ import safetensors.numpy
 from finetune import checkpoint, model
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
-from finetune.sources import to_huggingface
+from finetune.sources import from_huggingface, to_huggingface
 from tests.conftest import TINY, vocabulary
 
 
@@ -123,6 +123,46 @@ def test_the_casing_is_the_option_s_the_run_s_or_the_vocabulary_s(
     else:
         convert(source, do_lower_case=option)
         assert read(tmp_path, "tokenizer_config.json")["do_lower_case"] is expected
+
+
+def test_there_and_back_keeps_the_step_and_the_length(run, convert, tmp_path):
+    source = run(max_seq_length=24, do_lower_case=True)
+    assert convert(source).max_seq_length == 24
+    assert read(tmp_path, "config.json")["run_classifier_custom"] == {
+        "global_step": 9, "max_seq_length": 24}
+    done = from_huggingface.convert(str(tmp_path / "hf"), str(tmp_path / "back"))
+    prefix = str(tmp_path / "back" / "bert_model.ckpt")
+    assert done.max_seq_length == 24
+    before, after = (checkpoint.read(one, ["global_step"])["global_step"]
+                     for one in (checkpoint.latest(source), prefix))
+    assert (before, before.dtype, before.shape) == (after, after.dtype, after.shape) == (
+        9, np.int64, ())
+    to_huggingface.convert(prefix, str(tmp_path / "again"))  # and there once more
+    assert ((tmp_path / "again" / "config.json").read_text()
+            == (tmp_path / "hf" / "config.json").read_text())
+    from_huggingface.convert(str(tmp_path / "hf"), str(tmp_path / "encoder"), encoder_only=True)
+    assert "global_step" not in checkpoint.shapes(str(tmp_path / "encoder" / "bert_model.ckpt"))
+
+
+def test_what_is_not_known_is_not_invented(convert, tiny, tmp_path):
+    convert(str(tiny))  # neither a step nor a run
+    assert "run_classifier_custom" not in read(tmp_path, "config.json")
+    from_huggingface.convert(str(tmp_path / "hf"), str(tmp_path / "back"))
+    assert "global_step" not in checkpoint.shapes(str(tmp_path / "back" / "bert_model.ckpt"))
+    assert "max_seq_length" not in json.loads((tmp_path / "back" / "source.json").read_text())
+
+
+@pytest.mark.parametrize(("value", "problem"), [
+    ([], "run_classifier_custom is []; an object is expected."),
+    ({"global_step": -1}, "global_step is -1; a whole number is expected, 0 or more."),
+    ({"max_seq_length": "64"}, "max_seq_length is '64'; a whole number is expected, 3 or more.")])
+def test_a_note_of_ours_that_was_altered(run, convert, tmp_path, value, problem):
+    convert(run())
+    path = tmp_path / "hf" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run_classifier_custom": value}))
+    with pytest.raises(UserError) as caught:
+        from_huggingface.convert(str(tmp_path / "hf"), str(tmp_path / "back"))
+    assert len(caught.value.problems) == 1 and caught.value.problems[0].endswith(problem)
 
 
 def test_files_that_lie_elsewhere(run, convert, refused, tmp_path):

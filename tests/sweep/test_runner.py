@@ -14,7 +14,9 @@ import pytest
 
 import run_classifier_custom as entry
 from finetune import outputs
-from finetune.sweep import processes, speed
+from finetune.errors import UserError
+from finetune.sources import strip
+from finetune.sweep import folders, processes, speed
 from tests.conftest import ROOT
 
 SMALL = ["--do_train", "--do_eval", "--max_seq_length=16", "--train_batch_size=5",
@@ -66,7 +68,8 @@ class Stand:
 def stand(monkeypatch):
     made = Stand()
     monkeypatch.setattr(processes, "run", made)
-    monkeypatch.setattr(speed, "measure", lambda job: speed.Speed(1.0, {5: 0.5}, 0.01))
+    monkeypatch.setattr(speed, "measure", lambda job: speed.Speed(
+        1.0, {5: 0.5}, 0.01, 1.0, 0.0, 0.2 if job.test else 0.0))
     return made
 
 
@@ -128,6 +131,24 @@ def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep,
     assert "run 6 of 6: 006_lr0.003_seed43; about 0 s left in all" in said  # the stand-in is quick
 
 
+def test_prediction_is_part_of_the_time(sweep, stand):
+    _, said = sweep({**RATES, "seeds": 2}, "--do_predict")
+    # 1 s and 6 rows of 0.2 s more
+    assert "about 36 s, of it 2 s for prediction (measured: 10.0 rows/s in batches of 5)" in said
+    assert "006_lr0.003_seed43; about 0 s left in all" in said
+    stand.calls[:] = []
+    _, said = sweep({**RATES, "seeds": 3}, "--do_predict")
+    assert ", of it 2 s for prediction" in said and len(stand.calls) == 3
+
+
+def test_where_nothing_is_measured_prediction_is_told_to_be_apart(sweep, stand, monkeypatch):
+    monkeypatch.setattr(speed, "measure", lambda job: "not measured on a TPU")
+    _, said = sweep(RATES, "--do_predict")
+    assert "003_lr0.003; about 0 s left without prediction" in said
+    _, said = sweep({**RATES, "seeds": 2})
+    assert "left in all" in said
+
+
 def test_only_the_best_keeps_its_checkpoint_and_the_deletion_is_told(sweep, stand, tmp_path):
     stand.scores = {1e-3: 0.3, 2e-3: 0.6, 3e-3: 0.5}
     _, said = sweep(RATES)
@@ -135,6 +156,47 @@ def test_only_the_best_keeps_its_checkpoint_and_the_deletion_is_told(sweep, stan
     assert "deleted the checkpoints of 001_lr0.001 (0 MB): 002_lr0.002 is better" in said
     assert "deleted the checkpoints of 003_lr0.003 (0 MB): 002_lr0.002 is better" in said
     assert (tmp_path / "out" / "001_lr0.001" / "eval_results.txt").exists()
+
+
+def test_whoever_asks_for_a_deleted_checkpoint_is_sent_to_the_chosen_run(
+        sweep, stand, tmp_path, main, issues, tiny):
+    stand.scores = {1e-3: 0.3, 2e-3: 0.6, 3e-3: 0.5}
+    sweep(RATES)
+    out = tmp_path / "out"
+    first, best = out / "001_lr0.001", out / "002_lr0.002"
+    says = (f"the sweep in {out} deleted the checkpoints of this run, since it keeps those of the "
+            f"best run alone; that is {best}: give that folder. The command in "
+            f"{out}/sweep_results.csv trains this run again; keep: all in the sweep's file keeps "
+            "the checkpoints of all runs")
+    for given in (first, first / "model.ckpt-9"):
+        status, said = main(f"--data_dir={issues}", f"--init_checkpoint={given}", "--do_eval",
+                            f"--output_dir={tmp_path / 'new'}", "--labels=bug,feature,question")
+        assert (status, said) == (2, f"error: --init_checkpoint={given}: {says}\n")
+    status, said = main(f"--data_dir={issues}", "--do_eval", f"--output_dir={first}",
+                        "--max_seq_length=16", f"--vocab_file={tiny}/vocab.txt",
+                        f"--bert_config_file={tiny}/bert_config.json")
+    assert status == 2
+    assert f"nothing to evaluate or predict with: --output_dir={first}: {says}\n" in said
+    status, said = main(f"--data_dir={issues}", f"--init_checkpoint={out}", "--do_eval",
+                        f"--output_dir={tmp_path / 'new'}")
+    assert f"{out}: this is the folder of a sweep; its chosen run is {best}: give that" in said
+    with pytest.raises(UserError, match="deleted the checkpoints of this run"):
+        strip.strip(str(first), str(tmp_path / "stripped"))
+    (best / "model.ckpt-9.index").unlink()
+    (best / "model.ckpt-9.data-00000-of-00001").unlink()
+    assert "best run alone, which are gone too" in folders.why_no_checkpoint(str(first))
+    assert folders.why_no_checkpoint(str(best)) is None  # the sweep did not delete that one
+
+
+def test_a_run_that_is_trained_again_has_a_checkpoint_again(sweep, stand, tmp_path):
+    stand.scores = {1e-3: 0.3, 2e-3: 0.6, 3e-3: 0.5}
+    sweep(RATES)
+    stand.scores = {1e-3: 0.9}
+    (tmp_path / "out" / "001_lr0.001" / "eval_results.txt").unlink()
+    sweep(RATES)
+    assert checkpoints(tmp_path) == ["001_lr0.001"]
+    assert folders.sweep_that_deleted(str(tmp_path / "out" / "001_lr0.001")) is None
+    assert folders.sweep_that_deleted(str(tmp_path / "out" / "002_lr0.002"))
 
 
 def test_all_checkpoints_are_kept_if_asked_for(sweep, stand, tmp_path):

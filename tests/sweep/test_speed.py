@@ -1,5 +1,7 @@
 """What is measured before a sweep, and the time foretold from it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from finetune.trainer import Plan
 def job(tiny_config, make_table):
     config = RunConfig(train_batch_size=2, eval_batch_size=2)
     return Job(config, tiny_config, ["a", "b", "c"], Start(None, [], False, []),
-               make_table(5, 9, 7, 4), make_table(6, 3, 8), (2, 3))
+               make_table(5, 9, 7, 4), make_table(6, 3, 8), make_table(7, 2), (2, 3))
 
 
 def test_steps_of_every_size_and_the_scoring_of_a_row_are_timed(job, monkeypatch):
@@ -24,7 +26,10 @@ def test_steps_of_every_size_and_the_scoring_of_a_row_are_timed(job, monkeypatch
     monkeypatch.setattr(speed.time, "time", lambda: 107.0)
     measured = speed.measure_here(job, began=100.0)
     assert measured.start_up == 7.0 and measured.step == {2: 2.0, 3: 2.0}
-    assert measured.dev_row > 0
+    assert min(measured.dev_row, measured.test_row) > 0
+    assert measured.load == 7.0 and measured.first_answer == 0.0  # no longer than the next
+    measured = speed.measure_here(dataclasses.replace(job, test=None), began=100.0)
+    assert measured.test_row == 0.0
 
 
 @pytest.mark.slow
@@ -35,7 +40,6 @@ def test_the_measuring_process_answers(job):
 
 
 def test_a_tpu_is_not_measured(job):
-    import dataclasses
     config = dataclasses.replace(job.config, use_tpu=True)
     assert speed.measure(dataclasses.replace(job, config=config)) == "not measured on a TPU"
 
@@ -49,8 +53,9 @@ def test_the_seconds_of_a_step_lie_on_a_line(step, size, seconds):
 
 
 def test_the_seconds_of_a_run():
-    measured = Speed(10.0, {16: 2.0}, 0.01)
+    measured = Speed(10.0, {16: 2.0}, 0.01, 6.0, 1.0, 0.02)
     config = RunConfig(train_batch_size=16)
-    assert measured.of_run(Plan(100, 10), config, 500) == pytest.approx(10 + 200 + 5)
+    assert measured.of_run(Plan(100, 10), config, 500) == pytest.approx(10 + 200 + 1 + 5)
     config = RunConfig(train_batch_size=16, eval_every_steps=50)
-    assert measured.of_run(Plan(100, 10), config, 500) == pytest.approx(10 + 200 + 3 * 5)
+    assert measured.of_run(Plan(100, 10), config, 500) == pytest.approx(10 + 200 + 1 + 3 * 5)
+    assert measured.of_prediction(1000) == pytest.approx(6 + 1 + 20)
