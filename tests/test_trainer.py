@@ -99,6 +99,19 @@ def test_one_step_changes_every_variable(bert, make_table):
     assert int(state.step) == 1
 
 
+def test_every_step_and_every_seed_has_masks_of_its_own(bert, make_table):
+    batch = pack(make_table(5, 1, 9), np.arange(3))
+
+    def losses(seed):  # of weights that stay as they are
+        state = model.create(bert, 3, 1, {}, training=True)
+        config = RunConfig(train_batch_size=3, learning_rate=0.0, seed=seed)
+        step = trainer.make_step(CPU, state, bert, config, Plan(10, 0))
+        return [float(step(batch)[0]) for _ in range(3)]
+
+    one, again, other = losses(1), losses(1), losses(2)
+    assert one == again and len({*one, *other}) == 6
+
+
 def test_a_run_that_was_killed_ends_with_the_same_bits(train):
     settings = {"save_checkpoints_steps": 2, "learning_rate": 0.01}
     losses, _, whole = train(7, name="whole", **settings)
