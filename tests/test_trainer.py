@@ -80,6 +80,7 @@ def train(tmp_path, bert, make_table, monkeypatch):
 
 @pytest.mark.parametrize(("rows", "batch_size", "epochs", "warmup", "plan"), [
     (3668, 32, 3.0, 0.1, Plan(343, 34)), (8551, 32, 3.0, 0.1, Plan(801, 80)),
+    (5749, 32, 3.0, 0.1, Plan(538, 53)),  # of 538.97 and 53.8
     (100, 32, 1.5, 0.5, Plan(4, 2)), (10, 4, 1.0, 0.0, Plan(2, 0)), (10, 32, 3.0, 0.1, Plan(0, 0))])
 def test_plan(rows, batch_size, epochs, warmup, plan):
     config = RunConfig(train_batch_size=batch_size, num_train_epochs=epochs,
