@@ -67,6 +67,19 @@ def test_a_row_does_not_depend_on_its_neighbours(encode, padded):
     np.testing.assert_allclose(swapped, np.concatenate(alone[::-1]), atol=2e-6)
 
 
+def test_attention_sees_no_padding_however_low_the_scores(tiny_config):
+    def linear(part, kernel, bias):
+        return {f"a/{part}/kernel": kernel * tf.eye(16), f"a/{part}/bias": tf.fill([16], bias)}
+
+    # All real scores are 8 * -900 / sqrt(8) = -2546, those of the places behind them 0 - 10000.
+    weights = linear("query", 0.0, 30.0) | linear("key", 0.0, -30.0) | linear("value", 1.0, 0.0)
+    hidden = tf.random.stateless_normal([4, 16], [5, 6])
+    found = encoder.attention(weights, tiny_config, PackedLayout(tf.constant([3, 1])), "a", hidden,
+                              Dropout(None), cls_only=False)
+    mean = tf.reduce_mean(hidden[:3], 0)
+    np.testing.assert_allclose(found, [mean, mean, mean, hidden[3]], atol=1e-6)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_layer_more_leaves_those_before_it_alone(encode, tiny_config, count):
     config = dataclasses.replace(tiny_config, num_hidden_layers=count)
@@ -119,6 +132,15 @@ def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
         found, expected = (encode(*rows, encode=function)[1]
                            for function in (in_a_graph, encoder.encode_cls))
         assert relative(found, expected) < 1e-6
+
+
+@pytest.mark.parametrize(("spread", "expected"), [
+    (1.0, 1.0), (1e-5, 0.995037), (1e-6, 0.707107), (0.0, 0.0)])
+def test_layer_norm_of_values_close_together(spread, expected):
+    # spread / sqrt(spread ** 2 + 1e-12): ordinary values do not show an epsilon of 1e-7
+    weights = {"x/LayerNorm/gamma": tf.fill([2], 2.0), "x/LayerNorm/beta": tf.constant([0.0, 1.0])}
+    found = encoder.layer_norm(weights, "x", tf.constant([[spread, -spread]]))
+    np.testing.assert_allclose(found, [[2 * expected, 1 - 2 * expected]], atol=2e-6)
 
 
 @pytest.mark.parametrize(("name", "expected"), [

@@ -81,6 +81,7 @@ def train(tmp_path, bert, make_table, monkeypatch):
 
 @pytest.mark.parametrize(("rows", "batch_size", "epochs", "warmup", "plan"), [
     (3668, 32, 3.0, 0.1, Plan(343, 34)), (8551, 32, 3.0, 0.1, Plan(801, 80)),
+    (5749, 32, 3.0, 0.1, Plan(538, 53)),  # of 538.97 and 53.8
     (100, 32, 1.5, 0.5, Plan(4, 2)), (10, 4, 1.0, 0.0, Plan(2, 0)), (10, 32, 3.0, 0.1, Plan(0, 0))])
 def test_plan(rows, batch_size, epochs, warmup, plan):
     config = RunConfig(train_batch_size=batch_size, num_train_epochs=epochs,
@@ -98,6 +99,19 @@ def test_one_step_changes_every_variable(bert, make_table):
     for name, variable in state.variables().items():
         assert np.isfinite(variable).all() and not np.array_equal(variable, before[name]), name
     assert int(state.step) == 1
+
+
+def test_every_step_and_every_seed_has_masks_of_its_own(bert, make_table):
+    batch = pack(make_table(5, 1, 9), np.arange(3))
+
+    def losses(seed):  # of weights that stay as they are
+        state = model.create(bert, 3, 1, {}, training=True)
+        config = RunConfig(train_batch_size=3, learning_rate=0.0, seed=seed)
+        step = trainer.make_step(CPU, state, bert, config, Plan(10, 0))
+        return [float(step(batch)[0]) for _ in range(3)]
+
+    one, again, other = losses(1), losses(1), losses(2)
+    assert one == again and len({*one, *other}) == 6
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(train):
