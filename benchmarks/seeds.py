@@ -12,7 +12,7 @@ import os
 import pathlib
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,8 +31,9 @@ def scores(runs: Sequence[dict], task: str, engine: str, buffer: int) -> list[fl
     return [run[METRICS[task]] for run in sorted(chosen, key=lambda run: run["seed"] or 0)]
 
 
-def table(runs: Sequence[dict]) -> list[str]:
+def table(runs: Iterable[dict]) -> list[str]:
     """Returns the rows of a Markdown table."""
+    runs = list(runs)
     rows = ["| task, metric | engine | by seed | mean | deviation | from the original's mean |",
             "|---|---|---|---|---|---|"]
     for task, metric in METRICS.items():

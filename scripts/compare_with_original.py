@@ -20,7 +20,8 @@ from finetune.errors import UserError  # noqa: E402
 
 # What this script decides itself.
 _FIXED = ("do_train", "do_eval", "do_predict", "seed", "engine", "task_name", "sweep",
-          "overwrite_output_dir", "config")
+          "overwrite_output_dir", "config", "shuffle_buffer_size")
+ORIGINAL_BUFFER = 100  # file_based_input_fn_builder: d.repeat(), then d.shuffle(buffer_size=100)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +62,7 @@ def compare(options: argparse.Namespace, flags: list[str]) -> int:
         dataclasses.replace(config, engine="original"))])
     runs = comparison_runs.Runs(prepared, original.environment(), environ, [
         sys.executable, os.path.abspath(__file__), "--fast_run", *flags, "--do_train", "--do_eval",
-        "--do_predict"])
+        "--do_predict", f"--shuffle_buffer_size={ORIGINAL_BUFFER}"])
     for seed in range(1, options.seeds + 1):
         for engine in comparison_runs.ENGINES:
             runs.make(engine, seed)

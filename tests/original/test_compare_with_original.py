@@ -127,7 +127,8 @@ def test_the_runs_and_the_exit_status(script, monkeypatch, capsys, tmp_path, iss
     splits, fast, gpu_hidden = made[0]
     assert (splits, gpu_hidden) == (["dev", "train"], False)
     assert fast[1:] == [str(ROOT / "scripts" / "compare_with_original.py"), "--fast_run", *flags,
-                        "--train_batch_size=5", "--do_train", "--do_eval", "--do_predict"]
+                        "--train_batch_size=5", "--do_train", "--do_eval", "--do_predict",
+                        "--shuffle_buffer_size=100"]
     assert made[1:5] == [("original", 1), ("fast", 1), ("original", 2), ("fast", 2)]
     assert made[5][0] == [1, 2]
     assert made[5][1][0] == "accuracy"
