@@ -52,13 +52,25 @@ class Plan:
                 "is 0, no single step; take a smaller batch or more epochs")
 
 
+def dropout_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
+    """Returns int32[2], the seed of a step's masks on the replica that asks.
+
+    On one device it is (--seed, step); of several each draws masks of its own.
+    """
+    pair = tf.stack([seed, tf.cast(step, tf.int32)])
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return pair
+    return tf.random.experimental.stateless_fold_in(pair, replica.replica_id_in_sync_group)
+
+
 def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
               config: RunConfig, plan: Plan) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the function of one update: Batch -> (loss float32[], gradient norm float32[])."""
     names = list(state.weights)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = tf.stack([config.seed, tf.cast(state.step, tf.int32)])
+        seed = dropout_seed(config.seed, state.step)
         with tf.GradientTape() as tape:
             logits = model.logits(state.weights, bert_config, batch, seed)
             loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size

@@ -59,6 +59,9 @@ def main(folder):
         path = Path(folder) / str(strategy.num_replicas_in_sync)
         path.mkdir()
         train(strategy, path)
+        seeds = strategy.experimental_local_results(strategy.run(
+            tf.function(lambda: trainer.dropout_seed(7, tf.constant(5, tf.int64)))))
+        (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
 
 
 def test_two_replicas_learn_what_one_learns(tmp_path):
@@ -66,6 +69,9 @@ def test_two_replicas_learn_what_one_learns(tmp_path):
                           text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     one, two = (json.loads((tmp_path / name / "losses.json").read_text()) for name in "12")
+    alone, each = (json.loads((tmp_path / name / "seeds.json").read_text()) for name in "12")
+    assert alone == [[7, 5]]
+    assert len(each) == 2 and each[0] != each[1]  # masks of their own
     assert len(set(one)) == STEPS
     np.testing.assert_allclose(two, one, rtol=1e-5)
     prefixes = [str(tmp_path / name / f"model.ckpt-{STEPS}") for name in "12"]
