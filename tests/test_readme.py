@@ -164,6 +164,10 @@ def run_command(command, where, main):
         assert done.returncode == 0, f"{where}: {done.stderr}"
     elif re.fullmatch(r"scripts/\w+\.sh", words[0]):
         check_script(words, where)
+    elif words[0] == "python" and words[1].startswith("benchmarks/"):
+        done = subprocess.run([sys.executable, ROOT / words[1], *words[2:]], capture_output=True,
+                              text=True)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
     elif words[0] == "iconv":
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
     elif words == ["source", ".venv/bin/activate"]:
