@@ -162,7 +162,7 @@ def test_there_and_back_are_the_same_numbers(name, given_back, tmp_path):
                                                                 tmp_path / "tf1"))
     names = list(checkpoint.shapes(after))
     config = BertConfig.from_json_file(str(tmp_path / "tf1" / "bert_config.json"))
-    assert set(names) == {*variable_shapes(config), "output_weights", "output_bias"}
+    assert set(names) == {*variable_shapes(config), "output_weights", "output_bias", "global_step"}
     assert config == BertConfig.from_json_file(str(folder / "tf1" / name / "bert_config.json"))
     for key, value in checkpoint.read(before, names).items():
         np.testing.assert_array_equal(checkpoint.read(after, [key])[key], value)
