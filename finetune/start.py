@@ -50,8 +50,10 @@ def check_head(config: RunConfig) -> None:
                         f"{config.output_dir}" + (f": {gone}" if gone else " holds no checkpoint "
                                                   "and --init_checkpoint is not given"))
     if "output_weights" not in checkpoint.shapes(prefix):
+        gone = why_no_checkpoint(config.output_dir)
         raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
-                        "random; give a fine-tuned checkpoint, or --do_train")
+                        "random; give a fine-tuned checkpoint, or --do_train" +
+                        (f". --output_dir={config.output_dir}: {gone}" if gone else ""))
 
 
 def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:

@@ -74,7 +74,8 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
              f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
-             f"seed {config.seed}")
+             f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
+                                      if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)

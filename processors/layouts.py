@@ -94,7 +94,8 @@ def problem(path: str, rows: Sequence[Row], split: Split, part: str, task: type,
     elif len(wrong) <= len(body) / 2 or not (others or (problems > _FEW and not header)):
         return None
     return (_found(path, rows, wrong, split, part, task)
-            + _advice(rows, split, task, others, problems is None and not wrong and part != "test"))
+            + _advice(rows, split, task, others, problems is None and not wrong and part != "test"
+                      and all(len(cells) == _width(split) for _, cells in rows)))
 
 
 def _found(path: str, rows: Sequence[Row], wrong: Sequence[Row], split: Split, part: str,

@@ -7,6 +7,7 @@ scripts/convert_checkpoint.sh to-huggingface is the command.
 """
 
 import os
+import shutil
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,14 @@ def _write_huggingface(folder: str, tensors: dict[str, Any], config: dict[str, A
                        vocabulary: bytes, settings: dict[str, Any]) -> None:
     import safetensors.numpy
 
-    safetensors.numpy.save_file(tensors, os.path.join(folder, "model.safetensors"),
-                                metadata={"format": "pt"})
+    weights = os.path.join(folder, "model.safetensors")
+    safetensors.numpy.save_file(tensors, weights, metadata={"format": "pt"})
     outputs.write_json(os.path.join(folder, "config.json"), config)
     outputs.write_json(os.path.join(folder, huggingface_tokenizer.SETTINGS), settings)
-    with open(os.path.join(folder, huggingface_tokenizer.VOCABULARY), "wb") as file:
+    vocabulary_file = os.path.join(folder, huggingface_tokenizer.VOCABULARY)
+    with open(vocabulary_file, "wb") as file:
         file.write(vocabulary)
+    shutil.copymode(vocabulary_file, weights)  # safetensors lets nobody else read its files
 
 
 def _decoded(path: str, content: bytes) -> list[str]:

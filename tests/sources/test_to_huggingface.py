@@ -66,6 +66,7 @@ def test_a_run_becomes_a_folder_of_transformers(run, convert, tmp_path):
     assert done.notices == ["hidden_act 'gelu' is called 'gelu_new' there: the same function"]
     assert {path.name for path in (tmp_path / "hf").iterdir()} == {
         "config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"}
+    assert len({path.stat().st_mode for path in (tmp_path / "hf").iterdir()}) == 1
     assert read(tmp_path, "config.json")["id2label"] == {"0": "no", "1": "yes"}
     settings = read(tmp_path, "tokenizer_config.json")
     assert (settings["do_lower_case"], settings["model_max_length"]) == (True, 32)
