@@ -177,6 +177,11 @@ def test_whoever_asks_for_a_deleted_checkpoint_is_sent_to_the_chosen_run(
                         f"--bert_config_file={tiny}/bert_config.json")
     assert status == 2
     assert f"nothing to evaluate or predict with: --output_dir={first}: {says}\n" in said
+    status, said = main(f"--data_dir={issues}", "--do_eval", f"--output_dir={first}",
+                        f"--init_checkpoint={tiny}", "--max_seq_length=16")
+    assert status == 2  # what was pre-trained has no head; the one that had one is gone
+    assert "has no trained head (output_weights), so its answers would be random" in said
+    assert f"--output_dir={first}: {says}\n" in said
     status, said = main(f"--data_dir={issues}", f"--init_checkpoint={out}", "--do_eval",
                         f"--output_dir={tmp_path / 'new'}")
     assert f"{out}: this is the folder of a sweep; its chosen run is {best}: give that" in said
