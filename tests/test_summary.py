@@ -67,6 +67,11 @@ def test_the_summary_of_a_training_run(told):
         "note: and so on"]
 
 
+def test_rows_from_a_buffer_are_told(told):
+    config = dataclasses.replace(CONFIG, shuffle_buffer_size=100)
+    assert told(config=config)[5].endswith("seed 42, rows from a buffer of 100")
+
+
 @pytest.mark.parametrize(("start", "text"), [
     (Start(None, [], False, []), "; random weights"),
     (Start("out/model.ckpt-7", [], True, []), "; goes on from out/model.ckpt-7")])
