@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from finetune import settings
 from finetune.config import RunConfig
@@ -88,17 +88,33 @@ def stoppable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _heeding_interrupts() -> Iterator[None]:
-    """Lets a process that starts here heed SIGINT, which a shell's `&` makes us and it ignore."""
-    ignored = (threading.current_thread() is threading.main_thread()
-               and signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
-    if ignored:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _stops_held_back() -> Iterator[Callable[[], None]]:
+    """Holds back the signals that stop us until the function that it gives is called.
+
+    For the start of a process: a KeyboardInterrupt out of Popen would leave one behind that nobody
+    knows and that works on. A signal that is handled here is not ignored by what starts here, not
+    even SIGINT, which a shell's `&` makes us ignore.
+    """
+    before, held = {}, []
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and (name == "SIGINT" or callable(signal.getsignal(number))):
+                before[number] = signal.signal(number, lambda got, _: held.append(got))
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def release() -> None:
+        restore()
+        if any(before[number] is not signal.SIG_IGN for number in held):
+            raise KeyboardInterrupt
+
     try:
-        yield
+        yield release
     finally:
-        if ignored:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        restore()
 
 
 def run(arguments: Sequence[str], lock: int | None = None) -> tuple[int, str]:
@@ -114,24 +130,25 @@ def run(arguments: Sequence[str], lock: int | None = None) -> tuple[int, str]:
     Raises:
         KeyboardInterrupt: passed on to the process first, which then writes a checkpoint.
     """
-    # In a session of its own, a Ctrl-C reaches it once, from here, wherever it came from.
-    with _heeding_interrupts():
+    said: collections.deque[str] = collections.deque(maxlen=50)
+    with _stops_held_back() as release:
+        # In a session of its own, a Ctrl-C reaches it once, from here, wherever it came from.
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, encoding="utf-8", errors="replace", start_new_session=True,
             pass_fds=() if lock is None else (lock,))
-    said: collections.deque[str] = collections.deque(maxlen=50)
-    try:
-        _repeat(process, said)
-    except KeyboardInterrupt:
-        LOGGER.info("stopping: the run writes a checkpoint (Ctrl-C again: it does not)")
-        process.send_signal(signal.SIGINT)
         try:
+            release()
             _repeat(process, said)
-        finally:
-            process.kill()  # has no effect on one that has ended
-            process.wait()
-        raise
+        except KeyboardInterrupt:
+            LOGGER.info("stopping: the run writes a checkpoint (Ctrl-C again: it does not)")
+            process.send_signal(signal.SIGINT)
+            try:
+                _repeat(process, said)
+            finally:
+                process.kill()  # has no effect on one that has ended
+                process.wait()
+            raise
     if process.returncode in (INTERRUPTED, -signal.SIGINT):
         raise KeyboardInterrupt
     return process.returncode, _error(process.returncode, list(said))

@@ -95,6 +95,34 @@ def test_a_stop_is_passed_on_and_the_run_may_save(tmp_path, number, where):
     assert process.wait() == 1
 
 
+STOPPED_AT_ONCE = """
+import os, signal, subprocess, sys
+from finetune.sweep import processes
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        os.kill(os.getpid(), int(sys.argv[3]))
+
+subprocess.Popen = Popen
+with processes.locked(sys.argv[2]) as lock, processes.stoppable():
+    try:
+        processes.run([sys.argv[1]], lock)
+    except KeyboardInterrupt:
+        sys.exit("the sweep has stopped")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_a_run_starts_leaves_no_run_behind(tmp_path, number):
+    (tmp_path / "works.py").write_text("import time; time.sleep(30)")
+    done = subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE, str(tmp_path / "works.py"),
+                           str(tmp_path), str(int(number))], stderr=subprocess.PIPE, text=True)
+    assert done.stderr.endswith("the sweep has stopped\n") and done.returncode == 1
+    with processes.locked(str(tmp_path)):  # which a run that lives on would hold
+        pass
+
+
 def test_the_lock_lives_as_long_as_a_run_that_has_it(tmp_path):
     with processes.locked(str(tmp_path)) as lock:
         orphan = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE,
