@@ -19,7 +19,7 @@ from finetune import outputs
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sources import tensor_files
-from finetune.sweep.folders import sweep_that_deleted, why_no_checkpoint
+from finetune.swept import sweep_that_deleted, why_no_checkpoint
 
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"

@@ -8,7 +8,7 @@ from finetune import checkpoint, heads, model, optimizer, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.sweep.folders import sweep_that_deleted, why_no_checkpoint
+from finetune.swept import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import described
 
 
@@ -44,16 +44,16 @@ def check_head(config: RunConfig) -> None:
         UserError: there is no checkpoint, or it has no head; the original then answers at random.
     """
     prefix = own_checkpoint(config) or config.init_checkpoint
+    gone = None if config.overwrite_output_dir else why_no_checkpoint(config.output_dir)
+    told = f"--output_dir={config.output_dir}: {gone}" if gone else ""
     if prefix is None:
-        gone = None if config.overwrite_output_dir else why_no_checkpoint(config.output_dir)
-        raise UserError(f"there is nothing to evaluate or predict with: --output_dir="
-                        f"{config.output_dir}" + (f": {gone}" if gone else " holds no checkpoint "
-                                                  "and --init_checkpoint is not given"))
+        raise UserError("there is nothing to evaluate or predict with: " + (told or (
+            f"--output_dir={config.output_dir} holds no checkpoint and --init_checkpoint is not "
+            "given")))
     if "output_weights" not in checkpoint.shapes(prefix):
-        gone = why_no_checkpoint(config.output_dir)
         raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
-                        "random; give a fine-tuned checkpoint, or --do_train" +
-                        (f". --output_dir={config.output_dir}: {gone}" if gone else ""))
+                        "random; give a fine-tuned checkpoint, or --do_train"
+                        + (f". {told}" if told else ""))
 
 
 def choose_start(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> Start:

@@ -52,12 +52,12 @@ def kind(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, **_TRAINING)
 
 
-def check(file: SweepFile, base: RunConfig, folders: Sequence[str],
+def check(file: SweepFile, base: RunConfig, run_folders: Sequence[str],
           make_processor: Callable[[RunConfig], Any]) -> dict[RunConfig, Facts]:
     """Checks all runs of a sweep.
 
     Args:
-        folders: of the runs.
+        run_folders: of the runs.
         make_processor: settings -> an object with the original's four DataProcessor methods.
 
     Returns:
@@ -75,7 +75,7 @@ def check(file: SweepFile, base: RunConfig, folders: Sequence[str],
                                 [config.train_batch_size for config in alike])
         except UserError as error:
             problems += error.problems
-    for run, folder in zip(file.runs, folders, strict=True):
+    for run, folder in zip(file.runs, run_folders, strict=True):
         if kind(run.config) in facts:
             problems += _run_problems(run, folder, facts[kind(run.config)])
     for one in list(facts.values())[:1]:

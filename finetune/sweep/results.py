@@ -17,8 +17,7 @@ from finetune import outputs, records
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sweep.spec import SweepRun
 
-RUNS, CSV, TABLE, PLOT = ("sweep_runs.json", "sweep_results.csv", "sweep_results.md",
-                          "sweep_results.png")
+TABLE, PLOT = "sweep_results.md", "sweep_results.png"
 FINISHED, COLLAPSED, FAILED, WAITING = "finished", "collapsed", "failed", "not run"
 _IN_FILE = {"accuracy": "eval_accuracy", "loss": "eval_loss"}  # as eval_results.txt calls them
 
@@ -54,7 +53,7 @@ def read_outcome(run: SweepRun, folder: str, record: Mapping[str, Any]) -> Outco
     those it noted.
 
     Args:
-        record: what RUNS says of the run; empty if nothing.
+        record: what swept.RUNS says of the run; empty if nothing.
     """
     seconds, results = record.get("seconds", 0.0), os.path.join(folder, outputs.EVAL_RESULTS)
     if (record.get("results") and outputs.read_bytes(results) is not None

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from finetune import checkpoint, log, outputs, records
+from finetune import checkpoint, log, outputs, records, swept
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, duration
@@ -67,7 +67,7 @@ class Sweep:
         self._file = spec.read(config, parse_flag)
         self._runs = self._file.runs
         self._folders = folders.assign(self._folder, self._runs)
-        self._notes = outputs.read_json(self._path(results.RUNS)) or {}
+        self._notes = outputs.read_json(self._path(swept.RUNS)) or {}
         self._tried: set[str] = set()  # folders of the runs made by this process
 
     def check(self) -> None:
@@ -219,7 +219,7 @@ class Sweep:
         return seconds
 
     def _save_notes(self) -> None:
-        outputs.write_json(self._path(results.RUNS), self._notes)
+        outputs.write_json(self._path(swept.RUNS), self._notes)
 
     def _prune(self) -> None:
         """Deletes the checkpoints of finished runs that are not the best, and says so."""
@@ -243,7 +243,7 @@ class Sweep:
     def _report(self) -> tuple[list[Outcome], Outcome | None]:
         outcomes = self.outcomes()
         chosen = results.choose(outcomes, self._metric)
-        results.write_csv(self._path(results.CSV), outcomes, self._metric, chosen,
+        results.write_csv(self._path(swept.CSV), outcomes, self._metric, chosen,
                                 [self._command(one) for one in outcomes])
         reports.write_table(self._path(results.TABLE), outcomes, self._metric, chosen,
                                  self._command(chosen) if chosen else "")
@@ -262,7 +262,7 @@ class Sweep:
         for line in reports.verdict(outcomes, self._metric, chosen):
             LOGGER.info("%s", line)
         LOGGER.info("%s holds %s", self._folder, ", ".join(
-            (results.CSV, results.TABLE, *([results.PLOT] if chosen else ()))))
+            (swept.CSV, results.TABLE, *([results.PLOT] if chosen else ()))))
         return int(not complete or any(one.status == FAILED for one in outcomes))
 
     def _complete(self, chosen: Outcome) -> bool:

@@ -13,10 +13,10 @@ import sys
 import pytest
 
 import run_classifier_custom as entry
-from finetune import outputs
+from finetune import outputs, swept
 from finetune.errors import UserError
 from finetune.sources import strip
-from finetune.sweep import folders, processes, speed
+from finetune.sweep import processes, speed
 from tests.conftest import ROOT
 
 SMALL = ["--do_train", "--do_eval", "--max_seq_length=16", "--train_batch_size=5",
@@ -189,8 +189,8 @@ def test_whoever_asks_for_a_deleted_checkpoint_is_sent_to_the_chosen_run(
         strip.strip(str(first), str(tmp_path / "stripped"))
     (best / "model.ckpt-9.index").unlink()
     (best / "model.ckpt-9.data-00000-of-00001").unlink()
-    assert "best run alone, which are gone too" in folders.why_no_checkpoint(str(first))
-    assert folders.why_no_checkpoint(str(best)) is None  # the sweep did not delete that one
+    assert "best run alone, which are gone too" in swept.why_no_checkpoint(str(first))
+    assert swept.why_no_checkpoint(str(best)) is None  # the sweep did not delete that one
 
 
 def test_a_run_that_is_trained_again_has_a_checkpoint_again(sweep, stand, tmp_path):
@@ -200,8 +200,8 @@ def test_a_run_that_is_trained_again_has_a_checkpoint_again(sweep, stand, tmp_pa
     (tmp_path / "out" / "001_lr0.001" / "eval_results.txt").unlink()
     sweep(RATES)
     assert checkpoints(tmp_path) == ["001_lr0.001"]
-    assert folders.sweep_that_deleted(str(tmp_path / "out" / "001_lr0.001")) is None
-    assert folders.sweep_that_deleted(str(tmp_path / "out" / "002_lr0.002"))
+    assert swept.sweep_that_deleted(str(tmp_path / "out" / "001_lr0.001")) is None
+    assert swept.sweep_that_deleted(str(tmp_path / "out" / "002_lr0.002"))
 
 
 def test_all_checkpoints_are_kept_if_asked_for(sweep, stand, tmp_path):
