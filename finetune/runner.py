@@ -49,7 +49,6 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    log.start()
     try:
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
@@ -61,8 +60,6 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if full is None:
             raise
         raise full from error
-    finally:
-        log.stop()
 
 
 def _no_room(error: Exception, config: RunConfig) -> UserError | None:

@@ -42,13 +42,9 @@ def run(config: RunConfig, parse_flag: Callable[[str], RunConfig],
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    log.start()
-    try:
-        sweep = Sweep(config, parse_flag, make_processor, program)
-        sweep.check()
-        return sweep.execute()
-    finally:
-        log.stop()
+    sweep = Sweep(config, parse_flag, make_processor, program)
+    sweep.check()
+    return sweep.execute()
 
 
 class Sweep:
@@ -77,7 +73,7 @@ class Sweep:
             UserError: every problem found; nothing has been written.
         """
         self._facts = checks.check(self._file, self._base, self._folders,
-                                        self._make_processor)
+                                   self._make_processor)
         problems = checks.room_problems(self._file, self._base, self.outcomes(), self._facts)
         if problems:
             raise UserError(problems)
@@ -88,7 +84,7 @@ class Sweep:
     def outcomes(self) -> list[Outcome]:
         """Returns what has become of every run so far."""
         return [results.read_outcome(run, folder,
-                                           self._notes.get(os.path.basename(folder), {}))
+                                     self._notes.get(os.path.basename(folder), {}))
                 for run, folder in zip(self._runs, self._folders, strict=True)]
 
     def chosen(self) -> Outcome | None:
@@ -202,7 +198,7 @@ class Sweep:
         began, earlier = time.monotonic(), note.get("seconds", 0.0)
         try:
             status, error = processes.run([self._program, *self._arguments(run, folder)],
-                                              self._lock)
+                                          self._lock)
         finally:
             seconds = time.monotonic() - began
             note["seconds"] = round(earlier + seconds, 1)
@@ -244,9 +240,9 @@ class Sweep:
         outcomes = self.outcomes()
         chosen = results.choose(outcomes, self._metric)
         results.write_csv(self._path(swept.CSV), outcomes, self._metric, chosen,
-                                [self._command(one) for one in outcomes])
+                          [self._command(one) for one in outcomes])
         reports.write_table(self._path(results.TABLE), outcomes, self._metric, chosen,
-                                 self._command(chosen) if chosen else "")
+                            self._command(chosen) if chosen else "")
         return outcomes, chosen
 
     def _finish(self) -> int:
@@ -282,7 +278,7 @@ class Sweep:
             chosen.run.config, output_dir=chosen.folder, do_train=False, do_eval=False,
             do_predict=True, init_checkpoint=None)
         status, error = processes.run([self._program, *processes.flags_of(config)],
-                                          self._lock)
+                                      self._lock)
         if status:
             LOGGER.error("prediction FAILED: %s", error)
             return False

@@ -20,7 +20,7 @@ def read(tmp_path):
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         arguments = [*FLAGS, *flags, f"--sweep={path}"]
         return spec.read(entry.make_config(arguments),
-                               lambda flag: entry.make_config([*arguments, flag]))
+                         lambda flag: entry.make_config([*arguments, flag]))
     return run
 
 
