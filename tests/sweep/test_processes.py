@@ -105,6 +105,7 @@ class Popen(subprocess.Popen):
         os.kill(os.getpid(), int(sys.argv[3]))
 
 subprocess.Popen = Popen
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & makes us ignore it
 with processes.locked(sys.argv[2]) as lock, processes.stoppable():
     try:
         processes.run([sys.argv[1]], lock)
