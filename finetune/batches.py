@@ -118,6 +118,12 @@ def by_length(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield order[start:start + batch_size]
 
 
+def longest_first(table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    """Returns the rows of a batch by falling length, so that neighbours are of a size."""
+    lengths = table.offsets[rows + 1] - table.offsets[rows]
+    return rows[np.argsort(-lengths, kind="stable")]
+
+
 def pack(table: FeatureTable, rows: np.ndarray) -> Batch:
     """Lays the real tokens of the rows one after the other, without padding."""
     starts = table.offsets[rows]

@@ -25,9 +25,19 @@ Weights = Mapping[str, tf.Variable]
 LAYER_NORM_EPSILON = 1e-12  # tensorflow.contrib.layers.layer_norm's, which the original calls
 
 
-def gelu(x: tf.Tensor) -> tf.Tensor:
-    """Gaussian Error Linear Unit in the original's tanh form (arXiv:1606.08415)."""
-    return tf.nn.gelu(x, approximate=True)
+@tf.custom_gradient
+def gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Gaussian Error Linear Unit in the original's tanh form (arXiv:1606.08415).
+
+    0.5 x (1 + tanh(u)) = x sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3), in half the
+    passes over memory; the derivative is worked out in advance, from what is at hand.
+    """
+    two_a = 2.0 * math.sqrt(2.0 / math.pi)
+    square = tf.square(x)
+    share = tf.sigmoid(x * (square * (0.044715 * two_a) + two_a))
+    y = x * share
+    slope = share + (square * (3 * 0.044715 * two_a) + two_a) * (y - y * share)
+    return y, lambda upstream: upstream * slope
 
 
 def gelu_erf(x: tf.Tensor) -> tf.Tensor:
@@ -71,12 +81,26 @@ class Dropout:
 
     def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
         """Zeroes a share `rate` of x and scales the rest by 1 / (1 - rate), as tf.nn.dropout."""
+        mask = self.mask(tf.shape(x), rate, x.dtype)
+        return x if mask is None else x * mask
+
+    def mask(self, shape: tf.Tensor, rate: float, dtype: tf.DType = tf.float32
+             ) -> tf.Tensor | None:
+        """Returns what to multiply by, 0 or 1 / (1 - rate); None where nothing is dropped.
+
+        Each value takes 16 random bits: two to a number of the generator, and the rate is met to
+        8e-6.
+        """
         if self._seed is None or rate == 0.0:
-            return x
+            return None
         self._count += 1
         seed = self._seed + tf.constant([self._count << 20, 0], tf.int32)
-        keep = tf.random.stateless_uniform(tf.shape(x), seed, dtype=tf.float32) >= rate
-        return tf.where(keep, x * (1.0 / (1.0 - rate)), tf.zeros_like(x))
+        size = tf.reduce_prod(shape)
+        numbers = tf.random.stateless_uniform([(size + 1) // 2], seed, minval=None, maxval=None,
+                                              dtype=tf.uint32)
+        bits = tf.reshape(tf.bitcast(numbers, tf.uint16), [-1])[:size]
+        keep = tf.reshape(bits >= tf.constant(round(rate * 2 ** 16), tf.uint16), shape)
+        return tf.cast(keep, dtype) * (1.0 / (1.0 - rate))
 
 
 def dense(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
@@ -86,10 +110,24 @@ def dense(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
 
 def layer_norm(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
     """Normalises the last dimension of x[T, H] (arXiv:1607.06450)."""
-    mean, variance = tf.nn.moments(x, [-1], keepdims=True)                             # [T, 1]
-    return tf.nn.batch_normalization(
-        x, mean, variance, weights[f"{scope}/LayerNorm/beta"],
-        weights[f"{scope}/LayerNorm/gamma"], LAYER_NORM_EPSILON)
+    return _layer_norm(x, tf.convert_to_tensor(weights[f"{scope}/LayerNorm/gamma"]),
+                       tf.convert_to_tensor(weights[f"{scope}/LayerNorm/beta"]))
+
+
+@tf.custom_gradient
+def _layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    centred = x - tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)                   # [T, 1]
+    scale = tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+    normal = centred * scale
+
+    def gradient(upstream):
+        by_normal = upstream * normal
+        inner = upstream * gamma
+        inner -= tf.reduce_mean(inner, -1, keepdims=True)
+        inner -= normal * (tf.linalg.matvec(by_normal, gamma)[:, None] / x.shape[-1])
+        return inner * scale, tf.reduce_sum(by_normal, 0), tf.reduce_sum(upstream, 0)
+    return normal * gamma + beta, gradient
 
 
 def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
@@ -103,7 +141,10 @@ def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Te
     Returns:
         float32[T, H].
     """
-    words = tf.gather(weights["bert/embeddings/word_embeddings"], input_ids)           # [T, H]
+    # The table is read first: a gather from the variable itself would make TensorFlow copy all of
+    # it at every later read ("copy on read").
+    table = tf.convert_to_tensor(weights["bert/embeddings/word_embeddings"])
+    words = tf.gather(table, input_ids)                                                # [T, H]
     segments = tf.matmul(tf.one_hot(segment_ids, config.type_vocab_size),
                          weights["bert/embeddings/token_type_embeddings"])             # [T, H]
     # A slice and a dense gradient, as in the original: the norm that clips the gradients counts
@@ -137,24 +178,60 @@ def attention(weights: Weights, config: BertConfig, layout: Layout, scope: str,
     Returns:
         float32[T, H]; with cls_only float32[B, H].
     """
-    heads, width = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+    heads = config.num_attention_heads
     inner = [f"{scope}/{part}" for part in ("query", "key", "value")]
+    own = 2 if cls_only else 3  # of query, key and value what every token has
+    joined = layout.split(_project(weights, inner[-own:], hidden))                # [T, own * H]
     if cls_only:
-        asking = _project(weights, inner[:1], layout.first(hidden))                    # [B, H]
-        keys = layout.unpack(_project(weights, inner[1:], hidden))                     # [B, S, 2H]
-        (query,), (key, value) = (_by_head(x, layout.batch, heads, width) for x in (asking, keys))
-    else:
-        joined = layout.unpack(_project(weights, inner, hidden))                       # [B, S, 3H]
-        query, key, value = _by_head(joined, layout.batch, heads, width)         # [B, N, S, D] each
-    scores = tf.matmul(query, key, transpose_b=True) * (1.0 / math.sqrt(width))      # [B, N, F, S]
-    padding = (1.0 - tf.cast(layout.mask, tf.float32)) * -10000.0                      # [B, S]
-    probabilities = tf.nn.softmax(scores + padding[:, None, None, :])
-    probabilities = dropout(probabilities, config.attention_probs_dropout_prob)
-    context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])            # [B, F, N, D]
-    if cls_only:
-        return tf.reshape(context, [layout.batch, config.hidden_size])                 # [B, H]
-    return layout.pack(tf.reshape(
-        context, [layout.batch, layout.length, config.hidden_size]))                   # [T, H]
+        asking = layout.split_rows(_project(weights, inner[:1], layout.first(hidden)))    # [B, H]
+    contexts = []
+    for index, group in enumerate(layout.groups):
+        parts = group.heads(joined[index], own, heads)                        # [B, N, S, D] each
+        if cls_only:
+            width = config.hidden_size // heads
+            parts = [tf.reshape(asking[index], [group.batch, heads, 1, width]), *parts]
+        shape = [group.batch, heads, 1 if cls_only else group.length, group.length]
+        mask = dropout.mask(shape, config.attention_probs_dropout_prob, hidden.dtype)
+        context = attend(*parts, group.mask, mask)                               # [B, N, F, D]
+        contexts.append(tf.reshape(context, [group.batch, config.hidden_size]) if cls_only
+                        else group.tokens(context))
+    return tf.concat(contexts, 0)
+
+
+def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, real: tf.Tensor,
+           dropout_mask: tf.Tensor | None) -> tf.Tensor:
+    """softmax(query key^T / sqrt(D)) value for every row and head.
+
+    Args:
+        query: float32[B, N, F, D].
+        key, value: float32[B, N, S, D].
+        real: bool[B, S], False for padding.
+        dropout_mask: float32[B, N, F, S], see Dropout.mask; None: no dropout.
+
+    Returns:
+        float32[B, N, F, D].
+    """
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    padding = (1.0 - tf.cast(real, query.dtype))[:, None, None, :] * -10000.0       # [B, 1, 1, S]
+
+    @tf.custom_gradient
+    def run(query, key, value):
+        query *= scale
+        probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + padding)
+        kept = probabilities if dropout_mask is None else probabilities * dropout_mask
+        context = tf.matmul(kept, value)                                         # [B, N, F, D]
+
+        def gradient(upstream):
+            # The softmax's own sum over S is taken over D: sum_s(kept * by_kept) =
+            # sum_d(upstream * context), as in FlashAttention (arXiv:2205.14135, appendix B.2).
+            by_kept = tf.matmul(upstream, value, transpose_b=True)               # [B, N, F, S]
+            total = tf.reduce_sum(upstream * context, -1, keepdims=True)
+            by_scores = kept * by_kept - probabilities * total
+            return (tf.matmul(by_scores, key) * scale,
+                    tf.matmul(by_scores, query, transpose_a=True),
+                    tf.matmul(kept, upstream, transpose_a=True))
+        return context, gradient
+    return run(query, key, value)
 
 
 def _project(weights: Weights, scopes: list[str], x: tf.Tensor) -> tf.Tensor:
@@ -162,13 +239,6 @@ def _project(weights: Weights, scopes: list[str], x: tf.Tensor) -> tf.Tensor:
     kernel = tf.concat([weights[f"{scope}/kernel"] for scope in scopes], 1)
     bias = tf.concat([weights[f"{scope}/bias"] for scope in scopes], 0)
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
-
-
-def _by_head(x: tf.Tensor, batch: tf.Tensor | int, heads: int, width: int) -> list[tf.Tensor]:
-    """float32[B, F, parts * H] -> `parts` tensors float32[B, N, F, D]."""
-    parts = x.shape[-1] // (heads * width)
-    split = tf.reshape(x, [batch, -1, parts, heads, width])
-    return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=parts)
 
 
 def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scope: str,

@@ -27,11 +27,13 @@ class State:
         weights: the trainable variables by TF1 name, encoder first.
         slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
         step: int64[], updates made so far.
+        decaying: variables of another state that a step of this one decays (used_words.py).
     """
 
     weights: dict[str, tf.Variable]
     slots: dict[str, tf.Variable]
     step: tf.Variable
+    decaying: tuple[tf.Variable, ...] = ()
 
     def variables(self) -> dict[str, tf.Variable]:
         """Returns all variables under the names they have in a checkpoint."""
@@ -77,12 +79,13 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
 
 
 def logits(weights: Weights, config: BertConfig, batch: Batch,
-           dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+           dropout_seed: tf.Tensor | None = None, groups: int = 1) -> tf.Tensor:
     """Runs encoder and head on a packed or a padded batch.
 
     Args:
         batch: see batches.Batch; a padded one has input_ids of rank 2.
         dropout_seed: int32[2] in training; None: no dropout.
+        groups: of a packed batch in attention, see PackedLayout.
 
     Returns:
         float32[B, L].
@@ -92,7 +95,7 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         layout = PaddedLayout(batch.lengths, input_ids.shape[1])
         input_ids, segment_ids = tf.reshape(input_ids, [-1]), tf.reshape(segment_ids, [-1])
     else:
-        layout = PackedLayout(batch.lengths)
+        layout = PackedLayout(batch.lengths, groups)
     dropout = encoder.Dropout(dropout_seed)
     cls = encoder.encode_cls(weights, config, layout, input_ids, segment_ids, dropout)   # [B, H]
     return heads.classify(weights, encoder.pool(weights, cls), dropout)

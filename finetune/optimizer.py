@@ -57,7 +57,7 @@ def clip(gradients: Sequence[tf.Tensor | tf.IndexedSlices]
 
 def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
           weights: Mapping[str, tf.Variable], slots: Mapping[str, tf.Variable],
-          rate: tf.Tensor) -> None:
+          rate: tf.Tensor, decaying: Sequence[tf.Variable] = ()) -> None:
     """Updates every variable once, on whatever devices hold it.
 
     Called in a replica's context with gradients that are already summed over the replicas.
@@ -67,6 +67,7 @@ def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
         weights: the trainable variables by name.
         slots: adam_m and adam_v of each, as `<name>/adam_m`.
         rate: float32[].
+        decaying: variables that weight decay alone changes.
     """
     names = list(gradients)
     dense = [tf.convert_to_tensor(gradients[name]) for name in names]
@@ -77,15 +78,22 @@ def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
                 weights[name], _update, group=False,
                 args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient, rate,
                       decays(name)))
+        for variable in decaying:
+            strategy.extended.update(variable, _decay, group=False, args=(rate,))
 
     tf.distribute.get_replica_context().merge_call(update_all, args=(dense, rate))
 
 
 def _update(variable, moment, velocity, gradient, rate, decay) -> None:
-    # p - rate * (m / (sqrt(v) + eps) + 0.01 p) = (p - rate * 0.01 p) - rate * m / (sqrt(v) + eps):
+    # p - rate * (m / (sqrt(v) + eps) + 0.01 p) = (1 - rate * 0.01) p - rate * m / (sqrt(v) + eps):
     # with both beta powers 0, TensorFlow's fused kernel is Adam without bias correction.
     if decay:
-        variable.assign_sub(rate * WEIGHT_DECAY * variable)
+        _decay(variable, rate)
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle, m=moment.handle, v=velocity.handle, beta1_power=0.0, beta2_power=0.0,
         lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient)
+
+
+def _decay(variable, rate) -> None:
+    # Not assign_sub: that would read and write the variable twice.
+    variable.assign(variable * (1.0 - rate * WEIGHT_DECAY))

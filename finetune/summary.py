@@ -116,6 +116,8 @@ def _lengths(table: FeatureTable, limit: int) -> str:
 def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -> Iterator[str]:
     """Yields a warning if the loss went up over a whole training run.
 
+    Compared are its last fifth and its warm-up, while the learning rate does the least harm.
+
     Args:
         losses: of every step of this process.
         started_at: the step it began with; a resumed run has no beginning to compare with.
@@ -123,7 +125,8 @@ def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -
     window = len(losses) // 5
     if started_at or window < 2:
         return
-    first, last = statistics.fmean(losses[:window]), statistics.fmean(losses[-window:])
+    early = min(window, max(2, int(len(losses) * config.warmup_proportion)))
+    first, last = statistics.fmean(losses[:early]), statistics.fmean(losses[-window:])
     if last > first * 1.02:
         yield (f"the loss climbed from {first:.3f} to {last:.3f}: --learning_rate="
                f"{config.learning_rate:g} is too high for this model and destroys what it knew; "

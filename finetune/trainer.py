@@ -14,14 +14,16 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint, distribution, heads, model, optimizer
-from finetune.batches import Batch, pack, pad, training_order
+from finetune.batches import Batch, longest_first, pack, pad, training_order
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
+from finetune.used_words import UsedWords
 
+GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
 PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
 
 
@@ -68,18 +70,20 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
               config: RunConfig, plan: Plan) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the function of one update: Batch -> (loss float32[], gradient norm float32[])."""
     names = list(state.weights)
+    groups = min(GROUPS, config.train_batch_size // strategy.num_replicas_in_sync)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         seed = dropout_seed(config.seed, state.step)
         with tf.GradientTape() as tape:
-            logits = model.logits(state.weights, bert_config, batch, seed)
+            logits = model.logits(state.weights, bert_config, batch, seed, groups)
             loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
         gradients = tape.gradient(loss, [state.weights[name] for name in names])
         if strategy.num_replicas_in_sync > 1:
             gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
         gradients, norm = optimizer.clip(gradients)
         rate = optimizer.learning_rate(state.step, config.learning_rate, plan.steps, plan.warmup)
-        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots, rate)
+        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots, rate,
+                        state.decaying)
         return loss, norm
 
     static = distribution.is_tpu(strategy)
@@ -109,7 +113,8 @@ class Trainer:
                  evaluate: Callable[[], dict[str, float]] | None, best_metric: str):
         self._strategy, self._state, self._config, self._plan = strategy, state, config, plan
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
-        self._step = make_step(strategy, state, bert_config, config, plan)
+        self._words = UsedWords(strategy, state, table.input_ids)
+        self._step = make_step(strategy, self._words.state, bert_config, config, plan)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
         self._saved = int(state.step.numpy())
         self._losses: list[float] = []
@@ -156,10 +161,13 @@ class Trainer:
         if distribution.is_tpu(self._strategy):
             share = len(rows) // self._strategy.num_replicas_in_sync
             return self._strategy.experimental_distribute_values_from_function(
-                lambda context: Batch(*map(tf.constant, pad(
+                lambda context: Batch(*map(tf.constant, self._renumbered(pad(
                     self._table, rows[context.replica_id_in_sync_group * share:][:share],
-                    self._config.max_seq_length))))
-        return pack(self._table, rows)
+                    self._config.max_seq_length)))))
+        return self._renumbered(pack(self._table, longest_first(self._table, rows)))
+
+    def _renumbered(self, batch: Batch) -> Batch:
+        return batch._replace(input_ids=self._words.renumber(batch.input_ids))
 
     def _collect(self, first: int) -> None:
         for loss, norm in self._pending:
@@ -177,6 +185,7 @@ class Trainer:
         """Writes a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
         step = int(self._state.step.numpy())
+        self._words.write_back()
         if step > self._saved:
             self._folder.write(step, self._state.variables())
             self._saved = step

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from finetune.batches import BufferedOrder, TrainingOrder, by_length, pack, pad, training_order
+from finetune.batches import (
+    BufferedOrder,
+    TrainingOrder,
+    by_length,
+    longest_first,
+    pack,
+    pad,
+    training_order,
+)
 from finetune.records import FeatureTable
 
 # Rows of 3, 1 and 2 tokens.
@@ -87,6 +95,11 @@ def same(batch, *expected):
     for name, ours, theirs in zip(batch._fields, batch, expected, strict=True):
         assert ours.dtype == np.int32, name
         np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def test_longest_first_keeps_the_order_of_equal_lengths():
+    assert longest_first(TABLE, np.array([1, 2, 0, 2])).tolist() == [0, 2, 2, 1]
+    assert longest_first(TABLE, np.array([1])).tolist() == [1]
 
 
 def test_pack():

@@ -34,18 +34,20 @@ def encode(weights, tiny_config, make_table):
     """Encodes rows of 7, 1 and 4 tokens, or some of them; `padded` is a width."""
     table = make_table(7, 1, 4)
 
-    def run(*rows, padded=None, config=tiny_config, seed=None, encode=last_layer):
+    def run(*rows, padded=None, config=tiny_config, seed=None, encode=last_layer, groups=1):
         rows = np.array(rows or [0, 1, 2])
         batch = pad(table, rows, padded) if padded else pack(table, rows)
         lengths = tf.constant(batch.lengths)
-        layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths)
+        layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths, groups)
         return layout, encode(weights, config, layout, batch.input_ids.reshape(-1),
                               batch.segment_ids.reshape(-1), Dropout(seed))
     return run
 
 
 def real_tokens(layout, hidden):
-    return tf.boolean_mask(layout.unpack(hidden), layout.mask).numpy()
+    if isinstance(layout, PaddedLayout):
+        hidden = tf.boolean_mask(hidden, tf.reshape(layout.mask, [-1]))
+    return hidden.numpy()
 
 
 @pytest.mark.parametrize("width", [7, 12, 40])
@@ -65,6 +67,22 @@ def test_a_row_does_not_depend_on_its_neighbours(encode, padded):
     np.testing.assert_allclose(together, np.concatenate(alone), atol=2e-6)
     swapped = real_tokens(*encode(2, 1, 0, padded=padded))
     np.testing.assert_allclose(swapped, np.concatenate(alone[::-1]), atol=2e-6)
+
+
+@pytest.mark.parametrize("groups", [2, 3])
+@pytest.mark.parametrize("function", [last_layer, encoder.encode_cls])
+def test_groups_in_attention_change_nothing(encode, weights, function, groups):
+    found = []
+    for count in (1, groups):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            values = encode(groups=count, encode=function)[1]
+            score = tf.reduce_sum(values * tf.random.stateless_normal(values.shape, [2, 2]))
+        gradients = tape.gradient(score, weights)
+        found.append([values, *(tf.convert_to_tensor(one) for name, one in gradients.items()
+                                if one is not None and "key/bias" not in name)])
+    for ours, theirs in zip(*found, strict=True):
+        assert relative(ours, theirs) < 3e-6
 
 
 def test_attention_sees_no_padding_however_low_the_scores(tiny_config):
@@ -157,6 +175,56 @@ def test_activations(encode, tiny_config, name, expected):
 
 def test_every_activation_of_the_configuration_is_there():
     assert tuple(encoder.ACTIVATIONS) == bert_config.ACTIVATIONS
+
+
+def plain_attend(query, key, value, real, dropout_mask):
+    scores = tf.matmul(query, key, transpose_b=True) / tf.sqrt(4.0)
+    scores += (1.0 - tf.cast(real, tf.float32))[:, None, None, :] * -10000.0
+    probabilities = tf.nn.softmax(scores)
+    return tf.matmul(probabilities if dropout_mask is None else probabilities * dropout_mask, value)
+
+
+def plain_layer_norm(x, gamma, beta):
+    mean, variance = tf.nn.moments(x, [-1], keepdims=True)
+    return tf.nn.batch_normalization(x, mean, variance, beta, gamma, 1e-12)
+
+
+ROWS_AND_HEADS = [[2, 3, 5, 4]] * 3  # B, N, S, D
+REAL = tf.sequence_mask([5, 2], 5)
+MASK = tf.cast(tf.random.stateless_uniform([2, 3, 5, 5], [8, 8]) > 0.3, tf.float32) / 0.7
+
+
+@pytest.mark.parametrize(("ours", "theirs", "shapes"), [
+    (lambda *x: encoder.attend(*x, REAL, None), lambda *x: plain_attend(*x, REAL, None),
+     ROWS_AND_HEADS),
+    (lambda *x: encoder.attend(*x, REAL, MASK), lambda *x: plain_attend(*x, REAL, MASK),
+     ROWS_AND_HEADS),
+    (lambda x, gamma, beta: encoder.layer_norm(
+        {"x/LayerNorm/gamma": gamma, "x/LayerNorm/beta": beta}, "x", x), plain_layer_norm,
+     [[7, 6], [6], [6]]),
+    (encoder.gelu, lambda x: tf.nn.gelu(x, approximate=True), [[50, 20]]),
+], ids=["attention", "attention with dropout", "LayerNorm", "gelu"])
+def test_gradients_of_our_own_are_tensorflows(ours, theirs, shapes):
+    inputs = [2.0 * tf.random.stateless_normal(shape, [3, number])
+              for number, shape in enumerate(shapes)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        values = [function(*inputs) for function in (ours, theirs)]
+        upstream = tf.random.stateless_normal(values[0].shape, [5, 6])
+        scores = [tf.reduce_sum(value * upstream) for value in values]
+    found, expected = ([value, *tape.gradient(score, inputs)]
+                       for value, score in zip(values, scores, strict=True))
+    for one, other in zip(found, expected, strict=True):
+        assert relative(one, other) < 2e-6
+
+
+@pytest.mark.parametrize("x", [-1e4, -40.0, 40.0, 1e4])
+def test_gelu_far_from_0(x):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = encoder.gelu(x)
+    assert (float(y), float(tape.gradient(y, x))) == ((float(x), 1.0) if x > 0 else (0.0, 0.0))
 
 
 @pytest.mark.parametrize(("name", "value"), [

@@ -90,3 +90,11 @@ def test_learning_rate_of_mrpc(step, expected):
 @pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (5, 0.5), (10, 0.0)])
 def test_learning_rate_without_warm_up(step, expected):
     assert float(optimizer.learning_rate(tf.constant(step, tf.int64), 1.0, 10, 0)) == expected
+
+
+def test_a_variable_without_a_gradient_only_decays():
+    unused = tf.Variable([2.0, -4.0])
+    optimizer.apply({BIAS: tf.constant([0.5])}, {BIAS: tf.Variable([1.0])},
+                    {f"{BIAS}/{slot}": tf.Variable([0.0]) for slot in optimizer.SLOTS},
+                    tf.constant(0.1), decaying=[unused])
+    np.testing.assert_allclose(unused, [2.0 * 0.999, -4.0 * 0.999], rtol=1e-6)
