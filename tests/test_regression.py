@@ -93,7 +93,7 @@ def test_later_runs_know_that_it_is_a_regression(trained, scored, tmp_path, main
 
 @pytest.mark.parametrize(("arguments", "problem"), [
     (["--do_eval", "--task_type=classification"],
-     "model.ckpt-30 is that of a regression, and this run is a classification "
+     " is that of a regression, and this run is a classification "
      "(--task_type=classification). To use that head, leave --task_type out; "),
     (["--do_train"], "holds a regression; this run is a classifier of 3 labels: "),
     (["--do_eval", "--labels=a,b"], "--labels: a regression has none"),

@@ -149,8 +149,10 @@ def compare(close, form, prefix, result, logits, loss, gradients):
     close(f"loss, {form}", loss, result[f"{prefix}:loss"], 1e-5, prefix)
     for name, ours in gradients.items():
         theirs = result[f"{prefix}:gradient:{name}"]
-        if name.endswith("key/bias"):  # mathematically 0; what is there is rounding
-            close(f"gradient of a key bias (is 0, absolute), {form}", ours, theirs, 1e-6,
+        # Mathematically 0, and rounding is what is there: a key's bias, and in rows of one token
+        # all of query and key.
+        if name.endswith("key/bias") or "/self/" in name and not theirs.any():
+            close(f"gradient where it is 0 (absolute), {form}", ours, theirs, 1e-6,
                   f"{prefix} {name}", scale=1.0)
         else:
             close(f"gradient of every variable, {form}", ours, theirs, 1e-4, f"{prefix} {name}")
