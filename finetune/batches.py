@@ -107,15 +107,24 @@ def training_order(rows: int, batch_size: int, seed: int,
     return TrainingOrder(rows, batch_size, seed)
 
 
-def by_length(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields every row once, longest first, `batch_size` at a time.
+def by_length(lengths: np.ndarray, batch_size: int, tokens: int = 0) -> Iterator[np.ndarray]:
+    """Yields every row once, longest first, in batches that fill a step.
 
     Rows of one length cost least together; the longest come first, so that a batch too large for
     the memory fails at once and not at the end.
+
+    Args:
+        lengths: int[N].
+        batch_size: rows of the first batch, the longest there are. The later ones have as many
+            as take no more room than those.
+        tokens: what a batch may hold at least, however small that room is.
     """
-    order = np.argsort(-lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        yield order[start:start + batch_size]
+    order, start = np.argsort(-lengths, kind="stable"), 0
+    room = max(tokens, batch_size * int(lengths.max(initial=0)))
+    while start < len(order):
+        rows = max(batch_size, room // max(1, int(lengths[order[start]])))
+        yield order[start:start + rows]
+        start += rows
 
 
 def longest_first(table: FeatureTable, rows: np.ndarray) -> np.ndarray:

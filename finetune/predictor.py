@@ -27,6 +27,9 @@ class Predictions:
     losses: np.ndarray
 
 
+MIN_TOKENS = 1024  # of a step; fewer do not fill two cores
+
+
 class Predictor:
     """Runs a model without dropout; the graph is traced once.
 
@@ -58,12 +61,16 @@ class Predictor:
         Rows are batched by length and put back into their places.
 
         Args:
-            batch_size: rows at a time.
+            batch_size: rows at a time, of the longest; of shorter ones as many more as take the
+                same room, or MIN_TOKENS. Padded rows are all of a length.
             what: the name of the work in the progress line.
         """
         probabilities, losses = None, np.empty(len(table), np.float32)
-        progress = Progress(what, -(-len(table) // batch_size))
-        for rows in by_length(table.lengths(), batch_size):
+        batches = list(by_length(np.full(len(table), self._static_length), batch_size)
+                       if self._static_length else
+                       by_length(table.lengths(), batch_size, MIN_TOKENS))
+        progress = Progress(what, len(batches))
+        for rows in batches:
             some, losses[rows] = self._run(table, rows)
             if probabilities is None:
                 probabilities = np.empty((len(table), some.shape[1]), np.float32)

@@ -86,9 +86,19 @@ def test_the_flag_chooses_the_order():
                                   BufferedOrder(9, 2, 1, 4).batch(3))
 
 
-def test_by_length_is_longest_first_and_leaves_ties_in_order():
-    batches = [rows.tolist() for rows in by_length(np.array([2, 5, 2, 9, 5]), 2)]
-    assert batches == [[3, 1], [4, 0], [2]]
+@pytest.mark.parametrize(("batch_size", "tokens", "batches"), [
+    (1, 0, [[3], [1], [4], [0, 2, 5, 6], [7]]),  # 9 tokens at a time
+    (2, 0, [[3, 1], [4, 0, 2], [5, 6, 7]]),      # 18
+    (2, 20, [[3, 1], [4, 0, 2, 5], [6, 7]]),
+    (100, 0, [[3, 1, 4, 0, 2, 5, 6, 7]])])
+def test_by_length_is_longest_first_and_fills_a_step(batch_size, tokens, batches):
+    lengths = np.array([2, 5, 2, 9, 5, 2, 2, 1])
+    assert [rows.tolist() for rows in by_length(lengths, batch_size, tokens)] == batches
+
+
+def test_by_length_of_nothing_and_of_one_length():
+    assert list(by_length(np.array([], int), 8)) == []
+    assert [rows.tolist() for rows in by_length(np.full(5, 128), 2)] == [[0, 1], [2, 3], [4]]
 
 
 def same(batch, *expected):
