@@ -116,6 +116,9 @@ class RunConfig:
 
     # Training
     train_batch_size: int = setting("Training", "Rows in a training step.", 32, True)
+    gradient_accumulation_steps: int = setting(
+        "Training", "Parts in which the rows of a training step are computed, one after the other: "
+        "the same update in less memory.", 1)
     learning_rate: float = setting("Training", "Highest learning rate of Adam.", 5e-5, True)
     num_train_epochs: float = setting(
         "Training", "Passes over the training split; fractions allowed.", 3.0, True)
@@ -139,12 +142,20 @@ class RunConfig:
     log_every_steps: int = setting("Training", "Steps between lines in the log.", 20)
 
     # Evaluation and prediction
-    eval_batch_size: int = setting("Evaluation and prediction", "Rows in an evaluation step.",
-                                   8, True)
-    predict_batch_size: int = setting("Evaluation and prediction", "Rows in a prediction step.",
-                                      8, True)
+    eval_batch_size: int = setting(
+        "Evaluation and prediction", "Rows in an evaluation step, of the longest; of shorter rows "
+        "as many more as take the same room.", 8, True)
+    predict_batch_size: int = setting(
+        "Evaluation and prediction", "Rows in a prediction step, in the same way.", 8, True)
 
     # Devices
+    precision: str = setting(
+        "Devices", "Type in which the encoder's layers compute; weights, optimizer and loss stay "
+        "float32. bfloat16 is for TPUs and newer GPUs and processors, float16 for GPUs.",
+        "float32", choices=("float32", "bfloat16", "float16"))
+    xla: bool = setting(
+        "Devices", "Compile the model with XLA, for rows padded to one of a few lengths: once for "
+        "each length that occurs.", False)
     use_tpu: bool = setting("Devices", "Run on a Cloud TPU.", False, True)
     tpu_name: str | None = setting(
         "Devices", "Name of the TPU; 'local' on a TPU VM (the default there).", None, True)
@@ -180,7 +191,8 @@ class RunConfig:
 
     def _number_problems(self) -> list[str]:
         found = []
-        for name, least in (("train_batch_size", 1), ("eval_batch_size", 1),
+        for name, least in (("train_batch_size", 1), ("gradient_accumulation_steps", 1),
+                            ("eval_batch_size", 1),
                             ("predict_batch_size", 1), ("max_seq_length", 3),
                             ("save_checkpoints_steps", 1), ("iterations_per_loop", 1),
                             ("num_tpu_cores", 1), ("log_every_steps", 1),
@@ -196,6 +208,10 @@ class RunConfig:
                 found.append(f"--{name}={value}: must be a number above 0")
         if self.seed >= 2 ** 31:
             found.append(f"--seed={self.seed}: must be below 2147483648")
+        if self.gradient_accumulation_steps > max(self.train_batch_size, 1):
+            found.append(f"--gradient_accumulation_steps={self.gradient_accumulation_steps}: a "
+                         f"step of --train_batch_size={self.train_batch_size} rows has no more "
+                         "parts than rows")
         if not 0 <= self.warmup_proportion <= 1:
             found.append(f"--warmup_proportion={self.warmup_proportion}: must lie between 0 and 1")
         return found

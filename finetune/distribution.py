@@ -4,6 +4,7 @@ import os
 
 import tensorflow as tf
 
+from finetune import batches
 from finetune.config import RunConfig
 from finetune.errors import UserError
 
@@ -41,6 +42,16 @@ def _tpu_strategy(config: RunConfig) -> tf.distribute.Strategy:
             f"--use_tpu --tpu_name={config.tpu_name or 'local'}: no TPU can be reached "
             f"({first_line}). On a TPU VM install tensorflow-tpu in place of tensorflow; leave "
             "--use_tpu out to run on CPU or GPU") from error
+
+
+def widths(strategy: tf.distribute.Strategy, config: RunConfig) -> tuple[int, ...]:
+    """Returns the widths that rows are padded to, where shapes have to be few; empty: no padding.
+
+    A TPU knows one; XLA compiles the model once for each that occurs.
+    """
+    if is_tpu(strategy):
+        return (config.max_seq_length,)
+    return batches.widths_up_to(config.max_seq_length) if config.xla else ()
 
 
 def is_tpu(strategy: tf.distribute.Strategy) -> bool:

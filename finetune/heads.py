@@ -6,7 +6,7 @@ scores as they are (google-research/albert, classifier_utils.create_model).
 
 import tensorflow as tf
 
-from finetune.encoder import Dropout, Weights
+from finetune.layers import Dropout, Weights
 from finetune.task_kind import TaskKind
 
 HEAD_DROPOUT = 0.1  # tf.nn.dropout(output_layer, keep_prob=0.9), whatever the configuration says

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import bert_config, encoder, heads, optimizer
+from finetune import bert_config, encoder, heads, layers, loss_scale, optimizer
 from finetune.batches import Batch
 from finetune.bert_config import BertConfig
-from finetune.encoder import Weights
+from finetune.layers import Weights
 from finetune.layout import PackedLayout, PaddedLayout
 
-GLOBAL_STEP = "global_step"
+GLOBAL_STEP, LOSS_SCALE = "global_step", "loss_scale"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +27,20 @@ class State:
         weights: the trainable variables by TF1 name, encoder first.
         slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
         step: int64[], updates made so far.
+        loss_scale: float32[2] in float16 training, see loss_scale.py; else None.
         decaying: variables of another state that a step of this one decays (used_words.py).
     """
 
     weights: dict[str, tf.Variable]
     slots: dict[str, tf.Variable]
     step: tf.Variable
+    loss_scale: tf.Variable | None = None
     decaying: tuple[tf.Variable, ...] = ()
 
     def variables(self) -> dict[str, tf.Variable]:
         """Returns all variables under the names they have in a checkpoint."""
-        return {**self.weights, **self.slots, GLOBAL_STEP: self.step}
+        scale = {} if self.loss_scale is None else {LOSS_SCALE: self.loss_scale}
+        return {**self.weights, **self.slots, GLOBAL_STEP: self.step, **scale}
 
 
 def variable_shapes(config: BertConfig, num_labels: int) -> dict[str, tuple[int, ...]]:
@@ -52,13 +55,14 @@ def slot_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, .
 
 
 def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, np.ndarray],
-           training: bool) -> State:
+           training: bool, loss_scaling: bool = False) -> State:
     """Creates the variables; call it inside a strategy's scope.
 
     Args:
         seed: decides the weights that `values` lacks.
         values: arrays by variable name, from a checkpoint; others start as the original's do.
         training: also create the optimizer's slots.
+        loss_scaling: also create the scale of the loss, which float16 needs.
     """
     shapes = variable_shapes(config, num_labels)
     weights = {}
@@ -75,17 +79,22 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
         slots[name] = tf.Variable(np.zeros(shape, np.float32) if value is None else value,
                                   trainable=False, name=name)
     step = tf.Variable(np.int64(values.get(GLOBAL_STEP, 0)), trainable=False, name=GLOBAL_STEP)
-    return State(weights, slots, step)
+    scale = (tf.Variable(values.get(LOSS_SCALE, loss_scale.FIRST), trainable=False,
+                         dtype=tf.float32, name=LOSS_SCALE) if loss_scaling else None)
+    return State(weights, slots, step, scale)
 
 
 def logits(weights: Weights, config: BertConfig, batch: Batch,
-           dropout_seed: tf.Tensor | None = None, groups: int = 1) -> tf.Tensor:
+           dropout_seed: tf.Tensor | None = None, groups: int = 1,
+           precision: str = "float32") -> tf.Tensor:
     """Runs encoder and head on a packed or a padded batch.
 
     Args:
         batch: see batches.Batch; a padded one has input_ids of rank 2.
         dropout_seed: int32[2] in training; None: no dropout.
         groups: of a packed batch in attention, see PackedLayout.
+        precision: the type in which the encoder's layers compute; variables, embeddings, pooler
+            and head stay float32.
 
     Returns:
         float32[B, L].
@@ -96,6 +105,17 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         input_ids, segment_ids = tf.reshape(input_ids, [-1]), tf.reshape(segment_ids, [-1])
     else:
         layout = PackedLayout(batch.lengths, groups)
-    dropout = encoder.Dropout(dropout_seed)
-    cls = encoder.encode_cls(weights, config, layout, input_ids, segment_ids, dropout)   # [B, H]
-    return heads.classify(weights, encoder.pool(weights, cls), dropout)
+    dropout = layers.Dropout(dropout_seed)
+    cls = encoder.encode_cls(in_precision(weights, precision), config, layout, input_ids,
+                             segment_ids, dropout)                                     # [B, H]
+    pooled = encoder.pool(weights, tf.cast(cls, tf.float32))
+    return heads.classify(weights, pooled, dropout)
+
+
+def in_precision(weights: Weights, precision: str) -> Weights:
+    """Returns the weights with those of the encoder's dense layers cast, as a copy of the dict."""
+    if precision == "float32":
+        return weights
+    return {name: tf.cast(weight, precision)
+            if name.startswith("bert/encoder/") and "LayerNorm" not in name else weight
+            for name, weight in weights.items()}

@@ -57,7 +57,8 @@ def clip(gradients: Sequence[tf.Tensor | tf.IndexedSlices]
 
 def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
           weights: Mapping[str, tf.Variable], slots: Mapping[str, tf.Variable],
-          rate: tf.Tensor, decaying: Sequence[tf.Variable] = ()) -> None:
+          rate: tf.Tensor, decaying: Sequence[tf.Variable] = (),
+          wanted: tf.Tensor | None = None) -> None:
     """Updates every variable once, on whatever devices hold it.
 
     Called in a replica's context with gradients that are already summed over the replicas.
@@ -68,30 +69,34 @@ def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
         slots: adam_m and adam_v of each, as `<name>/adam_m`.
         rate: float32[].
         decaying: variables that weight decay alone changes.
+        wanted: bool[]; False leaves everything as it is. None: always.
     """
-    names = list(gradients)
+    names, betas = list(gradients), (BETA_1, BETA_2)
     dense = [tf.convert_to_tensor(gradients[name]) for name in names]
+    if wanted is not None:  # no gradient, no rate, nothing forgotten: the update changes nothing
+        dense = [tf.where(wanted, gradient, 0.0) for gradient in dense]
+        rate, betas = tf.where(wanted, rate, 0.0), tuple(tf.where(wanted, b, 1.0) for b in betas)
 
-    def update_all(strategy, gradients, rate):
+    def update_all(strategy, gradients, rate, betas):
         for name, gradient in zip(names, gradients, strict=True):
             strategy.extended.update(
                 weights[name], _update, group=False,
-                args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient, rate,
+                args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient, rate, betas,
                       decays(name)))
         for variable in decaying:
             strategy.extended.update(variable, _decay, group=False, args=(rate,))
 
-    tf.distribute.get_replica_context().merge_call(update_all, args=(dense, rate))
+    tf.distribute.get_replica_context().merge_call(update_all, args=(dense, rate, betas))
 
 
-def _update(variable, moment, velocity, gradient, rate, decay) -> None:
+def _update(variable, moment, velocity, gradient, rate, betas, decay) -> None:
     # p - rate * (m / (sqrt(v) + eps) + 0.01 p) = (1 - rate * 0.01) p - rate * m / (sqrt(v) + eps):
     # with both beta powers 0, TensorFlow's fused kernel is Adam without bias correction.
     if decay:
         _decay(variable, rate)
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle, m=moment.handle, v=velocity.handle, beta1_power=0.0, beta2_power=0.0,
-        lr=rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient)
+        lr=rate, beta1=betas[0], beta2=betas[1], epsilon=EPSILON, grad=gradient)
 
 
 def _decay(variable, rate) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from finetune import checkpoint, model, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 
 
 def output_problems(config: RunConfig) -> list[str]:

@@ -1,13 +1,13 @@
 """Probabilities and losses of a whole split, in the order of its rows."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from finetune import heads, model
-from finetune.batches import Batch, by_length, pack, pad
+from finetune.batches import Batch, by_length, lay_out
 from finetune.bert_config import BertConfig
 from finetune.log import Progress
 from finetune.records import FeatureTable
@@ -35,22 +35,22 @@ class Predictor:
 
     Args:
         state: the weights; what they are when a method is called counts.
-        static_length: pad every row to this length (for TPU); None: no padding.
+        widths: pad rows to one of these, so that shapes are few (for a TPU and XLA); empty: no
+            padding.
+        precision: see model.logits.
+        xla: compile the graph, once for every width.
     """
 
-    def __init__(self, state: model.State, bert_config: BertConfig,
-                 static_length: int | None = None):
-        self._static_length = static_length
-        specification = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
-        specification = specification._replace(
+    def __init__(self, state: model.State, bert_config: BertConfig, widths: Sequence[int] = (),
+                 precision: str = "float32", xla: bool = False):
+        self._widths = widths
+        packed = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))._replace(
             label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
-        if static_length:
-            ids = tf.TensorSpec([None, static_length], tf.int32)
-            specification = specification._replace(input_ids=ids, segment_ids=ids)
 
-        @tf.function(input_signature=[specification])
+        @tf.function(input_signature=None if widths else [packed],
+                     jit_compile=True if xla else None)
         def forward(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-            logits = model.logits(state.weights, bert_config, batch)
+            logits = model.logits(state.weights, bert_config, batch, precision=precision)
             return heads.answers(logits), heads.losses(logits, batch.label_ids)
 
         self._forward: Callable = forward
@@ -62,24 +62,28 @@ class Predictor:
 
         Args:
             batch_size: rows at a time, of the longest; of shorter ones as many more as take the
-                same room, or MIN_TOKENS. Padded rows are all of a length.
+                same room, or MIN_TOKENS. Of padded rows always as many.
             what: the name of the work in the progress line.
         """
         probabilities, losses = None, np.empty(len(table), np.float32)
-        batches = list(by_length(np.full(len(table), self._static_length), batch_size)
-                       if self._static_length else
-                       by_length(table.lengths(), batch_size, MIN_TOKENS))
+        batches = list(by_length(table.lengths(), batch_size, 0 if self._widths else MIN_TOKENS,
+                                 fill=not self._widths))
         progress = Progress(what, len(batches))
         for rows in batches:
-            some, losses[rows] = self._run(table, rows)
+            some, losses[rows] = self._run(table, rows, batch_size)
             if probabilities is None:
                 probabilities = np.empty((len(table), some.shape[1]), np.float32)
             probabilities[rows] = some
             progress.advance(len(rows))
         return Predictions(probabilities, losses)
 
-    def _run(self, table: FeatureTable, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        batch = (pad(table, rows, self._static_length) if self._static_length
-                 else pack(table, rows))
+    def _run(self, table: FeatureTable, rows: np.ndarray,
+             batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        count = len(rows)
+        if self._widths:  # the last batch is filled up with rows that do not count
+            rows = np.resize(rows, batch_size)
+        batch = lay_out(table, rows, self._widths)
+        if self._widths:
+            batch = Batch(*map(tf.constant, batch))
         probabilities, losses = self._forward(batch)
-        return probabilities.numpy(), losses.numpy()
+        return probabilities.numpy()[:count], losses.numpy()[:count]

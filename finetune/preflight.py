@@ -22,7 +22,7 @@ from finetune.output_folder import output_problems, room_problems
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}

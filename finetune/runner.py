@@ -169,9 +169,11 @@ class Run:
         values = checkpoint.read(start.prefix, start.names) if start.prefix else {}
         with self._strategy.scope():
             self._state = model.create(self._prepared.bert_config, len(self._prepared.labels),
-                                       config.seed, values, training=config.do_train)
-        static = config.max_seq_length if distribution.is_tpu(self._strategy) else None
-        self._predictor = Predictor(self._state, self._prepared.bert_config, static)
+                                       config.seed, values, config.do_train,
+                                       loss_scaling=config.precision == "float16")
+        self._predictor = Predictor(
+            self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
+            config.precision, config.xla)
         examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
         few = FeatureTable.from_features(convert(
             examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,

@@ -107,7 +107,7 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     notices = [] if config.do_train else _other_reading(config, config.output_dir)
     if config.do_train:
         slots = list(model.slot_shapes(wanted))
-        names += [name for name in slots if name in held]
+        names += [name for name in [*slots, model.LOSS_SCALE] if name in held]
         lacking = sum(name not in held for name in slots)
         if lacking:
             notices.append(f"{own} lacks {lacking} of {len(slots)} of Adam's averages, as a "

@@ -5,98 +5,21 @@ nothing else is carried from step to step. That is why a run that was killed and
 ends with the same bits.
 """
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, heads, model, optimizer
-from finetune.batches import Batch, longest_first, pack, pad, training_order
+from finetune import checkpoint, loss_scale, model, optimizer
+from finetune.batches import training_order
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
-from finetune.used_words import UsedWords
-
-GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
-PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How long to train: the original's arithmetic.
-
-    Attributes:
-        steps: int(rows / train_batch_size * num_train_epochs).
-        warmup: int(steps * warmup_proportion).
-    """
-
-    steps: int
-    warmup: int
-
-    @classmethod
-    def of(cls, config: RunConfig, rows: int) -> "Plan":
-        """Returns the plan for a training split of so many rows."""
-        steps = int(rows / config.train_batch_size * config.num_train_epochs)
-        return cls(steps, int(steps * config.warmup_proportion))
-
-    @classmethod
-    def problem(cls, config: RunConfig, rows: int) -> str | None:
-        """Returns why so many rows do not make a single step; None if they do."""
-        if cls.of(config, rows).steps:
-            return None
-        return (f"int({rows} rows / {config.train_batch_size} * {config.num_train_epochs} epochs) "
-                "is 0, no single step; take a smaller batch or more epochs")
-
-
-def dropout_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
-    """Returns int32[2], the seed of a step's masks on the replica that asks.
-
-    On one device it is (--seed, step); of several each draws masks of its own.
-    """
-    pair = tf.stack([seed, tf.cast(step, tf.int32)])
-    replica = tf.distribute.get_replica_context()
-    if replica.num_replicas_in_sync == 1:
-        return pair
-    return tf.random.experimental.stateless_fold_in(pair, replica.replica_id_in_sync_group)
-
-
-def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
-              config: RunConfig, plan: Plan) -> Callable[[Batch], tuple[tf.Tensor, tf.Tensor]]:
-    """Returns the function of one update: Batch -> (loss float32[], gradient norm float32[])."""
-    names = list(state.weights)
-    groups = min(GROUPS, config.train_batch_size // strategy.num_replicas_in_sync)
-
-    def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = dropout_seed(config.seed, state.step)
-        with tf.GradientTape() as tape:
-            logits = model.logits(state.weights, bert_config, batch, seed, groups)
-            loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
-        gradients = tape.gradient(loss, [state.weights[name] for name in names])
-        if strategy.num_replicas_in_sync > 1:
-            gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
-        gradients, norm = optimizer.clip(gradients)
-        rate = optimizer.learning_rate(state.step, config.learning_rate, plan.steps, plan.warmup)
-        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots, rate,
-                        state.decaying)
-        return loss, norm
-
-    static = distribution.is_tpu(strategy)
-
-    packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
-
-    @tf.function(input_signature=None if static else [packed])
-    def step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        loss, norm = strategy.run(replica_step, args=(batch,))
-        state.step.assign_add(1)
-        return strategy.reduce("sum", loss, axis=None), strategy.reduce("mean", norm, axis=None)
-
-    return step
+from finetune.training_step import Plan, TrainingStep
 
 
 class Trainer:
@@ -111,13 +34,13 @@ class Trainer:
     def __init__(self, strategy: tf.distribute.Strategy, state: model.State,
                  bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable,
                  evaluate: Callable[[], dict[str, float]] | None, best_metric: str):
-        self._strategy, self._state, self._config, self._plan = strategy, state, config, plan
+        self._state, self._config, self._plan = state, config, plan
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
-        self._words = UsedWords(strategy, state, table.input_ids)
-        self._step = make_step(strategy, self._words.state, bert_config, config, plan)
+        self._step = TrainingStep(strategy, state, bert_config, config, plan, table)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
         self._saved = int(state.step.numpy())
         self._losses: list[float] = []
+        self._left_out = 0  # steps in a row whose update float16 made impossible
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
 
     def run(self, events: EventWriter) -> list[float]:
@@ -134,7 +57,7 @@ class Trainer:
                     LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
                                 self._best_metric, config.early_stopping_patience)
                     break
-                self._pending.append(self._step(self._batch(order.batch(step))))
+                self._pending.append(self._step(order.batch(step)))
                 self._tell(progress, events, first, step + 1)
                 if self._evaluation_is_due(step + 1):
                     self._save(first)
@@ -157,23 +80,15 @@ class Trainer:
         note = f"loss {statistics.fmean(self._losses[-20:]):.4f}" if self._losses else ""
         progress.advance(self._config.train_batch_size, note)
 
-    def _batch(self, rows: np.ndarray) -> Batch:
-        if distribution.is_tpu(self._strategy):
-            share = len(rows) // self._strategy.num_replicas_in_sync
-            return self._strategy.experimental_distribute_values_from_function(
-                lambda context: Batch(*map(tf.constant, self._renumbered(pad(
-                    self._table, rows[context.replica_id_in_sync_group * share:][:share],
-                    self._config.max_seq_length)))))
-        return self._renumbered(pack(self._table, longest_first(self._table, rows)))
-
-    def _renumbered(self, batch: Batch) -> Batch:
-        return batch._replace(input_ids=self._words.renumber(batch.input_ids))
-
     def _collect(self, first: int) -> None:
         for loss, norm in self._pending:
-            loss, norm = float(loss), float(norm)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                step = first + len(self._losses) + 1
+            loss, norm, step = float(loss), float(norm), first + len(self._losses) + 1
+            self._left_out = 0 if math.isfinite(norm) else self._left_out + 1
+            if (self._config.precision == "float16" and math.isfinite(loss)
+                    and 0 < self._left_out <= loss_scale.MOST_IN_A_ROW):
+                LOGGER.info("step %d: a gradient was too large for float16; the step changes "
+                            "nothing, and the loss is scaled by half as much from now on", step)
+            elif not (math.isfinite(loss) and math.isfinite(norm)):
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged. Last checkpoint kept: {checkpoint.latest(self._config.output_dir)}"
@@ -185,7 +100,7 @@ class Trainer:
         """Writes a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
         step = int(self._state.step.numpy())
-        self._words.write_back()
+        self._step.write_back()
         if step > self._saved:
             self._folder.write(step, self._state.variables())
             self._saved = step

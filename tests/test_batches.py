@@ -7,10 +7,12 @@ from finetune.batches import (
     BufferedOrder,
     TrainingOrder,
     by_length,
+    lay_out,
     longest_first,
     pack,
     pad,
     training_order,
+    widths_up_to,
 )
 from finetune.records import FeatureTable
 
@@ -90,7 +92,7 @@ def test_the_flag_chooses_the_order():
     (1, 0, [[3], [1], [4], [0, 2, 5, 6], [7]]),  # 9 tokens at a time
     (2, 0, [[3, 1], [4, 0, 2], [5, 6, 7]]),      # 18
     (2, 20, [[3, 1], [4, 0, 2, 5], [6, 7]]),
-    (100, 0, [[3, 1, 4, 0, 2, 5, 6, 7]])])
+    (100, 0, [[3, 1, 4, 0, 2, 5, 6, 7]])])  # all of it
 def test_by_length_is_longest_first_and_fills_a_step(batch_size, tokens, batches):
     lengths = np.array([2, 5, 2, 9, 5, 2, 2, 1])
     assert [rows.tolist() for rows in by_length(lengths, batch_size, tokens)] == batches
@@ -99,6 +101,11 @@ def test_by_length_is_longest_first_and_fills_a_step(batch_size, tokens, batches
 def test_by_length_of_nothing_and_of_one_length():
     assert list(by_length(np.array([], int), 8)) == []
     assert [rows.tolist() for rows in by_length(np.full(5, 128), 2)] == [[0, 1], [2, 3], [4]]
+
+
+def test_by_length_without_filling():
+    batches = by_length(np.array([2, 5, 2, 9, 5]), 2, fill=False)
+    assert [rows.tolist() for rows in batches] == [[3, 1], [4, 0], [2]]
 
 
 def same(batch, *expected):
@@ -116,6 +123,23 @@ def test_pack():
     same(pack(TABLE, np.array([2, 0])), [31, 32, 11, 12, 13], [0, 1, 0, 0, 1], [2, 3], [1, 2])
     same(pack(TABLE, np.array([1])), [21], [0], [1], [0])
     same(pack(TABLE, np.array([1, 1])), [21, 21], [0, 0], [1, 1], [0, 0])
+
+
+def test_lay_out_takes_the_smallest_width_that_fits():
+    rows = np.array([1, 2])
+    assert lay_out(TABLE, rows, ()).input_ids.shape == (3,)
+    for widths, width in (([2, 4, 8], 2), ([1, 4, 8], 4), ([8], 8)):
+        for ours, theirs in zip(lay_out(TABLE, rows, widths), pad(TABLE, rows, width), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError):
+        lay_out(TABLE, rows, [1])
+
+
+def test_widths_are_few():
+    assert widths_up_to(128) == (8, 16, 24, 32, 48, 64, 96, 128)
+    assert widths_up_to(100) == (8, 16, 24, 32, 48, 64, 96, 100)
+    assert widths_up_to(8) == (8,) and widths_up_to(3) == (3,)
+    assert len(widths_up_to(512)) == 12
 
 
 def test_pad():

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import bert_config, encoder
+from finetune import bert_config, encoder, layers
 from finetune.batches import pack, pad
-from finetune.encoder import Dropout, initial_value
+from finetune.encoder import initial_value
+from finetune.layers import Dropout
 from finetune.layout import PackedLayout, PaddedLayout
 
 SEED = tf.constant([42, 7])
@@ -157,7 +158,7 @@ def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
 def test_layer_norm_of_values_close_together(spread, expected):
     # spread / sqrt(spread ** 2 + 1e-12): ordinary values do not show an epsilon of 1e-7
     weights = {"x/LayerNorm/gamma": tf.fill([2], 2.0), "x/LayerNorm/beta": tf.constant([0.0, 1.0])}
-    found = encoder.layer_norm(weights, "x", tf.constant([[spread, -spread]]))
+    found = layers.layer_norm(weights, "x", tf.constant([[spread, -spread]]))
     np.testing.assert_allclose(found, [[2 * expected, 1 - 2 * expected]], atol=2e-6)
 
 
@@ -166,7 +167,7 @@ def test_layer_norm_of_values_close_together(spread, expected):
     ("tanh", [-0.761594, 0.0, 0.964028]), ("linear", [-1.0, 0.0, 2.0]),
     ("gelu_erf", [-0.158655, 0.0, 1.954500])])
 def test_activations(encode, tiny_config, name, expected):
-    values = encoder.ACTIVATIONS[name](tf.constant([-1.0, 0.0, 2.0]))
+    values = layers.ACTIVATIONS[name](tf.constant([-1.0, 0.0, 2.0]))
     np.testing.assert_allclose(values, expected, atol=1e-6)
     hidden = encode(config=dataclasses.replace(tiny_config, hidden_act=name))[1]
     assert np.allclose(hidden, encode()[1], atol=1e-3) == name.startswith("gelu")
@@ -174,7 +175,7 @@ def test_activations(encode, tiny_config, name, expected):
 
 
 def test_every_activation_of_the_configuration_is_there():
-    assert tuple(encoder.ACTIVATIONS) == bert_config.ACTIVATIONS
+    assert tuple(layers.ACTIVATIONS) == bert_config.ACTIVATIONS
 
 
 def plain_attend(query, key, value, real, dropout_mask):
@@ -195,14 +196,14 @@ MASK = tf.cast(tf.random.stateless_uniform([2, 3, 5, 5], [8, 8]) > 0.3, tf.float
 
 
 @pytest.mark.parametrize(("ours", "theirs", "shapes"), [
-    (lambda *x: encoder.attend(*x, REAL, None), lambda *x: plain_attend(*x, REAL, None),
+    (lambda *x: layers.attend(*x, REAL, None), lambda *x: plain_attend(*x, REAL, None),
      ROWS_AND_HEADS),
-    (lambda *x: encoder.attend(*x, REAL, MASK), lambda *x: plain_attend(*x, REAL, MASK),
+    (lambda *x: layers.attend(*x, REAL, MASK), lambda *x: plain_attend(*x, REAL, MASK),
      ROWS_AND_HEADS),
-    (lambda x, gamma, beta: encoder.layer_norm(
+    (lambda x, gamma, beta: layers.layer_norm(
         {"x/LayerNorm/gamma": gamma, "x/LayerNorm/beta": beta}, "x", x), plain_layer_norm,
      [[7, 6], [6], [6]]),
-    (encoder.gelu, lambda x: tf.nn.gelu(x, approximate=True), [[50, 20]]),
+    (layers.gelu, lambda x: tf.nn.gelu(x, approximate=True), [[50, 20]]),
 ], ids=["attention", "attention with dropout", "LayerNorm", "gelu"])
 def test_gradients_of_our_own_are_tensorflows(ours, theirs, shapes):
     inputs = [2.0 * tf.random.stateless_normal(shape, [3, number])
@@ -223,7 +224,7 @@ def test_gelu_far_from_0(x):
     x = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = encoder.gelu(x)
+        y = layers.gelu(x)
     assert (float(y), float(tape.gradient(y, x))) == ((float(x), 1.0) if x > 0 else (0.0, 0.0))
 
 
@@ -302,7 +303,7 @@ def test_dense_gather_has_the_gradient_of_gather():
     upstream = tf.random.stateless_normal([4, 3], [2, 2])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(table)
-        ours, theirs = encoder.dense_gather(table, indices), tf.gather(table, indices)
+        ours, theirs = layers.dense_gather(table, indices), tf.gather(table, indices)
         scores = [tf.reduce_sum(values * upstream) for values in (ours, theirs)]
     np.testing.assert_array_equal(ours, theirs)
     gradients = [tape.gradient(score, table) for score in scores]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import heads
-from finetune.encoder import Dropout
+from finetune.layers import Dropout
 
 SEED = tf.constant([42, 7])
 

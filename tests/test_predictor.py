@@ -19,9 +19,11 @@ def state(tiny_config):
     return model.create(tiny_config, 3, 1, {"output_weights": weights}, training=False)
 
 
-@pytest.fixture(scope="module", params=[None, 12], ids=["packed", "padded"])
+@pytest.fixture(scope="module", params=[
+    {}, {"widths": [12]}, {"widths": [4, 8, 12]}, {"widths": [4, 8, 12], "xla": True}],
+    ids=["packed", "one width", "some widths", "xla"])
 def predictor(request, state, tiny_config):
-    return Predictor(state, tiny_config, request.param)
+    return Predictor(state, tiny_config, **request.param)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,15 @@ def test_the_weights_of_the_moment_count(state, predictor, make_table):
     np.testing.assert_array_equal(predictor.predict(table, 8).probabilities, before)
 
 
-@pytest.mark.parametrize("length", [None, 12], ids=["packed", "padded"])
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_is_close_and_another(state, tiny_config, expected, make_table, precision):
+    found = Predictor(state, tiny_config, precision=precision).predict(make_table(*LENGTHS), 3)
+    assert found.probabilities.dtype == found.losses.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities, expected[0], atol=0.02)
+    assert np.abs(found.probabilities - expected[0]).max() > 1e-5
+
+
+@pytest.mark.parametrize("length", [(), (12,)], ids=["packed", "padded"])
 def test_a_regression_answers_with_scores(tiny_config, make_table, length):
     weights = np.random.default_rng(5).standard_normal((1, 16)).astype("f")
     state = model.create(tiny_config, 1, 1, {"output_weights": weights}, training=False)

@@ -10,7 +10,7 @@ from finetune import checkpoint, model, preflight
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 from processors.base import InputExample
 from processors.errors import DataError
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, heads, model, trainer
+from finetune import checkpoint, distribution, heads, model, trainer, training_step
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
@@ -45,8 +45,8 @@ def train(strategy, folder):
                        learning_rate=0.01)
     with strategy.scope():
         state = model.create(CONFIG, 3, 1, {}, training=True)
-    loop = trainer.Trainer(strategy, state, CONFIG, config, trainer.Plan(STEPS, 0), table, None,
-                           "accuracy")
+    plan = training_step.Plan(STEPS, 0)
+    loop = trainer.Trainer(strategy, state, CONFIG, config, plan, table, None, "accuracy")
     (folder / "losses.json").write_text(json.dumps(loop.run(NoEvents())))
 
 
@@ -60,7 +60,7 @@ def main(folder):
         path.mkdir()
         train(strategy, path)
         seeds = strategy.experimental_local_results(strategy.run(
-            tf.function(lambda: trainer.dropout_seed(7, tf.constant(5, tf.int64)))))
+            tf.function(lambda: training_step.dropout_seed(7, tf.constant(5, tf.int64)))))
         (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
 
 

@@ -13,7 +13,7 @@ from finetune.config import RunConfig
 from finetune.features import LengthSummary
 from finetune.start import Start
 from finetune.task_kind import TaskKind
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 from processors.base import InputExample
 
 LABELS = ["bug", "feature", "question"]

@@ -1,16 +1,18 @@
 """The training loop: every weight learns, and a run that was killed ends with the same bits."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, model, trainer
+from finetune import checkpoint, model, trainer, training_step
 from finetune.batches import TrainingOrder, pack
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.trainer import Plan, Trainer
+from finetune.trainer import Trainer
+from finetune.training_step import Plan
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 
@@ -63,7 +65,8 @@ def train(tmp_path, bert, make_table, monkeypatch):
         prefix = checkpoint.latest(config.output_dir)
         if prefix:
             values = everything(prefix)
-        state, events = model.create(bert, 3, config.seed, values or {}, training=True), Events()
+        state, events = model.create(bert, 3, config.seed, values or {}, training=True,
+                                     loss_scaling=config.precision == "float16"), Events()
 
         class Order(TrainingOrder):
             def batch(self, step):
@@ -93,7 +96,7 @@ def test_one_step_changes_every_variable(bert, make_table):
     state = model.create(bert, 3, 1, {}, training=True)
     before = {name: variable.numpy() for name, variable in state.variables().items()}
     config = RunConfig(train_batch_size=3)
-    step = trainer.make_step(CPU, state, bert, config, Plan(10, 0))
+    step = training_step.make_step(CPU, state, bert, config, Plan(10, 0))
     loss, norm = step(pack(make_table(5, 1, 9), np.arange(3)))
     assert float(loss) == pytest.approx(np.log(3), rel=0.05) and float(norm) > 0
     for name, variable in state.variables().items():
@@ -107,22 +110,24 @@ def test_every_step_and_every_seed_has_masks_of_its_own(bert, make_table):
     def losses(seed):  # of weights that stay as they are
         state = model.create(bert, 3, 1, {}, training=True)
         config = RunConfig(train_batch_size=3, learning_rate=0.0, seed=seed)
-        step = trainer.make_step(CPU, state, bert, config, Plan(10, 0))
+        step = training_step.make_step(CPU, state, bert, config, Plan(10, 0))
         return [float(step(batch)[0]) for _ in range(3)]
 
     one, again, other = losses(1), losses(1), losses(2)
     assert one == again and len({*one, *other}) == 6
 
 
-def test_a_run_that_was_killed_ends_with_the_same_bits(train):
-    settings = {"save_checkpoints_steps": 2, "learning_rate": 0.01}
+@pytest.mark.parametrize(("settings", "more"), [
+    ({}, 0), ({"gradient_accumulation_steps": 3}, 0), ({"precision": "float16"}, 1)])
+def test_a_run_that_was_killed_ends_with_the_same_bits(train, settings, more):
+    settings = {"save_checkpoints_steps": 2, "learning_rate": 0.01, **settings}
     losses, _, whole = train(7, name="whole", **settings)
     with pytest.raises(Killed):
         train(7, kill_at=5, **settings)
     resumed, _, folder = train(7, **settings)
     assert resumed == losses[4:] and len(set(losses)) == 7
     expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
-    assert len(expected) == len(found) == 3 * 25 + 1 and expected["global_step"] == 7
+    assert len(expected) == len(found) == 3 * 25 + 1 + more and expected["global_step"] == 7
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, name)
 
@@ -229,6 +234,19 @@ def test_training_that_diverges_stops_and_writes_nothing(train, tmp_path):
     assert problem.startswith("step 1: the loss is nan") and "--learning_rate=0.5" in problem
     assert "Last checkpoint kept: None" in problem
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("scale", "left_out", "diverged"), [
+    (2.0 ** 37, range(5, 18), False), (2.0 ** 60, [15], True)])
+def test_float16_leaves_out_steps_until_its_scale_fits(train, caplog, scale, left_out, diverged):
+    caplog.set_level("INFO", "finetune")
+    values = {"loss_scale": np.array([scale, 0], "f")}
+    with pytest.raises(UserError) if diverged else contextlib.nullcontext() as caught:
+        assert len(train(18, values=values, precision="float16")[0]) == 18
+    told = [record.message for record in caplog.records if "too large for" in record.message]
+    assert len(told) in left_out and told[0].startswith("step 1: a gradient was too large")
+    if diverged:
+        assert caught.value.problems[0].startswith("step 16: ")
 
 
 def test_the_last_checkpoint_before_diverging_stays(train, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import model, trainer
+from finetune import model, training_step
 from finetune.batches import pack, pad
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
@@ -35,8 +35,8 @@ def values_of(state):
 
 
 def train(state, config, batch, steps=5, used=None):
-    step = trainer.make_step(CPU, used.state if used else state, config, CONFIG,
-                             trainer.Plan(steps, 0))
+    step = training_step.make_step(CPU, used.state if used else state, config, CONFIG,
+                             training_step.Plan(steps, 0))
     if used:
         batch = batch._replace(input_ids=used.renumber(batch.input_ids))
     return [float(value) for _ in range(steps) for value in step(batch)]

@@ -45,7 +45,7 @@ def answers(prefix: str, bert_config: BertConfig, num_labels: int, table: Featur
     names = list(model.variable_shapes(bert_config, num_labels))
     state = model.create(bert_config, num_labels, 0, checkpoint.read(prefix, names),
                          training=False)
-    return Predictor(state, bert_config, None).predict(table, batch_size, "").probabilities
+    return Predictor(state, bert_config).predict(table, batch_size, "").probabilities
 
 
 def scores(given: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, float]:

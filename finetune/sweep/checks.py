@@ -22,7 +22,7 @@ from finetune.sweep import folders, speed
 from finetune.sweep.results import Outcome
 from finetune.sweep.spec import SweepFile, SweepRun
 from finetune.sweep.speed import Job
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 
 _TRAINING = {field.name: field.default for field in dataclasses.fields(RunConfig)
              if field.metadata["group"] == "Training" or field.name in ("seed", "output_dir")}

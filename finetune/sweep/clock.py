@@ -13,7 +13,7 @@ from finetune.sweep import speed
 from finetune.sweep.checks import Facts, kind
 from finetune.sweep.results import Outcome
 from finetune.sweep.speed import Speed
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 
 _MOST_MEASURED = 4  # kinds of runs; more would take longer than it is worth
 

@@ -20,13 +20,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from finetune import checkpoint, distribution, log, model
-from finetune.batches import pack
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.predictor import Predictor
 from finetune.records import FeatureTable
 from finetune.start import Start
-from finetune.trainer import Plan, make_step
+from finetune.training_step import Plan, TrainingStep
 
 SAMPLE_ROWS = {"train": 512, "dev": 64, "test": 64}
 _SECONDS = 4.0  # of steps, for each batch size
@@ -150,23 +149,28 @@ def measure_here(job: Job, began: float) -> Speed:
     config, strategy = job.config, distribution.make_strategy(job.config)
     values = checkpoint.read(job.start.prefix, job.start.names) if job.start.prefix else {}
     with strategy.scope():
-        state = model.create(job.bert_config, len(job.labels), config.seed, values, training=True)
+        state = model.create(job.bert_config, len(job.labels), config.seed, values, training=True,
+                             loss_scaling=config.precision == "float16")
     load = time.time() - began
-    step = make_step(strategy, state, job.bert_config, config, Plan(10 ** 6, 10 ** 5))
     seconds, start_up = {}, 0.0
     for size in job.batch_sizes:
+        step = TrainingStep(
+            strategy, state, job.bert_config, dataclasses.replace(config, train_batch_size=size),
+            Plan(10 ** 6, 10 ** 5), job.train)
         rows = np.resize(np.random.default_rng(0).permutation(len(job.train)), size * 50)
         batches = itertools.cycle(rows.reshape(-1, size))
-        float(step(pack(job.train, next(batches)))[0])  # builds the graph
+        float(step(next(batches))[0])  # builds the graph
         start_up = start_up or time.time() - began
-        float(step(pack(job.train, next(batches)))[0])
+        float(step(next(batches))[0])
         times = []
         while sum(times) < _SECONDS and len(times) < 50:
             before = time.monotonic()
-            float(step(pack(job.train, next(batches)))[0])
+            float(step(next(batches))[0])
             times.append(time.monotonic() - before)
         seconds[size] = sum(times) / len(times)
-    predictor, before = Predictor(state, job.bert_config, None), time.monotonic()
+    predictor, before = Predictor(
+        state, job.bert_config, distribution.widths(strategy, config), config.precision,
+        config.xla), time.monotonic()
     predictor.predict(job.dev, config.eval_batch_size, "")  # builds the graph
     first = time.monotonic() - before
     dev = _seconds_a_row(predictor, job.dev, config.eval_batch_size)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import checkpoint, preflight
-from finetune.trainer import Trainer
+from finetune.training_step import TrainingStep
 from tests.bad_input.conftest import SMALL, only
 
 
@@ -59,7 +59,7 @@ def small_disk(tmp_path):
 
 def test_a_disk_that_is_really_full(main, tiny, issues, small_disk, monkeypatch):
     """Somebody else fills the disk at the fifth step; the next checkpoint does not fit."""
-    batch, made = Trainer._batch, []
+    step, made = TrainingStep.__call__, []
 
     def filling(self, rows):
         made.append(rows)
@@ -73,9 +73,9 @@ def test_a_disk_that_is_really_full(main, tiny, issues, small_disk, monkeypatch)
                         pass
                 except OSError:
                     pass
-        return batch(self, rows)
+        return step(self, rows)
 
-    monkeypatch.setattr(Trainer, "_batch", filling)
+    monkeypatch.setattr(TrainingStep, "__call__", filling)
     output = small_disk / "out"
     arguments = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
                  "--save_checkpoints_steps=2", "--log_every_steps=1", f"--output_dir={output}"]

@@ -17,14 +17,14 @@ from tests.end_to_end.conftest import LABELS, SMALL, names, results, tensors
 KILL_AT_FIFTH_STEP = """
 import os, signal, sys
 import run_classifier_custom
-from finetune.trainer import Trainer
-batch, made = Trainer._batch, []
+from finetune.training_step import TrainingStep
+step, made = TrainingStep.__call__, []
 def until_killed(self, rows):
     made.append(rows)
     if len(made) == 5:
         os.kill(os.getpid(), signal.SIGKILL)
-    return batch(self, rows)
-Trainer._batch = until_killed
+    return step(self, rows)
+TrainingStep.__call__ = until_killed
 sys.exit(run_classifier_custom.main(sys.argv[1:]))
 """
 

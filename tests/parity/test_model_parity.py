@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import encoder, heads, model, optimizer, trainer
+from finetune import encoder, heads, layers, model, optimizer, training_step
 from finetune.batches import Batch
+from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
-from finetune.encoder import BertConfig
 from finetune.layout import PackedLayout, PaddedLayout
 
 CONFIG = BertConfig(vocab_size=60, hidden_size=24, num_hidden_layers=3, num_attention_heads=4,
@@ -121,15 +121,15 @@ def test_every_layer_at_lengths_1_to_512(batches, weights, result, make, close):
     form = make.__name__
     for number, batch in enumerate(batches["forward"]):
         layout, ids, segments = lay_out(batch, make)
-        inputs = (weights, CONFIG, layout, ids, segments, encoder.Dropout(None))
-        layers, theirs = encoder.encode(*inputs), result[f"{number}:layers"]
+        inputs = (weights, CONFIG, layout, ids, segments, layers.Dropout(None))
+        outputs, theirs = encoder.encode(*inputs), result[f"{number}:layers"]
         real = batch[1].astype(bool)
-        assert len(layers) == len(theirs) == 1 + CONFIG.num_hidden_layers
-        for ours, their in zip(layers, theirs, strict=True):
+        assert len(outputs) == len(theirs) == 1 + CONFIG.num_hidden_layers
+        for ours, their in zip(outputs, theirs, strict=True):
             ours = ours.numpy() if make is packed else ours.numpy()[real.reshape(-1)]
             close(f"output of every layer, {form}", ours, their[real], 1e-5,
                   f"width {real.shape[1]}")
-        for cls in (layout.first(layers[-1]), encoder.encode_cls(*inputs)):
+        for cls in (layout.first(outputs[-1]), encoder.encode_cls(*inputs)):
             close(f"pooled output, {form}", encoder.pool(weights, cls), result[f"{number}:pooled"],
                   1e-5, f"width {real.shape[1]}")
 
@@ -175,8 +175,8 @@ def test_fifty_updates(batches, weights, result, close, monkeypatch):
     monkeypatch.setattr(heads, "HEAD_DROPOUT", 0.0)
     state = model.create(CONFIG, LABELS, 0, weights, training=True)
     config = RunConfig(train_batch_size=ROWS, learning_rate=RATE)
-    step = trainer.make_step(tf.distribute.OneDeviceStrategy("CPU:0"), state, CONFIG, config,
-                             trainer.Plan(STEPS, WARMUP))
+    step = training_step.make_step(tf.distribute.OneDeviceStrategy("CPU:0"), state, CONFIG, config,
+                             training_step.Plan(STEPS, WARMUP))
     for number, batch in enumerate(batches["train"]):
         loss, _ = step(packed(batch))
         close("loss of every step of 50", loss, result[f"loss:{number}"], 1e-4, f"step {number}")
@@ -214,7 +214,7 @@ def test_learning_rate_of_every_step(result, number, close):
 # ---- dropout
 
 
-class Recorded(encoder.Dropout):
+class Recorded(layers.Dropout):
     """Notes rate and shape of every mask."""
 
     def __init__(self):
@@ -243,8 +243,8 @@ def test_dropout_is_where_the_original_has_it_at_its_rate(batches, weights, resu
     batch = random_batch(np.random.default_rng(1), [5, 2], 5)
     layout, ids, segments = lay_out(batch, padded)
     ours = Recorded()
-    layers = encoder.encode(weights, DROPPING, layout, ids, segments, ours)
-    heads.classify(weights, encoder.pool(weights, layout.first(layers[-1])), ours)
+    outputs = encoder.encode(weights, DROPPING, layout, ids, segments, ours)
+    heads.classify(weights, encoder.pool(weights, layout.first(outputs[-1])), ours)
     np.testing.assert_allclose([rate for rate, _ in ours.places], rates, rtol=1e-6)
     assert [np.prod(shape) for _, shape in ours.places] == [
         np.prod(shape) for _, _, shape in theirs]
@@ -257,7 +257,7 @@ def test_with_the_same_masks_dropout_does_the_same(batches, weights, masks, resu
     [batch] = batches["masked"]
     real = batch[1].astype(bool)
 
-    class Given(encoder.Dropout):
+    class Given(layers.Dropout):
         """Applies the original's masks, cut to what is computed here."""
 
         def __init__(self, seed):
@@ -274,7 +274,7 @@ def test_with_the_same_masks_dropout_does_the_same(batches, weights, masks, resu
                         len(real): mask[:, 0]}[int(shape[0])]
             return mask
 
-    monkeypatch.setattr(encoder, "Dropout", Given)
+    monkeypatch.setattr(layers, "Dropout", Given)
     compare(close, f"{make.__name__}, given masks", "masked", result,
             *loss_and_gradients(weights, DROPPING, make(batch), tf.constant([0, 0])))
 
@@ -283,10 +283,10 @@ def test_with_the_same_masks_dropout_does_the_same(batches, weights, masks, resu
 def test_masks_are_independent_and_scaled(rate):
     masks = {}
     for seed, step in ((42, 0), (42, 1), (43, 0), (43, 1), (42, 2 ** 20)):
-        dropout = encoder.Dropout(tf.constant([seed, step]))
+        dropout = layers.Dropout(tf.constant([seed, step]))
         for place in range(3):
             masks[seed, step, place] = dropout(tf.ones([400, 250]), rate).numpy()
-    again = encoder.Dropout(tf.constant([42, 1]))
+    again = layers.Dropout(tf.constant([42, 1]))
     np.testing.assert_array_equal(again(tf.ones([400, 250]), rate), masks[42, 1, 0])
     deviation = np.sqrt(rate * (1 - rate) / 100_000)
     flat = np.stack([mask.ravel() for mask in masks.values()])

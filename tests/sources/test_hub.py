@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import bert_config, checkpoint, encoder
+from finetune import bert_config, checkpoint, encoder, layers
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.layout import PackedLayout
@@ -56,7 +56,7 @@ def pooled(folder, config, ids, mask, segments):
     real = mask.astype(bool)
     layout = PackedLayout(tf.constant(mask.sum(1), tf.int32))
     hidden = encoder.encode(weights, config, layout, ids[real], segments[real],
-                            encoder.Dropout(None))[-1]
+                            layers.Dropout(None))[-1]
     return encoder.pool(weights, layout.first(hidden)).numpy()
 
 

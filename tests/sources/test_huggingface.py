@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from finetune import bert_config, encoder
+from finetune import bert_config, layers
 from finetune.bert_config import BertConfig
 from finetune.errors import UserError
 from finetune.sources import huggingface
@@ -77,7 +77,7 @@ def forms(xs):
 def test_each_name_is_its_own_form_in_the_encoder():
     xs = np.linspace(-4, 4, 401)
     for name, expected in forms(xs).items():
-        found = encoder.ACTIVATIONS[name](xs.astype(np.float32)).numpy()
+        found = layers.ACTIVATIONS[name](xs.astype(np.float32)).numpy()
         assert np.abs(found - expected).max() < 2e-6, name
 
 

@@ -9,7 +9,7 @@ from finetune.config import RunConfig
 from finetune.start import Start
 from finetune.sweep import speed
 from finetune.sweep.speed import Job, Speed
-from finetune.trainer import Plan
+from finetune.training_step import Plan
 
 
 @pytest.fixture
