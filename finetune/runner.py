@@ -28,7 +28,7 @@ from finetune import (
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import convert
+from finetune.features import blocks, convert
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
@@ -154,8 +154,8 @@ class Run:
 
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
-            return convert(examples, labels, config.max_seq_length, prepared.tokenizer,
-                           progress.reach, require_labels=split != "test")
+            return blocks(examples, labels, config.max_seq_length, prepared.tokenizer,
+                          progress.reach, require_labels=split != "test")
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
