@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from finetune.columns import ColumnWriter, FileColumn
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class InputFeatures:
@@ -137,8 +139,8 @@ class FeatureTable:
     """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
 
     Attributes:
-        input_ids: int32[T], T the sum of all lengths.
-        segment_ids: int32[T].
+        input_ids: int32[T], T the sum of all lengths; of a long split in a temporary file.
+        segment_ids: int32[T], kept likewise.
         offsets: int64[N + 1].
         label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
             no label.
@@ -147,8 +149,8 @@ class FeatureTable:
         summary: lengths before truncation; None where the records do not tell.
     """
 
-    input_ids: np.ndarray
-    segment_ids: np.ndarray
+    input_ids: np.ndarray | FileColumn
+    segment_ids: np.ndarray | FileColumn
     offsets: np.ndarray
     label_ids: np.ndarray
     is_real: np.ndarray
@@ -158,11 +160,10 @@ class FeatureTable:
     def from_features(cls, features: Iterable[InputFeatures],
                       label_type: type = np.int32) -> "FeatureTable":
         """Builds the table from features that need no file; see `records.write`."""
-        block, stats = FeatureBlock.of(list(features)), LengthStats()
-        for _ in stats.watch([block]):
+        writer = TableWriter(label_type)
+        for _ in writer.watch([FeatureBlock.of(list(features))]):
             pass
-        return cls(block.input_ids, block.segment_ids, offsets(block.lengths),
-                   block.labels(label_type), np.ones(len(block), bool), stats.summary())
+        return writer.table()
 
     def __len__(self) -> int:
         """Number of examples, N."""
@@ -181,3 +182,39 @@ class FeatureTable:
 def offsets(lengths: np.ndarray) -> np.ndarray:
     """Returns int64[N + 1], where the rows of these lengths begin, and where the last ends."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+class TableWriter:
+    """Makes a table of what passes by.
+
+    Args:
+        label_type: see `records.write`.
+        folder: where the long columns of a big table may lie, see `columns`.
+    """
+
+    def __init__(self, label_type: type, folder: str | None = None):
+        """Starts an empty table."""
+        self._tokens = ColumnWriter(np.int32, folder), ColumnWriter(np.int32, folder)
+        self._rows = ColumnWriter(np.int64), ColumnWriter(label_type), ColumnWriter(bool)
+        self._label_type, self._stats = label_type, LengthStats()
+
+    def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
+        """Hands blocks on, and adds them to the table."""
+        for block in self._stats.watch(blocks):
+            self.append(block.input_ids, block.segment_ids, block.lengths,
+                        block.labels(self._label_type), np.ones(len(block), bool))
+            yield block
+
+    def append(self, input_ids: np.ndarray, segment_ids: np.ndarray, lengths: np.ndarray,
+               label_ids: np.ndarray, is_real: np.ndarray) -> None:
+        """Adds rows, as the columns of FeatureTable hold them, of which no summary is known."""
+        for column, values in zip((*self._tokens, *self._rows),
+                                  (input_ids, segment_ids, lengths, label_ids, is_real),
+                                  strict=True):
+            column.append(values)
+
+    def table(self) -> FeatureTable:
+        """Returns the table; its summary is that of the blocks that were watched."""
+        lengths, label_ids, is_real = (np.asarray(column.finished()) for column in self._rows)
+        return FeatureTable(*(column.finished() for column in self._tokens), offsets(lengths),
+                            label_ids, is_real, self._stats.summary())

@@ -65,6 +65,12 @@ def blocks(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
     return _blocks(iter(examples), find, max_seq_length, tokenizer, progress)
 
 
+def decided_by(labels: Sequence[str], max_seq_length: int, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Returns all but the examples that decides features, for `records.cached`."""
+    return {"labels": list(labels), "max_seq_length": max_seq_length, **tokenizer.fingerprint(),
+            "code": CODE_VERSION}
+
+
 def label_problems(examples: Iterable[Any], labels: Sequence[str],
                    require_labels: bool = True) -> list[str]:
     """Returns what `convert` would refuse, without tokenizing anything; empty if all is well."""

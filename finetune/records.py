@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -25,9 +26,8 @@ from finetune.example_proto import serialized
 from finetune.feature_table import (
     FeatureBlock,
     FeatureTable,
-    LengthStats,
     LengthSummary,
-    offsets,
+    TableWriter,
 )
 
 # The schema, in the original's order. All of them int64 lists, but the scores of a regression:
@@ -71,22 +71,19 @@ def read(path: str, label_type: type = np.int32) -> FeatureTable:
     Raises:
         UserError: the file is missing or damaged; the message has the number of the record.
     """
-    parts, done = [], 0
+    made, done = TableWriter(label_type, _folder(path)), 0
     try:
         for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
-            parts.append(_parse(batch, label_type))
-            done += len(parts[-1][0])
+            lengths, labels, is_real, ids, segments = _parse(batch, label_type)
+            made.append(ids, segments, lengths, labels, is_real)
+            done += len(lengths)
     except tf.errors.NotFoundError as error:
         raise UserError(f"{path}: there is no such file.") from error
     except (tf.errors.OpError, ValueError) as error:  # TensorFlow may fail to decode its own words
         number = done + _good_records(path, done, label_type) + 1
         raise UserError(f"{path}: record {number:,} is damaged; delete the file and run again. "
                         f"({getattr(error, 'message', error)})") from error
-    if not parts:
-        return FeatureTable.from_features([], label_type)
-    lengths, labels, is_real, ids, segments = map(np.concatenate, zip(*parts, strict=True))
-    return FeatureTable(ids.astype(np.int32), segments.astype(np.int32), offsets(lengths),
-                        labels.astype(label_type), is_real.astype(bool))
+    return dataclasses.replace(made.table(), summary=None)
 
 
 def cached(path: str, fingerprint: dict[str, Any],
@@ -115,13 +112,14 @@ def cached(path: str, fingerprint: dict[str, Any],
     table = _reusable(path, fingerprint, label_type)
     if table is not None:
         return table
-    stats = LengthStats()
-    count = write(path, stats.watch(make()), pad_to, label_type)
+    made = TableWriter(label_type, _folder(path))  # of the very blocks that go into the file
+    count = write(path, made.watch(make()), pad_to, label_type)
+    table = made.table()
     note = {"fingerprint": fingerprint, "records": count, "bytes": tf.io.gfile.stat(path).length,
-            "sha256": sha256_file(path), "lengths": dataclasses.asdict(stats.summary())}
+            "sha256": sha256_file(path), "lengths": dataclasses.asdict(table.summary)}
     with _replacing(f"{path}.json") as temporary, tf.io.gfile.GFile(temporary, "w") as file:
         file.write(json.dumps(note, indent=2, sort_keys=True) + "\n")
-    return dataclasses.replace(read(path, label_type), summary=stats.summary())
+    return table
 
 
 def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> FeatureTable | None:
@@ -163,6 +161,11 @@ def examples_digest(examples: Iterable[Any]) -> str:
             # The length in front keeps ("ab", "c") apart from ("a", "bc"), and None from "".
             digest.update(b"none;" if value is None else b"%d:%b" % (len(value), value))
     return digest.hexdigest()
+
+
+def _folder(path: str) -> str | None:
+    """Returns the folder of a local path, where there is room for as much again."""
+    return None if "://" in path else os.path.dirname(path) or "."
 
 
 def _type(name: str, label_type: type) -> tf.DType:

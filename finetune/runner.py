@@ -28,7 +28,7 @@ from finetune import (
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import blocks, convert
+from finetune.features import blocks, convert, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
@@ -159,8 +159,8 @@ class Run:
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
-            {"examples": records.examples_digest(examples), "labels": labels,
-             "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint(),
+            {"examples": records.examples_digest(examples),
+             **decided_by(labels, config.max_seq_length, prepared.tokenizer),
              **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
             make, label_type, config.max_seq_length if self._original else None)
 

@@ -186,7 +186,8 @@ class Tokenizer:
         """What decides this tokenizer's ids, for `records.cached`."""
         tokens = "\n".join(self.vocab).encode("utf-8", "surrogatepass")
         return {"vocab_sha256": hashlib.sha256(tokens).hexdigest(),
-                "do_lower_case": self.do_lower_case}
+                "do_lower_case": self.do_lower_case,
+                "unicode": unicodedata.unidata_version}  # Python's tables, which the original asks
 
 
 def vocabulary_casing(vocab: Mapping[str, int]) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from finetune.errors import UserError
 from finetune.feature_table import InputFeatures
-from finetune.features import CHUNK, blocks, convert, pair_lengths, ranges
+from finetune.features import CHUNK, blocks, convert, decided_by, pair_lengths, ranges
 from finetune.tokenization import Tokenizer
 
 #          0        1        2        3      4    5    6    7    8
@@ -152,6 +152,17 @@ def test_examples_need_not_be_a_list(tokenizer):
             return (Example(str(i), "a") for i in range(CHUNK + 1))
 
     assert [len(block) for block in blocks(Again(), ["bug", "x"], 8, tokenizer)] == [CHUNK, 1]
+
+
+def test_what_decides_features(tokenizer, monkeypatch):
+    made = [decided_by(["bug", "x"], 8, tokenizer), decided_by(["x", "bug"], 8, tokenizer),
+            decided_by(["bug", "x"], 9, tokenizer)]
+    assert made[0] == decided_by(("bug", "x"), 8, tokenizer)
+    monkeypatch.setattr("finetune.features.CODE_VERSION", -1)  # other code
+    made.append(decided_by(["bug", "x"], 8, tokenizer))
+    monkeypatch.setattr("unicodedata.unidata_version", "99.0")  # another Python
+    made.append(decided_by(["bug", "x"], 8, tokenizer))
+    assert all(made.count(one) == 1 for one in made)
 
 
 def test_ranges():

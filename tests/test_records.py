@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import upstream
+from finetune import batches, columns, upstream
+from finetune.columns import FileColumn
 from finetune.errors import UserError
 from finetune.feature_table import FeatureBlock, FeatureTable, InputFeatures
 from finetune.features import blocks
@@ -102,7 +103,7 @@ def test_more_than_one_batch(tmp_path):
     made = [InputFeatures([2, *range(i % 7), 3], [0] * (i % 7 + 2), i % 3, 2) for i in range(9000)]
     write(path, [FeatureBlock.of(made[:5000]), FeatureBlock.of(made[5000:])])
     table, expected = read(path), FeatureTable.from_features(made)
-    for name in ("input_ids", "segment_ids", "offsets", "label_ids", "is_real"):
+    for name in COLUMNS:
         assert np.array_equal(getattr(table, name), getattr(expected, name))
 
 
@@ -124,6 +125,30 @@ def test_files_of_the_original(tmp_path):
     write(ours, blocks(examples[:2], ["x", "y"], 12, Tokenizer(vocab)), pad_to=12)
     assert [values(record) for record in raw_records(ours)] == [
         values(record) for record in raw_records(path)[:2]]
+
+
+COLUMNS = ("input_ids", "segment_ids", "offsets", "label_ids", "is_real")
+
+
+@pytest.mark.parametrize("in_memory", [None, 1000])
+def test_a_table_is_what_its_file_holds(tmp_path, monkeypatch, in_memory):
+    """As it is made, and as it is read again; the second time with columns in files."""
+    monkeypatch.setattr(columns, "IN_MEMORY", in_memory or columns.IN_MEMORY)
+    path = str(tmp_path / "x")
+    made = [InputFeatures([2, *range(99, 99 + i % 40), 3], [0] * (i % 2) + [1] * (i % 40 + 2 - i % 2),
+                          i % 3, 50) for i in range(1200)]
+    first = cached(path, {}, lambda: [FeatureBlock.of(made[i:i + 100])
+                                      for i in range(0, 1200, 100)])
+    expected = FeatureTable.from_features(made)
+    for table in (first, cached(path, {}, None), read(path)):
+        assert isinstance(table.input_ids, FileColumn if in_memory else np.ndarray)
+        for name in COLUMNS:
+            column, wanted = np.asarray(getattr(table, name)), np.asarray(getattr(expected, name))
+            assert np.array_equal(column, wanted) and column.dtype == wanted.dtype, name
+        rows = np.array([700, 3, 1199, 4, 5])
+        for one, other in zip(batches.pack(table, rows), batches.pack(expected, rows), strict=True):
+            assert np.array_equal(one, other)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x", "x.json"]
 
 
 # Faults.
