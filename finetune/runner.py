@@ -55,6 +55,10 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if config.engine == "original":
             problems = [*problems, *original.problems(config)]
         Run(preflight.check(config, processor, problems), strategy, config, command).execute()
+    except ValueError as error:  # a DataError, which finetune does not know: a file has changed
+        if not hasattr(error, "problems"):
+            raise
+        raise UserError(error.problems) from error
     except (OSError, tf.errors.OpError) as error:
         full = _no_room(error, config)
         if full is None:
@@ -222,5 +226,5 @@ class Run:
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
-        ids = [str(getattr(one, "row_id", None) or one.guid) for one in examples]
+        ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
         self._report.write_predictions(config.output_dir, ids, probabilities)

@@ -135,7 +135,8 @@ def test_a_table_is_what_its_file_holds(tmp_path, monkeypatch, in_memory):
     """As it is made, and as it is read again; the second time with columns in files."""
     monkeypatch.setattr(columns, "IN_MEMORY", in_memory or columns.IN_MEMORY)
     path = str(tmp_path / "x")
-    made = [InputFeatures([2, *range(99, 99 + i % 40), 3], [0] * (i % 2) + [1] * (i % 40 + 2 - i % 2),
+    made = [InputFeatures([2, *range(99, 99 + i % 40), 3],
+                          [0] * (i % 2) + [1] * (i % 40 + 2 - i % 2),
                           i % 3, 50) for i in range(1200)]
     first = cached(path, {}, lambda: [FeatureBlock.of(made[i:i + 100])
                                       for i in range(0, 1200, 100)])

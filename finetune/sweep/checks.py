@@ -124,8 +124,9 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable | None:
     if examples is None:
         return None
     chosen = np.random.default_rng(0).permutation(len(examples))[:speed.SAMPLE_ROWS[split]]
+    rows = {index: examples[index] for index in sorted(chosen.tolist())}  # one reading of the file
     table = FeatureTable.from_features(convert(
-        [examples[index] for index in chosen], prepared.labels, prepared.config.max_seq_length,
+        [rows[index] for index in chosen.tolist()], prepared.labels, prepared.config.max_seq_length,
         prepared.tokenizer, require_labels=split != "test"))
     if len(prepared.labels) > 1:
         return table
