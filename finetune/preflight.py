@@ -8,7 +8,6 @@ import dataclasses
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import tensorflow as tf
@@ -206,8 +205,12 @@ def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[st
         rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
         if len(problems) > before:
             continue
-        wrong = [rows] if not isinstance(rows, Sequence) or isinstance(rows, str) else list(islice(
-            (row for row in rows if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)), 1))
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            looked_at = [rows]
+        else:  # of a sequence that is not in memory one example stands for all
+            looked_at = rows if isinstance(rows, (list, tuple)) else rows[:1]
+        wrong = [row for row in looked_at
+                 if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)]
         if wrong:
             problems.append(f"{asked} gave {type(wrong[0]).__name__}; must be a list of examples "
                             "with " + ", ".join(EXAMPLE_ATTRIBUTES))
