@@ -6,7 +6,7 @@
     report.write_predictions(config.output_dir, ids, predictions.probabilities)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Classification:
             LOGGER.warning("warning: %s", warning)
         return {**scores, "eval_accuracy": float(original["eval_accuracy"])}
 
-    def write_predictions(self, folder: str, ids: Sequence[str], answers: np.ndarray) -> None:
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities."""
         outputs.write_test_results(folder, answers)
         outputs.write_predictions(folder, ids, answers, self._labels)
@@ -78,7 +78,7 @@ class Regression:
             LOGGER.warning("warning: %s", warning)
         return dict(scores)
 
-    def write_predictions(self, folder: str, ids: Sequence[str], answers: np.ndarray) -> None:
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, 1] scores."""
         outputs.write_test_results(folder, answers)
         outputs.write_scores(folder, ids, answers[:, 0])

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from finetune import checkpoint, outputs
@@ -113,7 +113,7 @@ def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
     return None, ""
 
 
-def rare_labels(examples: dict[str, list[Any]], labels: list[str]) -> list[str]:
+def rare_labels(examples: Mapping[str, Sequence[Any]], labels: list[str]) -> list[str]:
     """Tells which labels training hardly sees: a name mistyped, or a header taken for a row."""
     if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
         return []

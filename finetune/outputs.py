@@ -15,7 +15,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,13 @@ RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, EVAL_RESULT
 
 def write_text(path: str, text: str) -> None:
     """Writes a file whole or not at all."""
+    _write_parts(path, iter([text]))
+
+
+def _write_parts(path: str, parts: Iterator[str]) -> None:
     with tf.io.gfile.GFile(path + ".writing", "w") as file:
-        file.write(text)
+        for part in parts:
+            file.write(part)
     tf.io.gfile.rename(path + ".writing", path, overwrite=True)
 
 
@@ -150,7 +156,7 @@ def write_confusion_matrix(folder: str, matrix: np.ndarray, labels: Sequence[str
     """Writes confusion_matrix.tsv from int[L, L] (rows the truth, columns the predictions)."""
     rows = [["truth\\predicted", *labels]]
     rows += [[label, *map(str, row)] for label, row in zip(labels, matrix.tolist(), strict=True)]
-    write_text(os.path.join(folder, CONFUSION), _tsv(rows))
+    _write_parts(os.path.join(folder, CONFUSION), _tsv(rows))
 
 
 def write_test_results(folder: str, probabilities: np.ndarray) -> None:
@@ -158,11 +164,11 @@ def write_test_results(folder: str, probabilities: np.ndarray) -> None:
 
     L is 1 for the scores of a regression.
     """
-    write_text(os.path.join(folder, TEST_RESULTS),
-               _tsv([[str(value) for value in row] for row in probabilities]))
+    _write_parts(os.path.join(folder, TEST_RESULTS),
+                 _tsv([str(value) for value in row] for row in probabilities))
 
 
-def write_predictions(folder: str, ids: Sequence[str], probabilities: np.ndarray,
+def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray,
                       labels: Sequence[str]) -> None:
     """Writes predictions.tsv, a line a row in the order of the input.
 
@@ -170,21 +176,26 @@ def write_predictions(folder: str, ids: Sequence[str], probabilities: np.ndarray
         ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
         probabilities: float32[N, L].
     """
-    rows = [["id", "prediction", "confidence", *labels]]
-    for row_id, row in zip(ids, probabilities, strict=True):
-        top = int(row.argmax())
-        rows.append([_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))])
-    write_text(os.path.join(folder, PREDICTIONS), _tsv(rows))
+    def rows() -> Iterator[Sequence[str]]:
+        yield ["id", "prediction", "confidence", *labels]
+        for row_id, row in zip(ids, probabilities, strict=True):
+            top = int(row.argmax())
+            yield [_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
+
+    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(rows()))
 
 
-def write_scores(folder: str, ids: Sequence[str], scores: np.ndarray) -> None:
+def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    rows = [[_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True)]
-    write_text(os.path.join(folder, PREDICTIONS), _tsv([["id", "prediction"], *rows]))
+    rows = ([_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True))
+    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(chain([["id", "prediction"]], rows)))
 
 
-def _tsv(rows: Sequence[Sequence[str]]) -> str:
-    return "".join("\t".join(row) + "\n" for row in rows)
+def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yields the lines of a table, many at a time."""
+    rows = iter(rows)
+    while some := list(islice(rows, 1000)):
+        yield "".join("\t".join(row) + "\n" for row in some)
 
 
 def _escape(text: str) -> str:

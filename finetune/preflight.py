@@ -36,7 +36,8 @@ class Prepared:
     Attributes:
         config: the settings, with the paths of checkpoint, configuration and vocabulary filled in.
         labels: their position is their id; [SCORE] for a regression.
-        examples: by split ("train", "dev", "test"), those the run needs.
+        examples: by split ("train", "dev", "test"), those the run needs; gone through again and
+            again, as those of a big file are not in memory.
         files: paths of the data files by split, where the processor knows them.
         start: where the weights come from.
         plan: how long to train; None without training.
@@ -48,7 +49,7 @@ class Prepared:
     bert_config: BertConfig
     tokenizer: Tokenizer
     labels: list[str]
-    examples: dict[str, list[Any]]
+    examples: dict[str, Sequence[Any]]
     files: dict[str, str]
     start: Start
     plan: Plan | None
@@ -197,15 +198,19 @@ def needed_splits(config: RunConfig) -> list[str]:
     return [split for split, needed in wanted.items() if needed]
 
 
-def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[str, list[Any]]:
+def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[str, Sequence[Any]]:
     examples = {}
     for split in needed_splits(config):
         before, asked = len(problems), f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
         rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
         if len(problems) > before:
             continue
-        wrong = [rows] if not isinstance(rows, (list, tuple)) else [
-            row for row in rows if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)]
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            looked_at = [rows]
+        else:  # of a sequence that is not in memory one example stands for all
+            looked_at = rows if isinstance(rows, (list, tuple)) else rows[:1]
+        wrong = [row for row in looked_at
+                 if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)]
         if wrong:
             problems.append(f"{asked} gave {type(wrong[0]).__name__}; must be a list of examples "
                             "with " + ", ".join(EXAMPLE_ATTRIBUTES))
@@ -233,7 +238,8 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     return None
 
 
-def _plan(config: RunConfig, examples: dict[str, list[Any]], problems: list[str]) -> Plan | None:
+def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
+          problems: list[str]) -> Plan | None:
     if "train" not in examples:
         return None
     rows = len(examples["train"])

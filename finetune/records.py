@@ -1,7 +1,7 @@
 """TFRecords of features: the original's schema, an atomic writer, a fast reader, a cache.
 
     table = cached("out/train.tf_record", {"data": examples_digest(examples), ...},
-                   lambda: convert(examples, labels, 128, tokenizer))
+                   lambda: blocks(examples, labels, 128, tokenizer))
     table.input_ids, table.offsets, table.label_ids
 
 Files have the original's feature names and types. Sequences are unpadded, unless `pad_to` asks
@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -21,78 +22,29 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.errors import UserError
-from finetune.features import InputFeatures, LengthStats, LengthSummary
+from finetune.example_proto import serialized
+from finetune.feature_table import (
+    FeatureBlock,
+    FeatureTable,
+    LengthSummary,
+    TableWriter,
+)
 
-# The schema: name -> how to get the values of one example, at a width of at least its length.
-# All of them int64 lists, but the scores of a regression: label_ids is then a float list.
-SCHEMA: dict[str, Callable[[InputFeatures, int], list[int]]] = {
-    "input_ids": lambda item, width: _padded(item.input_ids, width),
-    "input_mask": lambda item, width: _padded([1] * len(item.input_ids), width),
-    "segment_ids": lambda item, width: _padded(item.segment_ids, width),
-    "label_ids": lambda item, width: [item.label_id or 0],  # the original's placeholder is 0 too
-    "is_real_example": lambda item, width: [1],
-}
-_SEQUENCES = ("input_ids", "input_mask", "segment_ids")
-_FORMAT = 1  # to be raised when the same features would be written otherwise
+# The schema, in the original's order. All of them int64 lists, but the scores of a regression:
+# label_ids is then a float list. `example_proto` writes it.
+SCHEMA = ("input_ids", "input_mask", "segment_ids", "label_ids", "is_real_example")
+_SEQUENCES = SCHEMA[:3]
+_FORMAT = 2  # to be raised when the same features would be written otherwise
 _BATCH = 4096
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class FeatureTable:
-    """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
-
-    Attributes:
-        input_ids: int32[T], T the sum of all lengths.
-        segment_ids: int32[T].
-        offsets: int64[N + 1].
-        label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
-            no label.
-        is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
-            of length 0.
-        summary: lengths before truncation; None where the records do not tell.
-    """
-
-    input_ids: np.ndarray
-    segment_ids: np.ndarray
-    offsets: np.ndarray
-    label_ids: np.ndarray
-    is_real: np.ndarray
-    summary: LengthSummary | None = None
-
-    @classmethod
-    def from_features(cls, features: Iterable[InputFeatures],
-                      label_type: type = np.int32) -> "FeatureTable":
-        """Builds the table from features that need no file; see `write` for label_type."""
-        stats = LengthStats()
-        items = list(stats.watch(features))
-        return cls(
-            np.array([id_ for item in items for id_ in item.input_ids], np.int32),
-            np.array([id_ for item in items for id_ in item.segment_ids], np.int32),
-            _offsets(np.array([len(item.input_ids) for item in items], np.int64)),
-            np.array([item.label_id or 0 for item in items], label_type),
-            np.ones(len(items), bool), stats.summary())
-
-    def __len__(self) -> int:
-        """Number of examples, N."""
-        return len(self.label_ids)
-
-    def lengths(self) -> np.ndarray:
-        """Returns int64[N], the length of each example in tokens."""
-        return np.diff(self.offsets)
-
-    def row(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns (input_ids, segment_ids) of one example, int32[length] each, as views."""
-        span = slice(self.offsets[index], self.offsets[index + 1])
-        return self.input_ids[span], self.segment_ids[span]
-
-
-def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = None,
+def write(path: str, features: Iterable[FeatureBlock], pad_to: int | None = None,
           label_type: type = np.int32) -> int:
     """Writes features as TFRecords, completely or not at all.
 
     Args:
         path: any path TensorFlow can write. It appears, or is replaced, when all is written.
-        features: unpadded features.
+        features: blocks of unpadded features.
         pad_to: None to write sequences as they are; max_seq_length to pad them with zeros, as
             the original does and needs.
         label_type: np.int32 for label ids, np.float32 for the scores of a regression.
@@ -106,16 +58,10 @@ def write(path: str, features: Iterable[InputFeatures], pad_to: int | None = Non
     """
     count = 0
     with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
-        for item in features:
-            width = len(item.input_ids) if pad_to is None else pad_to
-            example = tf.train.Example()
-            for name, values in SCHEMA.items():
-                feature = example.features.feature[name]
-                kept = (feature.float_list if _type(name, label_type) == tf.float32
-                        else feature.int64_list)
-                kept.value.extend(values(item, width))
-            writer.write(example.SerializeToString())
-            count += 1
+        for block in features:
+            for record in serialized(block, pad_to, label_type):
+                writer.write(record)
+            count += len(block)
     return count
 
 
@@ -125,26 +71,23 @@ def read(path: str, label_type: type = np.int32) -> FeatureTable:
     Raises:
         UserError: the file is missing or damaged; the message has the number of the record.
     """
-    parts, done = [], 0
+    made, done = TableWriter(label_type, _folder(path)), 0
     try:
         for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
-            parts.append(_parse(batch, label_type))
-            done += len(parts[-1][0])
+            lengths, labels, is_real, ids, segments = _parse(batch, label_type)
+            made.append(ids, segments, lengths, labels, is_real)
+            done += len(lengths)
     except tf.errors.NotFoundError as error:
         raise UserError(f"{path}: there is no such file.") from error
     except (tf.errors.OpError, ValueError) as error:  # TensorFlow may fail to decode its own words
         number = done + _good_records(path, done, label_type) + 1
         raise UserError(f"{path}: record {number:,} is damaged; delete the file and run again. "
                         f"({getattr(error, 'message', error)})") from error
-    if not parts:
-        return FeatureTable.from_features([], label_type)
-    lengths, labels, is_real, ids, segments = map(np.concatenate, zip(*parts, strict=True))
-    return FeatureTable(ids.astype(np.int32), segments.astype(np.int32), _offsets(lengths),
-                        labels.astype(label_type), is_real.astype(bool))
+    return dataclasses.replace(made.table(), summary=None)
 
 
 def cached(path: str, fingerprint: dict[str, Any],
-           make: Callable[[], Iterable[InputFeatures]],
+           make: Callable[[], Iterable[FeatureBlock]],
            label_type: type = np.int32, pad_to: int | None = None) -> FeatureTable:
     """Reads records that an earlier run wrote for the same input, or makes them.
 
@@ -169,13 +112,14 @@ def cached(path: str, fingerprint: dict[str, Any],
     table = _reusable(path, fingerprint, label_type)
     if table is not None:
         return table
-    stats = LengthStats()
-    count = write(path, stats.watch(make()), pad_to, label_type)
+    made = TableWriter(label_type, _folder(path))  # of the very blocks that go into the file
+    count = write(path, made.watch(make()), pad_to, label_type)
+    table = made.table()
     note = {"fingerprint": fingerprint, "records": count, "bytes": tf.io.gfile.stat(path).length,
-            "sha256": sha256_file(path), "lengths": dataclasses.asdict(stats.summary())}
+            "sha256": sha256_file(path), "lengths": dataclasses.asdict(table.summary)}
     with _replacing(f"{path}.json") as temporary, tf.io.gfile.GFile(temporary, "w") as file:
         file.write(json.dumps(note, indent=2, sort_keys=True) + "\n")
-    return dataclasses.replace(read(path, label_type), summary=stats.summary())
+    return table
 
 
 def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> FeatureTable | None:
@@ -219,14 +163,9 @@ def examples_digest(examples: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-def _padded(values: list[int], width: int) -> list[int]:
-    if len(values) > width:
-        raise ValueError(f"a sequence of {len(values)} ids does not fit into {width}")
-    return values + [0] * (width - len(values))
-
-
-def _offsets(lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+def _folder(path: str) -> str | None:
+    """Returns the folder of a local path, where there is room for as much again."""
+    return None if "://" in path else os.path.dirname(path) or "."
 
 
 def _type(name: str, label_type: type) -> tf.DType:

@@ -28,7 +28,7 @@ from finetune import (
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import convert
+from finetune.features import blocks, convert, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
@@ -55,6 +55,10 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if config.engine == "original":
             problems = [*problems, *original.problems(config)]
         Run(preflight.check(config, processor, problems), strategy, config, command).execute()
+    except ValueError as error:  # a DataError, which finetune does not know: a file has changed
+        if not hasattr(error, "problems"):
+            raise
+        raise UserError(error.problems) from error
     except (OSError, tf.errors.OpError) as error:
         full = _no_room(error, config)
         if full is None:
@@ -154,13 +158,13 @@ class Run:
 
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
-            return convert(examples, labels, config.max_seq_length, prepared.tokenizer,
-                           progress.reach, require_labels=split != "test")
+            return blocks(examples, labels, config.max_seq_length, prepared.tokenizer,
+                          progress.reach, require_labels=split != "test")
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
-            {"examples": records.examples_digest(examples), "labels": labels,
-             "max_seq_length": config.max_seq_length, **prepared.tokenizer.fingerprint(),
+            {"examples": records.examples_digest(examples),
+             **decided_by(labels, config.max_seq_length, prepared.tokenizer),
              **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
             make, label_type, config.max_seq_length if self._original else None)
 
@@ -224,5 +228,5 @@ class Run:
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
-        ids = [str(getattr(one, "row_id", None) or one.guid) for one in examples]
+        ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
         self._report.write_predictions(config.output_dir, ids, probabilities)

@@ -95,7 +95,8 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
     if split == "test":
         return text
     if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
-        return f"{text}: {_scores([number(example.label) for example in examples])}"
+        scores = np.fromiter((number(example.label) for example in examples), float)
+        return f"{text}: {_scores(scores)}"
     counts = Counter(str(example.label) for example in examples)
     shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
     return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"

@@ -1,63 +1,121 @@
-"""Exact and fast WordPiece: the original's token ids, from Hugging Face `tokenizers`.
+"""Exact and fast WordPiece: the original's token ids, at a small part of its time.
 
     tokenizer = Tokenizer("checkpoints/minilm/vocab.txt", do_lower_case=True)
     tokenizer.encode(["The quick brown fox", "ah博推zz"])     # ids without [CLS] and [SEP]
 
-What a token is, the original's `FullTokenizer` decides. `tokenizers` (Rust, many texts at a time)
-gives the same tokens for any text made of the characters in `EXACT_RANGES`; a text that holds
-any other character goes through `FullTokenizer` itself.
+What a token is, the original's `FullTokenizer` decides. It cleans, lowers, decomposes (NFD), drops
+accents and splits on blanks and punctuation character by character; only then it cuts words into
+pieces. So it is asked once what becomes of a character, and once for a word, and both answers are
+kept: what holds for every character holds for every string of them.
 
-Why one table of characters is enough: both sides clean, lower, decompose (NFD), drop accents and
-split on blanks and punctuation character by character, so what holds for every character holds
-for every string of them. The exceptions to "character by character" are kept out of the table:
-the final sigma (`"ΑΣ".lower()` is "ας") and combining marks that NFD may reorder and that are
-not dropped afterwards. `tests/test_tokenization.py` compares both sides on every character of
-the table; it was made from a scan of all of Unicode on Python 3.10, 3.11, 3.12 and 3.13, whose
-Unicode tables (13.0 to 15.1) decide what the original does.
+The exceptions to "character by character" are two: the final sigma (`"ΑΣ".lower()` is "ας"), and
+combining marks that NFD reorders and that are not dropped afterwards. A text that holds one of
+those is split by the original itself.
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from finetune import upstream
 from finetune.errors import UserError
 
-# Characters on which both tokenizers agree, on every Python in range. Left out on purpose: U+03A3
-# (final sigma), private use (Rust drops it), U+2B820-2B91F (Rust does not split these ideographs),
-# marks, punctuation and capitals that are newer than one of the two Unicode tables, surrogates.
-EXACT_RANGES = (
-    (0x0000, 0x03A2), (0x03A4, 0x061C),      # Latin, IPA, combining marks, Greek, Cyrillic, Hebrew
-    (0x061E, 0x06FF),                        # Arabic
-    (0x0900, 0x09FC),                        # Devanagari, Bengali
-    (0x0B80, 0x0BFF),                        # Tamil
-    (0x0E00, 0x0E7F),                        # Thai
-    (0x10A0, 0x11FF),                        # Georgian, Hangul jamo
-    (0x1D00, 0x1DBF),                        # phonetic letters
-    (0x1E00, 0x2BFF),                        # Vietnamese, old Greek, punctuation, symbols, arrows
-    (0x2E80, 0x302D), (0x3030, 0x9FFF),      # CJK punctuation, kana, bopomofo, ideographs
-    (0xA960, 0xA97F), (0xAC00, 0xD7FF),      # Hangul
-    (0xF900, 0xFFFD),                        # compatibility ideographs and forms, full width
-    (0x1D400, 0x1D7FF), (0x1F000, 0x1FBFF),  # mathematical letters, emoji and pictographs
-    (0x20000, 0x2A6DF), (0x2A700, 0x2B81F), (0x2B920, 0x2CEAF), (0x2F800, 0x2FA1F),  # ideographs
-    (0xE0020, 0xE007F), (0xE0100, 0xE01EF),  # tags (flags of regions), variation selectors
-)
 SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]")
-MAX_CHARS_PER_WORD = 200  # FullTokenizer's; the default of `tokenizers` is 100
+MAX_CHARS_PER_WORD = 200  # FullTokenizer's: what is longer is [UNK]
 
-_NOT_EXACT = re.compile(
-    "[^" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(z))}" for a, z in EXACT_RANGES) + "]")
+# The original drops control characters, so that none is left to be mistaken for these.
+_END = "\x01"  # of a text
+_BY_NEIGHBOURS = "\x02"  # in place of a character that is not independent of them
 _MARKER = re.compile(r"\[.*\]|<.*>")  # [PAD], [unused7], <S>: neither cased nor uncased
 _CASED_SHARE = 0.05  # of the tokens with letters: 0.31 in the English cased vocabulary, 0.23 in
 #                      the multilingual one, exactly 0 in the uncased ones
 _BATCH = 1024
+_WORDS_KEPT = 1 << 18  # some 50 MB
 
 
-def is_exact(text: str) -> bool:
-    """Tells whether `tokenizers` and `FullTokenizer` give the same tokens for this text."""
-    return text.isascii() or _NOT_EXACT.search(text) is None
+def depends_on_neighbours(character: str) -> bool:
+    """Whether what becomes of a character in lower case and NFD may depend on those beside it."""
+    return character == "\u03a3" or any(
+        unicodedata.combining(part) and unicodedata.category(part) != "Mn"
+        for part in unicodedata.normalize("NFD", character.lower()))
+
+
+class _Characters(dict):
+    """Code point -> what the original makes of the character, for `str.translate`.
+
+    A blank stands where the original ends a word.
+    """
+
+    def __init__(self, basic: Any):
+        super().__init__()
+        self._basic = basic
+        ascii_texts = {code: self[code] for code in range(128)}
+        # One to one, so that Python translates ASCII without a look-up a character; the rest of
+        # what becomes of a character, blanks around punctuation, is put in afterwards.
+        self._plain = {code: text.strip() or text[:1] or None for code, text in ascii_texts.items()}
+        self._plain[ord(_END)] = _END
+        self._spaced = [(text.strip(), text) for text in ascii_texts.values() if len(text) > 1]
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        made = (_BY_NEIGHBOURS if depends_on_neighbours(character) else
+                " ".join(self._basic.tokenize(f"x{character}x"))[1:-1])
+        self[code] = made
+        return made
+
+    def spaced(self, texts: Sequence[str]) -> list[str]:
+        """Returns the texts with their words, as the original makes them, between blanks."""
+        plain = [text for text in texts if text.isascii()]
+        joined = _END.join(plain)
+        if joined.count(_END) >= max(1, len(plain)):  # some text holds one, to be dropped
+            joined = _END.join([text.replace(_END, "") for text in plain])
+        joined = joined.translate(self._plain)
+        for mark, spaced in self._spaced:
+            joined = joined.replace(mark, spaced)
+        made = iter(joined.split(_END))
+        return [next(made) if text.isascii() else self._one(text) for text in texts]
+
+    def _one(self, text: str) -> str:
+        made = text.translate(self)
+        return " ".join(self._basic.tokenize(text)) if _BY_NEIGHBOURS in made else made
+
+
+class _Words(dict):
+    """Word -> the ids of its pieces: the original's greedy longest match."""
+
+    def __init__(self, vocab: Mapping[str, int], unk_id: int):
+        super().__init__()
+        self._vocab, self._unknown = vocab, (unk_id,)
+        self._longest = max(map(len, vocab))
+        self[_END] = (-1,)
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        if len(word) > MAX_CHARS_PER_WORD:
+            return self._unknown  # not kept: there is no end to such words
+        if len(self) >= _WORDS_KEPT:
+            self.clear()
+            self[_END] = (-1,)
+        self[word] = made = self._pieces(word)
+        return made
+
+    def _pieces(self, word: str) -> tuple[int, ...]:
+        ids, start, prefix = [], 0, ""
+        while start < len(word):
+            for end in range(min(len(word), start + self._longest), start, -1):
+                found = self._vocab.get(prefix + word[start:end])
+                if found is not None:
+                    break
+            else:
+                return self._unknown
+            ids.append(found)
+            start, prefix = end, "##"
+        return tuple(ids)
 
 
 class Tokenizer:
@@ -84,15 +142,15 @@ class Tokenizer:
             raise UserError(problems)
         self.do_lower_case = do_lower_case
         self.unk_id, self.cls_id, self.sep_id = (self.vocab[token] for token in SPECIAL_TOKENS)
-        self._original = upstream.full_tokenizer(os.fspath(vocab_file), do_lower_case)
-        self._fast = _fast_tokenizer(self.vocab, do_lower_case)
+        self._characters = _Characters(upstream.tokenization().BasicTokenizer(do_lower_case))
+        self._words = _Words(self.vocab, self.unk_id)
 
     @property
     def vocab_size(self) -> int:
         """Number of different tokens in the vocabulary."""
         return len(self.vocab)
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode(self, texts: Sequence[str | bytes]) -> list[list[int]]:
         """Turns texts into token ids, without [CLS] and [SEP].
 
         Args:
@@ -102,28 +160,34 @@ class Tokenizer:
             One list of ids a text, equal to
             `full.convert_tokens_to_ids(full.tokenize(text))` with the original's FullTokenizer.
         """
-        return [ids for start in range(0, len(texts), _BATCH)
-                for ids in self._encode_batch(texts[start:start + _BATCH])]
+        ids, lengths = self.encode_flat(texts)
+        return [part.tolist() for part in np.split(ids, np.cumsum(lengths)[:-1])][:len(texts)]
 
-    def _encode_batch(self, texts: Sequence[str]) -> Iterator[list[int]]:
+    def encode_flat(self, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Does the same as `encode` for many texts, without a list a text.
+
+        Returns:
+            (int32[T], the ids of all texts, one behind the other; int64[N], how many each has).
+        """
+        parts = [self._encode_batch(texts[start:start + _BATCH])
+                 for start in range(0, max(1, len(texts)), _BATCH)]
+        ids, lengths = zip(*parts, strict=True)
+        return np.concatenate(ids), np.concatenate(lengths)
+
+    def _encode_batch(self, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
         texts = [text.decode("utf-8", "ignore") if isinstance(text, bytes) else text
                  for text in texts]
-        exact = [is_exact(text) for text in texts]
-        encodings = iter(self._fast.encode_batch_fast(
-            [text for text, fast in zip(texts, exact, strict=True) if fast],
-            add_special_tokens=False))
-        for text, fast in zip(texts, exact, strict=True):
-            if fast:
-                yield next(encodings).ids
-            else:
-                tokens = self._original.tokenize(text)
-                yield self._original.convert_tokens_to_ids(tokens)
+        words = f" {_END} ".join([*self._characters.spaced(texts), ""]).split()
+        ids = np.fromiter(chain.from_iterable(map(self._words.__getitem__, words)), np.int32)
+        ends = np.flatnonzero(ids < 0)
+        return ids[ids >= 0], np.diff(ends, prepend=-1) - 1
 
     def fingerprint(self) -> dict[str, str | bool]:
         """What decides this tokenizer's ids, for `records.cached`."""
         tokens = "\n".join(self.vocab).encode("utf-8", "surrogatepass")
         return {"vocab_sha256": hashlib.sha256(tokens).hexdigest(),
-                "do_lower_case": self.do_lower_case}
+                "do_lower_case": self.do_lower_case,
+                "unicode": unicodedata.unidata_version}  # Python's tables, which the original asks
 
 
 def vocabulary_casing(vocab: Mapping[str, int]) -> str | None:
@@ -183,19 +247,6 @@ def _with_capitals(words: Iterable[str]) -> list[str]:
 
 def _some(words: Sequence[str]) -> str:
     return ", ".join(words[:4])
-
-
-def _fast_tokenizer(vocab: dict[str, int], do_lower_case: bool) -> Any:
-    """Builds the Rust tokenizer without special tokens: '[MASK]' in a text is text."""
-    import tokenizers
-
-    fast = tokenizers.Tokenizer(tokenizers.models.WordPiece(
-        vocab, unk_token="[UNK]", max_input_chars_per_word=MAX_CHARS_PER_WORD))
-    fast.normalizer = tokenizers.normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=do_lower_case,
-        lowercase=do_lower_case)
-    fast.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    return fast
 
 
 def _read_vocabulary(path: str) -> tuple[dict[str, int], list[str]]:

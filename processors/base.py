@@ -21,7 +21,9 @@ from itertools import chain, islice
 from processors import layouts
 from processors.errors import DataError, Report, listed, quoted
 from processors.examples import InputExample, Split, as_columns, make_examples
-from processors.readers import Row, csv_rows, read_rows, read_text
+from processors.files import read_text
+from processors.readers import Row, csv_rows, read_rows
+from processors.streamed import collected, may_stream
 
 __all__ = ["DataError", "DataProcessor", "InputExample", "Split", "TsvProcessor"]
 
@@ -31,21 +33,24 @@ SPLITS = ("train", "dev", "test")
 class DataProcessor:
     """The original's interface; a class written for the original works with this base unchanged.
 
+    A processor of its own may return a list, or any sequence that can be gone through again and
+    again, such as `streamed.StreamedExamples`, which ours return of big files.
+
     Attributes:
         notices: what is worth telling about the files that were read.
     """
 
     notices: Sequence[str] = ()
 
-    def get_train_examples(self, data_dir: str) -> list[InputExample]:
+    def get_train_examples(self, data_dir: str) -> Sequence[InputExample]:
         """Returns the examples to train on."""
         raise NotImplementedError(f"{type(self).__name__} has no get_train_examples")
 
-    def get_dev_examples(self, data_dir: str) -> list[InputExample]:
+    def get_dev_examples(self, data_dir: str) -> Sequence[InputExample]:
         """Returns the examples to evaluate with."""
         raise NotImplementedError(f"{type(self).__name__} has no get_dev_examples")
 
-    def get_test_examples(self, data_dir: str) -> list[InputExample]:
+    def get_test_examples(self, data_dir: str) -> Sequence[InputExample]:
         """Returns the examples to predict; their label may be None."""
         raise NotImplementedError(f"{type(self).__name__} has no get_test_examples")
 
@@ -113,15 +118,15 @@ class TsvProcessor(DataProcessor):
         self.encoding = encoding
         self.notices: list[str] = []
 
-    def get_train_examples(self, data_dir: str) -> list[InputExample]:
+    def get_train_examples(self, data_dir: str) -> Sequence[InputExample]:
         """See base class. Raises `DataError` with everything wrong in the file."""
         return self._read("train", data_dir)
 
-    def get_dev_examples(self, data_dir: str) -> list[InputExample]:
+    def get_dev_examples(self, data_dir: str) -> Sequence[InputExample]:
         """See base class. Raises `DataError` with everything wrong in the file."""
         return self._read("dev", data_dir)
 
-    def get_test_examples(self, data_dir: str) -> list[InputExample]:
+    def get_test_examples(self, data_dir: str) -> Sequence[InputExample]:
         """See base class. Raises `DataError` with everything wrong in the file."""
         return self._read("test", data_dir)
 
@@ -144,21 +149,27 @@ class TsvProcessor(DataProcessor):
         """Returns those rows of a file, behind its header, that belong to the split: here all."""
         return rows
 
-    def _read(self, name: str, data_dir: str) -> list[InputExample]:
+    def _read(self, name: str, data_dir: str) -> Sequence[InputExample]:
         split = self.split(name, data_dir or "")
         if split is None:
             raise DataError(f"the task {self.name} has no {name} split")
         report = Report(os.path.join(data_dir or "", split.file))
+        examples = collected(report.path, lambda each: self._examples(split, name, data_dir, each),
+                             report, may_stream(self, name))
+        tell(self.notices, report)
+        return examples
+
+    def _examples(self, split: Split, name: str, data_dir: str,
+                  report: Report) -> Iterator[InputExample]:
+        """Yields the examples of a file; raises `DataError` at its end if anything is wrong."""
         rows = read_rows(report.path, "tsv", self.encoding, report)
         start = list(islice(rows, layouts.LOOKED_AT))
         self._check_layout(start, split, name, report)
         rows, first = self._without_header(chain(start, rows), split, report)
-        examples = make_examples(self.select(rows, name, data_dir or ""), split, name, self.labels,
+        yield from make_examples(self.select(rows, name, data_dir or ""), split, name, self.labels,
                                  report, first, self.task_type == "regression")
         self._check_layout(start, split, name, report)
         report.check()
-        tell(self.notices, report)
-        return examples
 
     def _check_layout(self, start: Sequence[Row], split: Split, name: str, report: Report) -> None:
         """Refuses a file of another task in one message instead of one a row.

@@ -5,15 +5,18 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
 from processors.columns import Columns, is_position
 from processors.errors import DataError, Report, listed, quoted, suggestion
 from processors.examples import InputExample, Split, make_examples
-from processors.readers import FORMATS, folder_content, read_rows
+from processors.files import folder_content
+from processors.readers import FORMATS, read_rows
 from processors.registry import register
+from processors.streamed import collected, may_stream
 
 # Tried in this order where no --text_column is given.
 DEFAULT_TEXT = (("text",), ("sentence",), ("title", "body"))
@@ -74,7 +77,7 @@ class Delimited(DataProcessor):
             self.metrics = REGRESSION_METRICS
         self.notices: list[str] = []
 
-    def get_train_examples(self, data_dir: str | None = None) -> list[InputExample]:
+    def get_train_examples(self, data_dir: str | None = None) -> Sequence[InputExample]:
         """See base class; without --labels this is where the labels come from."""
         examples, report = self._read("train", data_dir)
         if self.labels is None and self.task_type != "regression":
@@ -84,13 +87,13 @@ class Delimited(DataProcessor):
         tell(self.notices, report)
         return examples
 
-    def get_dev_examples(self, data_dir: str | None = None) -> list[InputExample]:
+    def get_dev_examples(self, data_dir: str | None = None) -> Sequence[InputExample]:
         """See base class; labels are checked if they are given or the training file was read."""
         examples, report = self._read("dev", data_dir)
         tell(self.notices, report)
         return examples
 
-    def get_test_examples(self, data_dir: str | None = None) -> list[InputExample]:
+    def get_test_examples(self, data_dir: str | None = None) -> Sequence[InputExample]:
         """See base class; a label is kept if it is a known one or a score, else it is None."""
         examples, report = self._read("test", data_dir)
         tell(self.notices, report)
@@ -134,16 +137,27 @@ class Delimited(DataProcessor):
                             f"{folder_content(folder)}. Another name is given by --{name}_file")
         return paths[0]
 
-    def _read(self, name: str, data_dir: str | None) -> tuple[list[InputExample], Report]:
+    def _read(self, name: str, data_dir: str | None) -> tuple[Sequence[InputExample], Report]:
         """Returns the examples of a split and the report of its file, which has no problems."""
-        path = self._path(name, data_dir)
+        path, labels = self._path(name, data_dir), self.labels
         extension = os.path.splitext(path)[1].lower()
         data_format = self.data_format or FORMATS.get(extension)
         if data_format is None:
             raise DataError(f"{path}: the extension {quoted(extension)} tells no format; say "
                             "--data_format=tsv, csv, jsonl or json")
         report = Report(path)
-        rows = read_rows(path, data_format, self.encoding, report)
+        examples = collected(path, lambda each: self._examples(name, data_format, labels, each),
+                             report, may_stream(self, name))
+        return examples, report
+
+    def _examples(self, name: str, data_format: str, labels: Sequence[str] | None,
+                  report: Report) -> Iterator[InputExample]:
+        """Yields the examples of a file; raises `DataError` where it is known that all is wrong.
+
+        Args:
+            labels: those known when the file was read first.
+        """
+        rows = read_rows(report.path, data_format, self.encoding, report)
         first_row = next(rows, None)
         if first_row is None:
             if not report.failed:
@@ -151,8 +165,8 @@ class Delimited(DataProcessor):
             raise report.error()
         rows, first = chain([first_row], rows), 0
         if data_format in ("jsonl", "json"):
-            rows = list(rows)
-            names = list(dict.fromkeys(key for _, cells in rows for key in cells))
+            again = read_rows(report.path, data_format, self.encoding, Report(report.path))
+            names = list(dict.fromkeys(key for _, cells in again for key in cells))
         elif self._has_header(name, first_row[1], report):
             names, first = [cell.strip() for cell in next(rows)[1]], 1
         else:
@@ -160,11 +174,12 @@ class Delimited(DataProcessor):
         columns = Columns(names, data_format in ("tsv", "csv"), report)
         split = self._split(name, columns, report)
         if not columns.complete:
+            if data_format in ("jsonl", "json"):  # what is wrong with its objects is told too
+                deque(rows, maxlen=0)
             raise report.error()
-        examples = make_examples(columns.checked(rows), split, name, self.labels, report, first,
+        yield from make_examples(columns.checked(rows), split, name, labels, report, first,
                                  self.task_type == "regression")
         report.check()
-        return examples, report
 
     def _has_header(self, name: str, cells: list[str], report: Report) -> bool:
         """Whether the first line is a header: as --header says, else if a name needs one."""

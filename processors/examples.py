@@ -1,6 +1,6 @@
 """Makes examples of rows: a `Split` says which column is what, `make_examples` checks every row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,23 +66,24 @@ class Split:
 
 
 def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence[str] | None,
-                  report: Report, first: int = 0, numbers: bool = False) -> list[InputExample]:
-    """Makes the examples of one file.
+                  report: Report, first: int = 0, numbers: bool = False
+                  ) -> Iterator[InputExample]:
+    """Makes the examples of one file, one at a time.
 
     Args:
         rows: what a reader yields, without the header.
         split: what the columns are.
         name: "train", "dev" or "test"; only the last may lack labels.
         labels: the labels allowed, None: any that is not empty (none is kept in test).
-        report: receives the problems and notices; the caller checks it.
+        report: receives the problems and notices, some of them at the end; the caller checks it.
         first: number of the first row in the file (1 after a header).
         numbers: labels are the finite numbers of a regression; `labels` is then of no account.
 
-    Returns:
+    Yields:
         One example a row, in the order of the file; of rows with a problem there is none.
     """
     builder = _Builder(split, name, labels, report, numbers)
-    examples = []
+    empty = True
     others: dict[str, None] = {}  # a set that keeps its order
     for number, (line, cells) in enumerate(rows, start=first):
         if split.only and len(cells) > split.only[0] and cells[split.only[0]] != split.only[1]:
@@ -90,13 +91,13 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
             continue
         example = builder.example(number, line, cells)
         if example:
-            examples.append(example)
+            empty = False
+            yield example
     builder.finish()
-    if not examples and not report.failed:
+    if empty and not report.failed:
         report.problem(0, "holds no examples" + (
             f" with {quoted(split.only[1])} in column {split.only[0]}; there is {listed(others)}"
             if others else ""))
-    return examples
 
 
 class _Builder:

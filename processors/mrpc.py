@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from processors.base import DataError, InputExample, Split, TsvProcessor
+from processors.errors import Report
 from processors.readers import Row
 from processors.registry import register
 
@@ -36,12 +37,12 @@ class Mrpc(TsvProcessor):
                and os.path.isfile(os.path.join(data_dir, self.raw[name].file)))
         return self.raw[name] if raw else getattr(self, name)
 
-    def get_test_examples(self, data_dir: str) -> list[InputExample]:
-        """See base class."""
-        examples = super().get_test_examples(data_dir)
-        for index, example in enumerate(examples):
-            example.row_id = example.row_id or str(index)  # as GLUE numbers the raw file's rows
-        return examples
+    def _examples(self, split: Split, name: str, data_dir: str,
+                  report: Report) -> Iterator[InputExample]:
+        for index, example in enumerate(super()._examples(split, name, data_dir, report)):
+            if name == "test":
+                example.row_id = example.row_id or str(index)  # as GLUE numbers the raw file's rows
+            yield example
 
     def select(self, rows: Iterator[Row], name: str, data_dir: str) -> Iterable[Row]:
         """See base class. Raises `DataError` if dev is asked for and nothing says what it is."""
@@ -53,7 +54,8 @@ class Mrpc(TsvProcessor):
                     f"dev rows, {' or '.join(DEV_IDS)}, is not beside it")
             if name == "dev":
                 raise DataError(text)
-            self.notices.append(f"{text}: all rows are trained on")
+            notice = f"{text}: all rows are trained on"
+            self.notices += [notice] * (notice not in self.notices)  # the file may be read again
             return rows
         pairs = {tuple(cells[:2]) for cells in self._read_tsv(paths[0])}
         return ((line, cells) for line, cells in rows

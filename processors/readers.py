@@ -12,12 +12,13 @@ report, so that all of it is told at once; only a file that cannot be read at al
 import csv
 import io
 import json
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
-from processors.errors import DataError, Report, listed, quoted
+from processors.errors import Report, listed
+from processors.files import LONE_SURROGATE, read_lines, read_text
 
 Row = tuple[int, Any]  # (1-based line, list[str] or dict[str, Any])
 
@@ -26,7 +27,6 @@ FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", 
 _BLANK = "blank line; every line is one example"
 _LONE_CR = ("a carriage return that ends no line; convert the line ends, for example with "
             "tr '\\r' '\\n' < old > new")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -42,43 +42,23 @@ def read_rows(path: str, data_format: str, encoding: str, report: Report) -> Ite
     Raises:
         DataError: see `read_text`.
     """
-    reader = {"tsv": tsv_rows, "csv": csv_rows, "jsonl": jsonl_rows, "json": json_rows}[data_format]
-    return reader(read_text(path, encoding, report), report)
+    if data_format == "json":  # one value, so one text
+        return json_rows(read_text(path, encoding, report), report)
+    reader = {"tsv": tsv_rows, "csv": csv_rows, "jsonl": jsonl_rows}[data_format]
+    return reader(read_lines(path, encoding, report), report)
 
 
-def read_text(path: str, encoding: str, report: Report) -> str:
-    """Returns the text of a file, without a byte order mark, line ends as they are.
-
-    Every line with bytes that do not decode is reported; reading goes on, to find what else is
-    wrong.
-
-    Raises:
-        DataError: missing or unreadable file, unknown encoding, a file that is not at all in it.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise DataError(_why_unreadable(path, error)) from error
-    try:
-        return data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(f"--encoding={encoding} is not a text encoding that Python knows; allowed "
-                        "are for example utf-8, utf-16, cp1252, gb18030") from error
-    except UnicodeError as error:
-        return _decode_in_part(data, encoding, error, report)
-
-
-def tsv_rows(text: str, report: Report) -> Iterator[Row]:
+def tsv_rows(text: str | Iterable[str], report: Report) -> Iterator[Row]:
     r"""Yields rows as the original reads them: lines end at "\n", cells at "\t", no quoting.
 
     No cell is too long and no byte is forbidden (Python's csv stops at 131,072 characters).
     """
     lines = _lines(text)
-    if len(lines) == 1 and "\r" in lines[0][:-1]:
+    start = list(islice(lines, 2))
+    if len(start) == 1 and "\r" in start[0][:-1]:
         report.problem(1, _LONE_CR)
         return
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(chain(start, lines), start=1):
         line = line.removesuffix("\r")
         if not line.strip() and "\t" not in line:
             report.problem(number, _BLANK)
@@ -86,15 +66,16 @@ def tsv_rows(text: str, report: Report) -> Iterator[Row]:
             yield number, line.split("\t")
 
 
-def csv_rows(text: str, report: Report, delimiter: str = ",", quotechar: str = '"'
-             ) -> Iterator[Row]:
+def csv_rows(text: str | Iterable[str], report: Report, delimiter: str = ",",
+             quotechar: str = '"') -> Iterator[Row]:
     """Yields records of a CSV text (RFC 4180); quoted cells may span lines.
 
     Broken quoting ends the reading: where the next record starts is then unknown.
     """
     # Python 3.10's csv refuses NUL. It becomes U+FFFD on every Python, so that all read the same;
     # the original's tokenizer drops both (clean_text).
-    lines = io.StringIO(text.replace("\0", "\ufffd"), newline="\n")
+    lines = io.StringIO(text, newline="\n") if isinstance(text, str) else text
+    lines = (line.replace("\0", "\ufffd") for line in lines)
     reader = csv.reader(lines, delimiter=delimiter, quotechar=quotechar, strict=True)
     while True:
         start = reader.line_num + 1
@@ -115,7 +96,7 @@ def csv_rows(text: str, report: Report, delimiter: str = ",", quotechar: str = '
             yield start, cells
 
 
-def jsonl_rows(text: str, report: Report) -> Iterator[Row]:
+def jsonl_rows(text: str | Iterable[str], report: Report) -> Iterator[Row]:
     """Yields the objects of JSON lines: one object a line."""
     for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
@@ -175,7 +156,7 @@ def json_text(value: Any) -> tuple[str | None, str | None]:
         as cutting strings in JavaScript leaves it, becomes U+FFFD: it cannot be written as UTF-8.
     """
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value), None
+        return LONE_SURROGATE.sub("\ufffd", value), None
     if value is None:
         return None, None
     if isinstance(value, bool):
@@ -183,12 +164,11 @@ def json_text(value: Any) -> tuple[str | None, str | None]:
     return None, f"is {_kind(value)}, not a text or a number"
 
 
-def _lines(text: str) -> list[str]:
-    r"""Splits at "\n" only: U+2028 and the like may stand in a text."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines
+def _lines(text: str | Iterable[str]) -> Iterator[str]:
+    r"""Splits at "\n" only (U+2028 and the like may stand in a text); lines stay lines."""
+    if isinstance(text, str):
+        text = text.removesuffix("\n").split("\n") if text else ()
+    return (line.removesuffix("\n") for line in text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,43 +221,3 @@ def _csv_problem(message: str, end: int) -> str:
         return _LONE_CR
     return (f'broken quoting, {message} near line {end}; inside a quoted cell a quotation mark is '
             'written twice ("")')
-
-
-def _why_unreadable(path: str, error: OSError) -> str:
-    folder = os.path.dirname(path) or "."
-    if "://" in path:
-        return f"{path}: data is read from local folders; copy it first"
-    if not isinstance(error, FileNotFoundError):
-        return f"{path}: cannot be read: {error.strerror}"
-    if not os.path.isdir(folder):
-        return f"{path}: no such file; the folder {folder} does not exist"
-    return f"{path}: no such file; the folder has {folder_content(folder)}"
-
-
-def folder_content(folder: str) -> str:
-    """Returns the names of the visible files in a folder, for a message."""
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    return listed(names) if names else "no files"
-
-
-def _decode_in_part(data: bytes, encoding: str, error: UnicodeError, report: Report) -> str:
-    """Returns the text with undecodable bytes as lone surrogates, after reporting their lines."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{report.path}: starts with the mark of UTF-16 and is not {encoding}; say "
-                        "--encoding=utf-16") from error
-    hint = ("; say --encoding=... or convert the file, for example with "
-            "iconv -f WINDOWS-1252 -t UTF-8 old > new")
-    try:
-        # Undecodable bytes come out as U+DC80 to U+DCFF, each in its place.
-        text = data.decode(encoding, "surrogateescape")
-    except UnicodeError:
-        raise DataError(f"{report.path}: not {encoding}: {error}{hint}") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        found = _LONE_SURROGATE.search(line)
-        if found:
-            at = found.start()
-            where = f"after {quoted(line[max(0, at - 20):at])}" if at else "the first of the line"
-            report.problem(number, f"not {encoding}: byte 0x{ord(found[0]) & 0xff:02x} at "
-                           f"character {at + 1}, {where}{hint}")
-            hint = ""
-    return text

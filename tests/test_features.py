@@ -1,17 +1,12 @@
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from finetune.errors import UserError
-from finetune.features import (
-    CHUNK,
-    InputFeatures,
-    LengthSummary,
-    convert,
-    length_summary,
-    pair_lengths,
-)
+from finetune.feature_table import InputFeatures
+from finetune.features import CHUNK, blocks, convert, decided_by, pair_lengths, ranges
 from finetune.tokenization import Tokenizer
 
 #          0        1        2        3      4    5    6    7    8
@@ -140,12 +135,38 @@ def test_streams_in_chunks_and_in_order(tokenizer):
         [CLS, *[4 + i % 4] * (i % 5), SEP] for i in range(len(examples))]
 
 
-def test_length_summary():
-    features = [InputFeatures([0] * min(n, 90), [0] * min(n, 90), 0, n) for n in range(1, 101)]
-    assert length_summary(features) == LengthSummary(
-        count=100, mean=50.5, p50=50, p90=90, p95=95, p99=99, max=100, truncated=10)
-    assert length_summary(features[:3]) == LengthSummary(3, 2.0, 2, 3, 3, 3, 3, 0)
-    assert length_summary([]) == LengthSummary(0, 0.0, 0, 0, 0, 0, 0, 0)
+def test_blocks(tokenizer):
+    rows = [Example("1", "a b", "c"), Example("2", ""), Example("3", "d", label="feature")]
+    [block] = blocks(rows, ["bug", "feature"], 8, tokenizer)
+    assert len(block) == 3
+    assert block.input_ids.tolist() == [CLS, 4, 5, SEP, 6, SEP, CLS, SEP, CLS, 7, SEP]
+    assert block.segment_ids.tolist() == [0] * 4 + [1] * 2 + [0] * 5
+    assert block.lengths.tolist() == [6, 2, 3]
+    assert block.label_ids == [0, 0, 1]
+    assert block.tokens_before.tolist() == [6, 2, 3]
+
+
+def test_examples_need_not_be_a_list(tokenizer):
+    class Again:
+        def __iter__(self):
+            return (Example(str(i), "a") for i in range(CHUNK + 1))
+
+    assert [len(block) for block in blocks(Again(), ["bug", "x"], 8, tokenizer)] == [CHUNK, 1]
+
+
+def test_what_decides_features(tokenizer, monkeypatch):
+    made = [decided_by(["bug", "x"], 8, tokenizer), decided_by(["x", "bug"], 8, tokenizer),
+            decided_by(["bug", "x"], 9, tokenizer)]
+    assert made[0] == decided_by(("bug", "x"), 8, tokenizer)
+    monkeypatch.setattr("finetune.features.CODE_VERSION", -1)  # other code
+    made.append(decided_by(["bug", "x"], 8, tokenizer))
+    monkeypatch.setattr("unicodedata.unidata_version", "99.0")  # another Python
+    made.append(decided_by(["bug", "x"], 8, tokenizer))
+    assert all(made.count(one) == 1 for one in made)
+
+
+def test_ranges():
+    assert ranges(np.array([10, 5, 20]), np.array([2, 0, 3])).tolist() == [10, 11, 20, 21, 22]
 
 
 # --- a regression: labels are numbers --------------------------------------------------------

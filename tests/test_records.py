@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import upstream
+from finetune import batches, columns, upstream
+from finetune.columns import FileColumn
 from finetune.errors import UserError
-from finetune.features import InputFeatures, convert
+from finetune.feature_table import FeatureBlock, FeatureTable, InputFeatures
+from finetune.features import blocks
 from finetune.records import (
-    FeatureTable,
     cached,
     examples_digest,
     read,
@@ -24,6 +25,7 @@ FEATURES = [
     InputFeatures([2, 3], [0, 0], None, 2),
     InputFeatures([2, 30521, 3, 300, 3], [0, 0, 0, 1, 1], 2, 9),
 ]
+BLOCKS = [FeatureBlock.of(FEATURES[:2]), FeatureBlock.of(FEATURES[2:])]
 NAMES = ["input_ids", "input_mask", "is_real_example", "label_ids", "segment_ids"]
 
 
@@ -67,7 +69,7 @@ def example(**columns):
 @pytest.mark.parametrize("pad_to", [None, 5, 8])
 def test_round_trip(tmp_path, folder, pad_to):
     path = f"{folder or tmp_path}/train.tf_record"
-    assert write(path, iter(FEATURES), pad_to) == 3
+    assert write(path, iter(BLOCKS), pad_to) == 3
     check(read(path))
     if not folder:
         assert [entry.name for entry in tmp_path.iterdir()] == ["train.tf_record"]
@@ -75,10 +77,10 @@ def test_round_trip(tmp_path, folder, pad_to):
 
 def test_schema_unpadded_and_padded(tmp_path):
     path = str(tmp_path / "x")
-    write(path, FEATURES)
+    write(path, BLOCKS)
     assert values(raw_records(path)[2]) == dict(zip(NAMES, (
         [2, 30521, 3, 300, 3], [1] * 5, [1], [2], [0, 0, 0, 1, 1]), strict=True))
-    write(path, FEATURES, pad_to=6)
+    write(path, BLOCKS, pad_to=6)
     assert values(raw_records(path)[1]) == dict(zip(NAMES, (
         [2, 3, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [1], [0], [0] * 6), strict=True))
 
@@ -99,9 +101,9 @@ def test_no_records(tmp_path):
 def test_more_than_one_batch(tmp_path):
     path = str(tmp_path / "x")
     made = [InputFeatures([2, *range(i % 7), 3], [0] * (i % 7 + 2), i % 3, 2) for i in range(9000)]
-    write(path, made)
+    write(path, [FeatureBlock.of(made[:5000]), FeatureBlock.of(made[5000:])])
     table, expected = read(path), FeatureTable.from_features(made)
-    for name in ("input_ids", "segment_ids", "offsets", "label_ids", "is_real"):
+    for name in COLUMNS:
         assert np.array_equal(getattr(table, name), getattr(expected, name))
 
 
@@ -120,9 +122,34 @@ def test_files_of_the_original(tmp_path):
     assert table.is_real.tolist() == [True, True, False]
     assert table.label_ids.tolist() == [0, 1, 0]
     assert table.row(0)[0].tolist() == [2, 4, 5, 6, 7, 1, 3]
-    write(ours, convert(examples[:2], ["x", "y"], 12, Tokenizer(vocab)), pad_to=12)
+    write(ours, blocks(examples[:2], ["x", "y"], 12, Tokenizer(vocab)), pad_to=12)
     assert [values(record) for record in raw_records(ours)] == [
         values(record) for record in raw_records(path)[:2]]
+
+
+COLUMNS = ("input_ids", "segment_ids", "offsets", "label_ids", "is_real")
+
+
+@pytest.mark.parametrize("in_memory", [None, 1000])
+def test_a_table_is_what_its_file_holds(tmp_path, monkeypatch, in_memory):
+    """As it is made, and as it is read again; the second time with columns in files."""
+    monkeypatch.setattr(columns, "IN_MEMORY", in_memory or columns.IN_MEMORY)
+    path = str(tmp_path / "x")
+    made = [InputFeatures([2, *range(99, 99 + i % 40), 3],
+                          [0] * (i % 2) + [1] * (i % 40 + 2 - i % 2),
+                          i % 3, 50) for i in range(1200)]
+    first = cached(path, {}, lambda: [FeatureBlock.of(made[i:i + 100])
+                                      for i in range(0, 1200, 100)])
+    expected = FeatureTable.from_features(made)
+    for table in (first, cached(path, {}, None), read(path)):
+        assert isinstance(table.input_ids, FileColumn if in_memory else np.ndarray)
+        for name in COLUMNS:
+            column, wanted = np.asarray(getattr(table, name)), np.asarray(getattr(expected, name))
+            assert np.array_equal(column, wanted) and column.dtype == wanted.dtype, name
+        rows = np.array([700, 3, 1199, 4, 5])
+        for one, other in zip(batches.pack(table, rows), batches.pack(expected, rows), strict=True):
+            assert np.array_equal(one, other)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x", "x.json"]
 
 
 # Faults.
@@ -140,7 +167,7 @@ def test_missing_file(tmp_path):
 ])
 def test_damaged_file_names_the_record(tmp_path, damage, number):
     path = tmp_path / "train.tf_record"
-    write(str(path), [FEATURES[0]] * 5000)
+    write(str(path), [FeatureBlock.of([FEATURES[0]] * 5000)])
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=f"train.tf_record: record {number} is damaged; delete"):
         read(str(path))
@@ -157,7 +184,7 @@ def test_damaged_file_names_the_record(tmp_path, damage, number):
 ])
 def test_foreign_records(tmp_path, record, said):
     path = str(tmp_path / "x")
-    write(path, FEATURES)
+    write(path, BLOCKS)
     write_raw(path, [*raw_records(path), record])
     with pytest.raises(UserError, match=said) as error:
         read(path)
@@ -166,18 +193,18 @@ def test_foreign_records(tmp_path, record, said):
 
 def test_pad_to_too_small(tmp_path):
     with pytest.raises(ValueError, match="5 ids does not fit into 4"):
-        write(str(tmp_path / "x"), FEATURES, pad_to=4)
+        write(str(tmp_path / "x"), BLOCKS, pad_to=4)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
     def broken():
-        yield FEATURES[0]
+        yield BLOCKS[0]
         raise error
 
     path = str(tmp_path / "x")
-    write(path, FEATURES)
+    write(path, BLOCKS)
     with pytest.raises(error):
         write(path, broken())
     check(read(path))
@@ -187,13 +214,13 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
 def test_a_full_disk(tmp_path):
     """A limit on the size of files stands for the disk; the error comes from the real writer."""
     path = str(tmp_path / "x")
-    write(path, FEATURES)
+    write(path, BLOCKS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(UserError, match="x: cannot be written"):
-            write(path, FEATURES * 5000)
+            write(path, BLOCKS * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
@@ -204,13 +231,13 @@ def test_a_full_disk(tmp_path):
 def test_a_folder_that_is_none(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        write(str(tmp_path / "file" / "x"), FEATURES)
+        write(str(tmp_path / "file" / "x"), BLOCKS)
 
 
 # The cache.
 
 class Maker:
-    def __init__(self, features=FEATURES):
+    def __init__(self, features=BLOCKS):
         self.features, self.calls = features, 0
 
     def __call__(self):
@@ -257,7 +284,7 @@ def edit_note(path, **changes):
     lambda path: path.write_bytes(path.read_bytes()[:-3]),
     lambda path: path.write_bytes(b""),
     flip,
-    lambda path: write(str(path), FEATURES[::-1]),  # an intact file of somebody else
+    lambda path: write(str(path), BLOCKS[::-1]),  # an intact file of somebody else
     lambda path: edit_note(path, records=2),
     lambda path: edit_note(path, lengths={}),
     lambda path: edit_note(path, fingerprint=None),
@@ -275,16 +302,16 @@ def test_a_spoilt_cache_is_made_anew(tmp_path, spoil):
 @pytest.mark.parametrize("change", [
     {"data": "abd"}, {"labels": ["y", "x"]}, {"max_seq_length": 6}, {"cased": True}, {"new": 1}])
 def test_another_input_makes_another_file(tmp_path, change):
-    path, make = str(tmp_path / "x"), Maker(FEATURES[:1])
+    path, make = str(tmp_path / "x"), Maker(BLOCKS[:1])
     cached(path, FINGERPRINT, make)
-    make.features = FEATURES
+    make.features = BLOCKS
     check(cached(path, {**FINGERPRINT, **change}, make))
     assert make.calls == 2
 
 
 def test_a_failed_run_leaves_no_usable_cache(tmp_path):
     def broken():
-        yield FEATURES[0]
+        yield BLOCKS[0]
         raise UserError("bad label")
 
     path, make = str(tmp_path / "x"), Maker()
@@ -324,7 +351,7 @@ SCORED = [InputFeatures([2, 7, 3], [0, 0, 0], 3.8, 3), InputFeatures([2, 3], [0,
 @pytest.mark.parametrize("pad_to", [None, 8])
 def test_scores_are_a_float_feature(tmp_path, pad_to):
     path = str(tmp_path / "x")
-    write(path, SCORED, pad_to, label_type=np.float32)
+    write(path, [FeatureBlock.of(SCORED)], pad_to, label_type=np.float32)
     first = tf.train.Example.FromString(raw_records(path)[0]).features.feature
     assert list(first["label_ids"].float_list.value) == [np.float32(3.8)]
     assert not first["label_ids"].int64_list.value
@@ -340,13 +367,13 @@ def test_records_of_the_other_kind_are_no_cache(tmp_path):
 
     def make():
         made.append(1)
-        return SCORED
+        return [FeatureBlock.of(SCORED)]
 
     first = cached(path, {"a": 1}, make, np.float32)
     again = cached(path, {"a": 1}, make, np.float32)
     assert len(made) == 1
     assert first.label_ids.tolist() == again.label_ids.tolist()
-    assert cached(path, {"a": 1}, lambda: FEATURES).label_ids.tolist() == [1, 0, 2]
+    assert cached(path, {"a": 1}, lambda: BLOCKS).label_ids.tolist() == [1, 0, 2]
     with pytest.raises(UserError, match="record 1 is damaged"):
         read(path, np.float32)
 

@@ -10,7 +10,7 @@ import pytest
 
 from finetune import log, metrics, outputs, summary
 from finetune.config import RunConfig
-from finetune.features import LengthSummary
+from finetune.feature_table import LengthSummary
 from finetune.start import Start
 from finetune.task_kind import TaskKind
 from finetune.training_step import Plan

@@ -1,14 +1,13 @@
 import random
-import unicodedata
 
+import numpy as np
 import pytest
 
 from finetune import upstream
 from finetune.errors import UserError
 from finetune.tokenization import (
-    EXACT_RANGES,
     Tokenizer,
-    is_exact,
+    depends_on_neighbours,
     vocabulary_casing,
     vocabulary_problems,
 )
@@ -83,40 +82,57 @@ def test_order_over_batches_and_both_paths(write_vocab):
     assert Tokenizer(path).encode(texts) == original_ids(path, True, texts)
 
 
-# What the table of characters claims.
-
-def exact_characters():
-    return [chr(code) for first, last in EXACT_RANGES for code in range(first, last + 1)]
-
-
-def test_ranges_ascend_and_decide():
-    edges = [edge for first, last in EXACT_RANGES for edge in (first, last + 1)]
-    assert edges == sorted(set(edges))
-    for first, last in EXACT_RANGES:
-        assert is_exact("a" + chr(first) + chr(last))
-        assert not is_exact("a" + chr(last + 1))
-        assert first == 0 or not is_exact("a" + chr(first - 1))
-
+# A character and a word are looked at once.
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
-def test_every_exact_character(write_vocab, do_lower_case):
-    """Alone, within a word and as its last character; of plane 2's ideographs every tenth."""
+def test_every_character(write_vocab, do_lower_case):
+    """Alone, within a word and as its last character; of the planes above 0 every tenth."""
     tokenizer = Tokenizer(write_vocab(UNCASED), do_lower_case)
-    basic, fast = tokenizer._original.basic_tokenizer, tokenizer._fast
-    characters = [c for c in exact_characters() if c < "\U00020000" or ord(c) % 10 == 0]
-    for start in range(0, len(characters), 1000):
-        text = " ".join(f"{c} a{c}B a{c}" for c in characters[start:start + 1000])
-        ours = [word for word, _ in
-                fast.pre_tokenizer.pre_tokenize_str(fast.normalizer.normalize_str(text))]
-        assert ours == basic.tokenize(text)
+    basic = upstream.tokenization().BasicTokenizer(do_lower_case)
+    codes = [*range(0x10000), *range(0x10000, 0x110000, 10)]
+    texts = [f"{chr(code)} a{chr(code)}B a{chr(code)}" for code in codes]
+    for text, spaced in zip(texts, tokenizer._characters.spaced(texts), strict=True):
+        assert spaced.split() == basic.tokenize(text), ascii(text)
 
 
-def test_nothing_depends_on_the_neighbours():
-    """NFD reorders marks: harmless where they are dropped (category Mn), and only there."""
-    for character in exact_characters():
-        for part in unicodedata.normalize("NFD", character.lower()):
-            assert unicodedata.combining(part) == 0 or unicodedata.category(part) == "Mn", part
-    assert not is_exact("Σ")
+@pytest.mark.parametrize(("character", "expected"), [
+    ("\u03a3", True),  # the final sigma
+    ("\u302e", True),  # a Hangul tone mark: NFD moves it past others, and it is kept
+    ("\u0301", False), ("\u00e9", False), ("a", False), ("\uac00", False), ("\u2b820", False)])
+def test_what_depends_on_the_neighbours(character, expected):
+    assert depends_on_neighbours(character) == expected
+
+
+def test_a_text_with_such_a_character_is_split_by_the_original(write_vocab):
+    path = write_vocab([*UNCASED, "\u302e", "##\u302e", "##\u302f"])
+    texts = ["a\u302e\u302f", "a\u302e\u05b0\u302f a", "a\u0301\u302e", "\u0391\u03a3 a\u03a3a"]
+    assert Tokenizer(path).encode(texts) == original_ids(path, True, texts)
+
+
+def test_marks_of_our_own_are_no_text(write_vocab):
+    path = write_vocab(UNCASED)
+    texts = ["a\x01e \x02", "\x01", "", "\u00e9\x01a", "\x02\u00e9\x02 a", "\x01\x01a\x01"]
+    for some in (texts, texts[:1], texts[3:4], texts[::-1], [texts[0], *texts[3:5]]):
+        assert Tokenizer(path).encode(some) == original_ids(path, True, some)
+
+
+def test_words_that_are_forgotten_come_out_the_same(write_vocab, monkeypatch):
+    monkeypatch.setattr("finetune.tokenization._WORDS_KEPT", 3)
+    path = write_vocab(UNCASED)
+    texts = ["a e i want wanted, un low lower a e" + "a" * i for i in range(300)]
+    tokenizer = Tokenizer(path)
+    assert tokenizer.encode(texts) == original_ids(path, True, texts)
+    assert len(tokenizer._words) <= 4
+
+
+def test_flat(write_vocab):
+    tokenizer = Tokenizer(write_vocab(UNCASED))
+    ids, lengths = tokenizer.encode_flat(["a un", "", "e"])
+    assert (ids.tolist(), lengths.tolist()) == ([23, 8, 25], [2, 0, 1])
+    assert ids.dtype == np.int32
+    ids, lengths = tokenizer.encode_flat([])
+    assert (ids.tolist(), lengths.tolist()) == ([], [])
+    assert tokenizer.encode([]) == []
 
 
 NASTY = ("aAzZ09 \t\n\r.,-_[]#'\u00a0\u00ad\u0085\u1680\u2028\u2029\u200b\u200d\ufeff\ufffd\u0000"
@@ -127,24 +143,18 @@ NASTY = ("aAzZ09 \t\n\r.,-_[]#'\u00a0\u00ad\u0085\u1680\u2028\u2029\u200b\u200d\
 
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
-@pytest.mark.parametrize("source", ["nasty", "exact", "all"])
+@pytest.mark.parametrize("source", ["nasty", "all"])
 def test_random_strings(write_vocab, do_lower_case, source):
     dice = random.Random(f"{source} {do_lower_case}")
-    characters = {"nasty": list(NASTY), "exact": exact_characters(),
-                  "all": [chr(code) for code in range(0x110000)]}[source]
+    characters = {"nasty": list(NASTY), "all": [chr(code) for code in range(0x110000)]}[source]
     texts = ["".join(dice.choice(characters) if dice.random() < 0.7 else dice.choice(NASTY)
                      for _ in range(dice.randrange(30))) for _ in range(1500)]
-    if source == "exact":
-        texts = ["".join(filter(is_exact, text)) for text in texts]
     # Every character is a token, so that the ids show exactly what became of each of them.
     basic = upstream.tokenization().BasicTokenizer(do_lower_case)
     pieces = sorted({c for text in texts for word in basic.tokenize(text) for c in word
                      if not "\ud800" <= c <= "\udfff"})
     path = write_vocab(["[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{c}" for c in pieces)])
-    tokenizer = Tokenizer(path, do_lower_case)
-    if source == "exact":
-        tokenizer._original = None
-    assert tokenizer.encode(texts) == original_ids(path, do_lower_case, texts)
+    assert Tokenizer(path, do_lower_case).encode(texts) == original_ids(path, do_lower_case, texts)
 
 
 # Vocabulary files.

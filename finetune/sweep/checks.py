@@ -14,7 +14,7 @@ import numpy as np
 from finetune import metrics, preflight, records
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import convert
+from finetune.features import convert, decided_by
 from finetune.output_folder import checkpoint_room, free_bytes
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
@@ -105,9 +105,8 @@ def _facts(config: RunConfig, make_processor: Callable[[RunConfig], Any],
         raise UserError(problem.replace(f"--output_dir={config.output_dir}:", "--output_dir="
                                         f"{os.path.dirname(config.output_dir)}:")
                         for problem in error.problems) from error
-    features = {split: {"examples": records.examples_digest(examples), "labels": prepared.labels,
-                        "max_seq_length": config.max_seq_length,
-                        **prepared.tokenizer.fingerprint()}
+    features = {split: {"examples": records.examples_digest(examples),
+                        **decided_by(prepared.labels, config.max_seq_length, prepared.tokenizer)}
                 for split, examples in prepared.examples.items()}
     job = Job(prepared.config, prepared.bert_config, prepared.labels, prepared.start,
               *(_sample(prepared, split) for split in ("train", "dev", "test")),
@@ -125,8 +124,9 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable | None:
     if examples is None:
         return None
     chosen = np.random.default_rng(0).permutation(len(examples))[:speed.SAMPLE_ROWS[split]]
+    rows = {index: examples[index] for index in sorted(chosen.tolist())}  # one reading of the file
     table = FeatureTable.from_features(convert(
-        [examples[index] for index in chosen], prepared.labels, prepared.config.max_seq_length,
+        [rows[index] for index in chosen.tolist()], prepared.labels, prepared.config.max_seq_length,
         prepared.tokenizer, require_labels=split != "test"))
     if len(prepared.labels) > 1:
         return table

@@ -11,7 +11,7 @@ import pytest
 from finetune import checkpoint, preflight, records
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import convert
+from finetune.features import blocks
 from finetune.original import comparison_runs
 from finetune.original import engine as original
 from processors.delimited import Delimited
@@ -47,7 +47,7 @@ def runs(prepared, monkeypatch):
                 file.write("\t".join("0.8" if label == top else "0.1" for label in range(3))
                            + "\n")
         for split, name in (("train", "train.tf_record"), ("dev", "eval.tf_record")):
-            records.write(os.path.join(folder, "output", name), convert(
+            records.write(os.path.join(folder, "output", name), blocks(
                 prepared.examples[split], prepared.labels, 16, prepared.tokenizer),
                 16 if engine == "original" else None)
         return (30.0, 900.0) if engine == "original" else (10.0, 300.0)
@@ -150,7 +150,7 @@ def test_a_score_outside_is_not_alike(runs):
 def test_features_that_differ_are_not_alike(runs, prepared):
     make_all(runs)
     path = f"{runs.folder('fast', 1)}/output/eval.tf_record"
-    records.write(path, convert(prepared.examples["dev"], prepared.labels, 6, prepared.tokenizer))
+    records.write(path, blocks(prepared.examples["dev"], prepared.labels, 6, prepared.tokenizer))
     table, alike = runs.report([1, 2], ["accuracy"])
     assert not alike
     [line] = [line for line in table.splitlines() if line.startswith("features of dev")]

@@ -1,3 +1,5 @@
+from collections import deque
+
 import pytest
 
 from processors.errors import Report
@@ -8,7 +10,8 @@ SPLIT = Split("f", text_a=0, label=1)
 
 def made(rows, split=SPLIT, name="train", labels=("0", "1"), first=0):
     report = Report("f")
-    examples = make_examples(enumerate(rows, start=first + 1), split, name, labels, report, first)
+    examples = list(make_examples(enumerate(rows, start=first + 1), split, name, labels, report,
+                                  first))
     return examples, list(report.error().problems), report.notices
 
 
@@ -51,7 +54,8 @@ def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hin
 
 def test_a_column_without_any_number_is_told_once():
     report = Report("f")
-    make_examples([(2, ["a", "bug"]), (3, ["b", "feature"])], SPLIT, "dev", None, report, 1, True)
+    deque(make_examples([(2, ["a", "bug"]), (3, ["b", "feature"])], SPLIT, "dev", None, report, 1,
+                        True))
     assert report.error().problems == (
         'f:2: label "bug" is not a finite number, and neither is that of any other row (2 such '
         "rows); a regression has numbers for labels",)

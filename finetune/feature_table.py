@@ -1,0 +1,220 @@
+"""Features of many examples in flat arrays: a block as it is made, a table of a whole split.
+
+    block.input_ids[block.lengths[:3].sum():][:block.lengths[3]]       # of the block's row 3
+    table.row(3)                                                       # of the table's
+
+A block holds some hundred rows on their way from the tokenizer to the file; a table holds all rows
+of a split, for batches to be drawn from.
+"""
+
+import dataclasses
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from finetune.columns import ColumnWriter, FileColumn
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InputFeatures:
+    """One example as the encoder reads it, unpadded.
+
+    Attributes:
+        input_ids: [CLS] a [SEP] or [CLS] a [SEP] b [SEP], at most max_seq_length ids.
+        segment_ids: 0 or 1 for each of the input_ids.
+        label_id: position in the label list, or the score of a regression; None for a row
+            without a label.
+        tokens_before: how many ids there were before truncation, the special ones included.
+    """
+
+    input_ids: list[int]
+    segment_ids: list[int]
+    label_id: int | float | None
+    tokens_before: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class FeatureBlock:
+    """Some examples, B of them, one behind the other.
+
+    Attributes:
+        input_ids: int32[T], T the sum of all lengths.
+        segment_ids: int32[T].
+        lengths: int64[B].
+        label_ids: B of what `InputFeatures.label_id` is.
+        tokens_before: int64[B].
+    """
+
+    input_ids: np.ndarray
+    segment_ids: np.ndarray
+    lengths: np.ndarray
+    label_ids: Sequence[int | float | None]
+    tokens_before: np.ndarray
+
+    @classmethod
+    def of(cls, items: Sequence[InputFeatures]) -> "FeatureBlock":
+        """Returns the block of features that are at hand one by one."""
+        return cls(np.array([id_ for item in items for id_ in item.input_ids], np.int32),
+                   np.array([id_ for item in items for id_ in item.segment_ids], np.int32),
+                   np.array([len(item.input_ids) for item in items], np.int64),
+                   [item.label_id for item in items],
+                   np.array([item.tokens_before for item in items], np.int64))
+
+    def __len__(self) -> int:
+        """Number of examples, B."""
+        return len(self.lengths)
+
+    def rows(self) -> Iterator[InputFeatures]:
+        """Yields the examples one by one."""
+        ends = np.cumsum(self.lengths)
+        for start, end, label_id, before in zip(
+                (ends - self.lengths).tolist(), ends.tolist(), self.label_ids,
+                self.tokens_before.tolist(), strict=True):
+            yield InputFeatures(self.input_ids[start:end].tolist(),
+                                self.segment_ids[start:end].tolist(), label_id, before)
+
+    def labels(self, label_type: type) -> np.ndarray:
+        """Returns label_type[B]; 0, the original's placeholder, where there is no label."""
+        return np.array([label_id or 0 for label_id in self.label_ids], label_type)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LengthSummary:
+    """Lengths of a split in tokens, special ones included, before truncation.
+
+    Attributes:
+        count: number of examples.
+        mean: average length.
+        p50, p90, p95, p99: lengths that this share (in percent) of the examples does not exceed.
+        max: the longest.
+        truncated: number of examples that were cut to max_seq_length.
+    """
+
+    count: int
+    mean: float
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+    max: int
+    truncated: int
+
+
+class LengthStats:
+    """Collects the LengthSummary of blocks as they pass by; 4 bytes an example."""
+
+    def __init__(self):
+        """Starts with nothing seen."""
+        self._lengths = array("i")
+        self._truncated = 0
+
+    def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
+        """Hands the blocks on, taking note of their lengths."""
+        for block in blocks:
+            self._lengths.frombytes(block.tokens_before.astype(np.int32).tobytes())
+            self._truncated += int(np.sum(block.tokens_before > block.lengths))
+            yield block
+
+    def summary(self) -> LengthSummary:
+        """Returns the summary of what passed so far; all zeros if nothing did."""
+        lengths = np.sort(np.asarray(self._lengths, np.int64))
+        if not lengths.size:
+            return LengthSummary(0, 0.0, 0, 0, 0, 0, 0, 0)
+        ranks = [-(-lengths.size * percent // 100) - 1 for percent in (50, 90, 95, 99, 100)]
+        return LengthSummary(lengths.size, float(lengths.mean()), *lengths[ranks].tolist(),
+                             self._truncated)
+
+
+def length_summary(features: Iterable[InputFeatures]) -> LengthSummary:
+    """Returns the LengthSummary of features that are at hand."""
+    stats = LengthStats()
+    for _ in stats.watch([FeatureBlock.of(list(features))]):
+        pass
+    return stats.summary()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
+
+    Attributes:
+        input_ids: int32[T], T the sum of all lengths; of a long split in a temporary file.
+        segment_ids: int32[T], kept likewise.
+        offsets: int64[N + 1].
+        label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
+            no label.
+        is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
+            of length 0.
+        summary: lengths before truncation; None where the records do not tell.
+    """
+
+    input_ids: np.ndarray | FileColumn
+    segment_ids: np.ndarray | FileColumn
+    offsets: np.ndarray
+    label_ids: np.ndarray
+    is_real: np.ndarray
+    summary: LengthSummary | None = None
+
+    @classmethod
+    def from_features(cls, features: Iterable[InputFeatures],
+                      label_type: type = np.int32) -> "FeatureTable":
+        """Builds the table from features that need no file; see `records.write`."""
+        writer = TableWriter(label_type)
+        for _ in writer.watch([FeatureBlock.of(list(features))]):
+            pass
+        return writer.table()
+
+    def __len__(self) -> int:
+        """Number of examples, N."""
+        return len(self.label_ids)
+
+    def lengths(self) -> np.ndarray:
+        """Returns int64[N], the length of each example in tokens."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (input_ids, segment_ids) of one example, int32[length] each, as views."""
+        span = slice(self.offsets[index], self.offsets[index + 1])
+        return self.input_ids[span], self.segment_ids[span]
+
+
+def offsets(lengths: np.ndarray) -> np.ndarray:
+    """Returns int64[N + 1], where the rows of these lengths begin, and where the last ends."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+class TableWriter:
+    """Makes a table of what passes by.
+
+    Args:
+        label_type: see `records.write`.
+        folder: where the long columns of a big table may lie, see `columns`.
+    """
+
+    def __init__(self, label_type: type, folder: str | None = None):
+        """Starts an empty table."""
+        self._tokens = ColumnWriter(np.int32, folder), ColumnWriter(np.int32, folder)
+        self._rows = ColumnWriter(np.int64), ColumnWriter(label_type), ColumnWriter(bool)
+        self._label_type, self._stats = label_type, LengthStats()
+
+    def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
+        """Hands blocks on, and adds them to the table."""
+        for block in self._stats.watch(blocks):
+            self.append(block.input_ids, block.segment_ids, block.lengths,
+                        block.labels(self._label_type), np.ones(len(block), bool))
+            yield block
+
+    def append(self, input_ids: np.ndarray, segment_ids: np.ndarray, lengths: np.ndarray,
+               label_ids: np.ndarray, is_real: np.ndarray) -> None:
+        """Adds rows, as the columns of FeatureTable hold them, of which no summary is known."""
+        for column, values in zip((*self._tokens, *self._rows),
+                                  (input_ids, segment_ids, lengths, label_ids, is_real),
+                                  strict=True):
+            column.append(values)
+
+    def table(self) -> FeatureTable:
+        """Returns the table; its summary is that of the blocks that were watched."""
+        lengths, label_ids, is_real = (np.asarray(column.finished()) for column in self._rows)
+        return FeatureTable(*(column.finished() for column in self._tokens), offsets(lengths),
+                            label_ids, is_real, self._stats.summary())
