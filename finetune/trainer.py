@@ -16,6 +16,7 @@ import tensorflow as tf
 from finetune import checkpoint, distribution, heads, model, optimizer
 from finetune.batches import Batch, longest_first, pack, pad, training_order
 from finetune.bert_config import BertConfig
+from finetune.checkpoint_writer import Writer
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
@@ -116,36 +117,43 @@ class Trainer:
         self._words = UsedWords(strategy, state, table.input_ids)
         self._step = make_step(strategy, self._words.state, bert_config, config, plan)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
+        self._checkpoints = Writer(self._folder)
         self._saved = int(state.step.numpy())
         self._losses: list[float] = []
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
 
     def run(self, events: EventWriter) -> list[float]:
-        """Trains and writes checkpoints; returns the loss of every step made."""
-        config, steps, first = self._config, self._plan.steps, int(self._state.step.numpy())
+        """Trains and writes checkpoints, the last one too; returns the loss of every step made."""
+        first = int(self._state.step.numpy())
+        with self._checkpoints:
+            try:
+                self._make_steps(events, first)
+            except KeyboardInterrupt:
+                self._save(first)
+                raise
+            self._save(first)
+        return self._losses
+
+    def _make_steps(self, events: EventWriter, first: int) -> None:
+        config, steps = self._config, self._plan.steps
         order = training_order(len(self._table), config.train_batch_size, config.seed,
                                config.shuffle_buffer_size)
         progress = Progress("train", steps, first, config.log_every_steps)
         if self.missed_evaluation():
             self._compare(events, first)
-        try:
-            for step in range(first, steps):
-                if self._patience_is_over(step):
-                    LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
-                                self._best_metric, config.early_stopping_patience)
-                    break
-                self._pending.append(self._step(self._batch(order.batch(step))))
-                self._tell(progress, events, first, step + 1)
-                if self._evaluation_is_due(step + 1):
-                    self._save(first)
-                    self._compare(events, step + 1)
-                elif (step + 1) % config.save_checkpoints_steps == 0:
-                    self._save(first)
-        except KeyboardInterrupt:
-            self._save(first)
-            raise
-        self._save(first)
-        return self._losses
+        for step in range(first, steps):
+            if self._patience_is_over(step):
+                LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
+                            self._best_metric, config.early_stopping_patience)
+                break
+            self._checkpoints.check()
+            self._pending.append(self._step(self._batch(order.batch(step))))
+            self._tell(progress, events, first, step + 1)
+            if self._evaluation_is_due(step + 1):
+                self._save(first)
+                self._compare(events, step + 1)
+            elif (step + 1) % config.save_checkpoints_steps == 0:
+                self._save(first)
 
     def _tell(self, progress: Progress, events: EventWriter, first: int, done: int) -> None:
         log_every = self._config.log_every_steps
@@ -174,6 +182,7 @@ class Trainer:
             loss, norm = float(loss), float(norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 step = first + len(self._losses) + 1
+                self._checkpoints.wait()  # one that is being written is the last one kept
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged. Last checkpoint kept: {checkpoint.latest(self._config.output_dir)}"
@@ -182,12 +191,12 @@ class Trainer:
         self._pending.clear()
 
     def _save(self, first: int) -> None:
-        """Writes a checkpoint of the weights as they are, unless there is one."""
+        """Begins to write a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
         step = int(self._state.step.numpy())
         self._words.write_back()
         if step > self._saved:
-            self._folder.write(step, self._state.variables())
+            self._checkpoints.write(step, self._state.variables())
             self._saved = step
 
     def _write_events(self, events: EventWriter, step: int) -> None:
@@ -210,6 +219,7 @@ class Trainer:
         metrics = self._evaluate()
         events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
         value = metrics[self._best_metric]
+        self._checkpoints.wait()  # best_checkpoint.json names what is on disk
         better = self._folder.note_evaluation(step, self._best_metric, value)
         chosen = checkpoint.best(self._config.output_dir)
         LOGGER.info("step %d: dev %s %.4f%s", step, self._best_metric, value,

@@ -64,6 +64,7 @@ def test_a_disk_that_is_really_full(main, tiny, issues, small_disk, monkeypatch)
     def filling(self, rows):
         made.append(rows)
         if len(made) == 5:
+            self._checkpoints.wait()
             log = output / "run.log"
             with log.open("ab") as file:  # no room is left in its last page either
                 file.write(b"\n" * (-log.stat().st_size % 4096))
