@@ -22,6 +22,7 @@ from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
+from finetune.stages import Stopwatch
 from finetune.used_words import UsedWords
 
 GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
@@ -107,15 +108,19 @@ class Trainer:
         evaluate: returns the metrics of the dev split with the weights as they are; None: no
             evaluation during training.
         best_metric: name in those metrics that decides which checkpoint is best.
+        watch: counts train, compile, eval and, where a step has to wait for it, checkpoint.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, state: model.State,
                  bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable,
-                 evaluate: Callable[[], dict[str, float]] | None, best_metric: str):
+                 evaluate: Callable[[], dict[str, float]] | None, best_metric: str,
+                 watch: Stopwatch | None = None):
         self._strategy, self._state, self._config, self._plan = strategy, state, config, plan
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
+        self._watch = watch or Stopwatch()
         self._words = UsedWords(strategy, state, table.input_ids)
-        self._step = make_step(strategy, self._words.state, bert_config, config, plan)
+        self._step = self._watch.compiling(
+            make_step(strategy, self._words.state, bert_config, config, plan))
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
         self._checkpoints = Writer(self._folder)
         self._saved = int(state.step.numpy())
@@ -125,7 +130,7 @@ class Trainer:
     def run(self, events: EventWriter) -> list[float]:
         """Trains and writes checkpoints, the last one too; returns the loss of every step made."""
         first = int(self._state.step.numpy())
-        with self._checkpoints:
+        with self._watch.stage("checkpoint"), self._checkpoints, self._watch.stage("train"):
             try:
                 self._make_steps(events, first)
             except KeyboardInterrupt:
@@ -194,10 +199,11 @@ class Trainer:
         """Begins to write a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
         step = int(self._state.step.numpy())
-        self._words.write_back()
-        if step > self._saved:
-            self._checkpoints.write(step, self._state.variables())
-            self._saved = step
+        with self._watch.stage("checkpoint"):
+            self._words.write_back()
+            if step > self._saved:
+                self._checkpoints.write(step, self._state.variables())
+                self._saved = step
 
     def _write_events(self, events: EventWriter, step: int) -> None:
         rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,
@@ -216,10 +222,12 @@ class Trainer:
             chosen is None or chosen["evaluated"] < step)
 
     def _compare(self, events: EventWriter, step: int) -> None:
-        metrics = self._evaluate()
+        with self._watch.stage("eval"):
+            metrics = self._evaluate()
         events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
         value = metrics[self._best_metric]
-        self._checkpoints.wait()  # best_checkpoint.json names what is on disk
+        with self._watch.stage("checkpoint"):
+            self._checkpoints.wait()  # best_checkpoint.json names what is on disk
         better = self._folder.note_evaluation(step, self._best_metric, value)
         chosen = checkpoint.best(self._config.output_dir)
         LOGGER.info("step %d: dev %s %.4f%s", step, self._best_metric, value,
