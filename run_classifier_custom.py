@@ -138,8 +138,8 @@ def work(arguments: list[str]) -> int | None:
         except processors.DataError as error:
             problems = error.problems
         from finetune import runner
-        from finetune.sweep import runner as sweep
     if config.sweep:
+        from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),
                          make_processor, __file__)
     return runner.run(config, processor, shlex.join([FILE, *arguments]), problems, watch)
