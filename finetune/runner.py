@@ -19,7 +19,6 @@ from finetune import (
     checkpoint,
     distribution,
     evaluation,
-    heads,
     log,
     model,
     outputs,
@@ -27,7 +26,6 @@ from finetune import (
     records,
     summary,
 )
-from finetune.batches import Batch, pack
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import convert
@@ -91,7 +89,7 @@ class Run:
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
         self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
-        self._command, self._watch, self._has_graph = command, watch, False
+        self._command, self._watch = command, watch
         self._kind = TaskKind.of(len(prepared.labels))
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None
@@ -191,34 +189,14 @@ class Run:
         static = config.max_seq_length if distribution.is_tpu(self._strategy) else None
         self._predictor = Predictor(self._state, self._prepared.bert_config, static)
         examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
-        self._few = FeatureTable.from_features(convert(
+        few = FeatureTable.from_features(convert(
             examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
             require_labels=False), self._kind.label_type)
-        if not np.isfinite(self._first_answers()).all():
+        with self._watch.stage(COMPILE):
+            answers = self._predictor.predict(few, len(few), "").probabilities
+        if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
-
-    def _first_answers(self) -> np.ndarray:
-        """Returns float32[B, L] of a few rows; before training without the predictor's graph.
-
-        Making that takes as long as several steps; evaluation is the first to need it.
-        """
-        if not self._config.do_train or distribution.is_tpu(self._strategy):
-            return self._predict_few()
-        batch = Batch(*map(tf.constant, pack(self._few, np.arange(len(self._few)))))
-        return heads.answers(
-            model.logits(self._state.weights, self._prepared.bert_config, batch)).numpy()
-
-    def _predict_few(self) -> np.ndarray:
-        """Makes the predictor's graph, so that its time counts as compiling."""
-        self._has_graph = True
-        with self._watch.stage(COMPILE):
-            return self._predictor.predict(self._few, len(self._few), "").probabilities
-
-    def _answers(self, table: FeatureTable, batch_size: int, what: str) -> Predictions:
-        if not self._has_graph:
-            self._predict_few()
-        return self._predictor.predict(table, batch_size, what)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -249,7 +227,7 @@ class Run:
                     self._state.variables()[name].assign(value)
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
-        predictions = self._answers(table, self._config.eval_batch_size, "evaluate")
+        predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
         return predictions, self._report.scores(table.label_ids, predictions)
 
     def _evaluate(self, table: FeatureTable) -> None:
@@ -262,6 +240,6 @@ class Run:
 
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]
-        probabilities = self._answers(table, config.predict_batch_size, "predict").probabilities
+        probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = [str(getattr(one, "row_id", None) or one.guid) for one in examples]
         self._report.write_predictions(config.output_dir, ids, probabilities)

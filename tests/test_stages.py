@@ -5,7 +5,6 @@ import json
 import pytest
 
 from finetune import log, summary
-from finetune.runner import Run
 from finetune.stages import Stopwatch
 from tests.end_to_end.conftest import SMALL
 
@@ -115,17 +114,3 @@ def test_a_run_tells_its_stages_if_asked(main, tiny, issues, tmp_path):
     assert all(value > 0 for value in times.values())
     assert sum(times.values()) == pytest.approx(2 * times["total"])
     assert [line.split()[0] for line in said.splitlines()[-8:]] == list(times)
-
-
-def test_training_begins_before_the_graph_that_evaluates_is_made(main, tiny, issues, tmp_path,
-                                                                 monkeypatch):
-    done, few, answers = [], Run._predict_few, Run._first_answers
-    monkeypatch.setattr(Run, "_predict_few", lambda run: (done.append("graph"), few(run))[1])
-    monkeypatch.setattr(Run, "_first_answers", lambda run: (done.append("check"), answers(run))[1])
-    monkeypatch.setattr(Run, "_train", lambda run, tables: done.append("train"))
-    arguments = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
-                 f"--output_dir={tmp_path / 'out'}"]
-    assert main(*arguments)[0] == 0 and done == ["check", "train"]
-    done.clear()
-    assert main(*arguments, "--do_eval", "--do_predict")[0] == 0
-    assert done == ["check", "train", "graph"]
