@@ -20,6 +20,7 @@ from finetune import command, log, tensorflow_import
 from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
 from finetune.settings import read_labels_file, read_settings
+from finetune.stages import Stopwatch
 
 FILE = "run_classifier_custom.py"
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
@@ -128,7 +129,7 @@ def main(arguments: list[str]) -> int:
 
 def work(arguments: list[str]) -> int | None:
     """Does what the command line asks for and returns the exit status of a sweep, else None."""
-    config = make_config(arguments)
+    config, watch = make_config(arguments), Stopwatch()
     processor, problems = None, ()
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
@@ -137,11 +138,11 @@ def work(arguments: list[str]) -> int | None:
         except processors.DataError as error:
             problems = error.problems
         from finetune import runner
-        from finetune.sweep import runner as sweep
     if config.sweep:
+        from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),
                          make_processor, __file__)
-    return runner.run(config, processor, shlex.join([FILE, *arguments]), problems)
+    return runner.run(config, processor, shlex.join([FILE, *arguments]), problems, watch)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ def save(prefix: str, tensors: Mapping[str, Any]) -> None:
     """
     folder, name = os.path.split(prefix)
     temporary = os.path.join(folder, WRITING + name)
-    values = [value.read_value() if isinstance(value, tf.Variable) else tf.convert_to_tensor(value)
-              for value in tensors.values()]
+    values = list(snapshot(tensors).values())
     try:
         with tf.device("CPU:0"):
             tf.raw_ops.SaveV2(prefix=temporary, tensor_names=list(tensors),
@@ -51,6 +50,16 @@ def save(prefix: str, tensors: Mapping[str, Any]) -> None:
         for leftover in tf.io.gfile.glob(temporary + "*"):
             tf.io.gfile.remove(leftover)
         raise
+
+
+def snapshot(tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Returns the values as they are now, in the host's memory; no later update reaches them.
+
+    A tensor never changes. So a variable on the CPU is not copied here but by the next update of
+    it, in parallel with others, and only while its snapshot is held.
+    """
+    with tf.device("CPU:0"):
+        return {name: tf.identity(value) for name, value in tensors.items()}
 
 
 def exists(prefix: str) -> bool:

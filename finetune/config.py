@@ -53,6 +53,9 @@ class RunConfig:
     seed: int = setting(
         "What to do", "Decides the head's first weights, dropout and the order of the rows; the "
         "same seed gives the same bits on the same machine.", 42)
+    show_stage_times: bool = setting(
+        "What to do", "Show at the end where the time went (start, features, compile, train, eval, "
+        "checkpoint, predict), and write it into output_dir/stage_times.json.", False)
 
     # Data
     data_dir: str | None = setting("Data", "Folder of the data files.", None, True)
@@ -173,6 +176,11 @@ class RunConfig:
     iterations_per_loop: int = setting(
         "Devices", "Steps inside one call on a TPU; accepted as in the original, so far each call "
         "makes one.", 1000, True)
+    inter_op_threads: int = setting(
+        "Devices", "Operations that TensorFlow runs beside each other on the CPU; 0: it chooses.",
+        0)
+    intra_op_threads: int = setting(
+        "Devices", "Threads that share one operation on the CPU; 0: TensorFlow chooses.", 0)
 
     def missing(self) -> list[str]:
         """Returns what has to be given before anything else can be checked."""
@@ -198,7 +206,8 @@ class RunConfig:
                             ("num_tpu_cores", 1), ("log_every_steps", 1),
                             ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
                             ("early_stopping_patience", 0), ("seed", 0),
-                            ("shuffle_buffer_size", 0)):
+                            ("shuffle_buffer_size", 0), ("inter_op_threads", 0),
+                            ("intra_op_threads", 0)):
             value = getattr(self, name)
             if value < least:
                 found.append(f"--{name}={value}: must be {least} or more")

@@ -12,9 +12,12 @@ from finetune.errors import UserError
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     """Returns the strategy that the flags ask for: a Cloud TPU, else the first GPU, else the CPU.
 
+    The numbers of threads are set first: TensorFlow takes them before it has looked for devices.
+
     Raises:
-        UserError: --use_tpu where no TPU can be reached.
+        UserError: --use_tpu where no TPU can be reached; numbers of threads that come too late.
     """
+    _set_threads(config)
     if config.engine == "original":  # its process needs the devices: none is taken here
         if tf.config.list_physical_devices("GPU"):
             tf.config.set_visible_devices([], "GPU")
@@ -25,6 +28,19 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
         return tf.distribute.OneDeviceStrategy("CPU:0")
     tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
     return tf.distribute.OneDeviceStrategy("GPU:0")
+
+
+def _set_threads(config: RunConfig) -> None:
+    try:
+        if config.inter_op_threads > 0:
+            tf.config.threading.set_inter_op_parallelism_threads(config.inter_op_threads)
+        if config.intra_op_threads > 0:
+            tf.config.threading.set_intra_op_parallelism_threads(config.intra_op_threads)
+    except RuntimeError as error:  # a user's processor computes with TensorFlow as it is imported
+        raise UserError(
+            f"--inter_op_threads={config.inter_op_threads} --intra_op_threads="
+            f"{config.intra_op_threads}: TensorFlow is at work already and keeps the numbers it "
+            "has; leave these flags out, or compute nothing where a module is imported") from error
 
 
 def _tpu_strategy(config: RunConfig) -> tf.distribute.Strategy:
@@ -60,7 +76,14 @@ def is_tpu(strategy: tf.distribute.Strategy) -> bool:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Returns the device in words, for people who wonder which one runs."""
+    """Returns the device in words, for people who wonder which one runs; threads if given."""
+    threads = [f"{number} {name} threads" for name, number in (
+        ("inter-op", tf.config.threading.get_inter_op_parallelism_threads()),
+        ("intra-op", tf.config.threading.get_intra_op_parallelism_threads())) if number]
+    return ", ".join([_device(strategy), *threads])
+
+
+def _device(strategy: tf.distribute.Strategy) -> str:
     if is_tpu(strategy):
         return f"TPU, {strategy.num_replicas_in_sync} cores"
     gpus = tf.config.list_physical_devices("GPU")

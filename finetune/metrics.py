@@ -2,14 +2,13 @@
 
 All are fractions from 0 to 1 but the correlations, which lie between -1 and 1, and the errors of a
 regression, in the unit of its scores. Computed once over the whole dev split by scikit-learn and
-scipy, never as a mean over batches.
+scipy, never as a mean over batches. They take a second to import, and so are imported when there
+is something to score.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
-from sklearn import metrics as sklearn_metrics
 
 LOWER_IS_BETTER = ("loss", "mse", "mae")
 
@@ -36,6 +35,8 @@ def classification(label_ids: np.ndarray, predicted_ids: np.ndarray,
         predictions; mcc, the Matthews correlation (0 when one class is predicted for everything);
         for two labels also precision, recall and f1 of the second, as GLUE scores MRPC and QQP.
     """
+    from sklearn import metrics as sklearn_metrics
+
     scores = {
         "accuracy": float(np.mean(label_ids == predicted_ids)),
         "f1_macro": float(sklearn_metrics.f1_score(
@@ -64,6 +65,8 @@ def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         STS-B; 0 where one of the two does not vary, for which there is none. mse and mae, the mean
         squared and absolute error.
     """
+    from scipy import stats
+
     truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
     pearson = spearman = 0.0
     if np.ptp(truth) > 0 and np.ptp(predicted) > 0:
@@ -77,6 +80,8 @@ def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 def per_class(label_ids: np.ndarray, predicted_ids: np.ndarray,
               labels: Sequence[str]) -> list[dict[str, float]]:
     """Returns precision, recall, f1 and support (rows of that label) of every label, in order."""
+    from sklearn import metrics as sklearn_metrics
+
     columns = sklearn_metrics.precision_recall_fscore_support(
         label_ids, predicted_ids, labels=range(len(labels)), zero_division=0)
     return [{"precision": float(precision), "recall": float(recall), "f1": float(f1),
@@ -87,6 +92,8 @@ def per_class(label_ids: np.ndarray, predicted_ids: np.ndarray,
 def confusion_matrix(label_ids: np.ndarray, predicted_ids: np.ndarray,
                      num_labels: int) -> np.ndarray:
     """Returns int[L, L]: rows are the truth, columns the predictions."""
+    from sklearn import metrics as sklearn_metrics
+
     return sklearn_metrics.confusion_matrix(label_ids, predicted_ids, labels=range(num_labels))
 
 

@@ -11,6 +11,7 @@
                           (regression: id, predicted score)
     events.out.tfevents.* TensorBoard: loss, rate, metrics
     run.log               what was shown
+    stage_times.json      seconds of each stage, with --show_stage_times
 """
 
 import json
@@ -27,14 +28,15 @@ from finetune.task_kind import TaskKind
 
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
+STAGE_TIMES = "stage_times.json"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 # Also what the original leaves in its output folder.
-RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, EVAL_RESULTS, CONFUSION,
-             TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json", "model.ckpt-*",
-             "*.writing", ".writing-*", *(f"{name}*" for name in RECORDS.values()),
+RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, STAGE_TIMES, EVAL_RESULTS,
+             CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json",
+             "model.ckpt-*", "*.writing", ".writing-*", *(f"{name}*" for name in RECORDS.values()),
              "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 

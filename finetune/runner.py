@@ -33,11 +33,13 @@ from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
+from finetune.stages import COMPILE, Stopwatch
 from finetune.task_kind import TaskKind
 from finetune.trainer import Trainer
 
 
-def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str] = ()) -> None:
+def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str] = (),
+        watch: Stopwatch | None = None) -> None:
     """Does what the flags ask for.
 
     Args:
@@ -45,6 +47,7 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         processor: an object with the original's four DataProcessor methods.
         command: the command line, to be written down.
         problems: mistakes known already, to be told with all others; processor may then be None.
+        watch: counts from the start of the process.
 
     Raises:
         UserError: what the user has to change; before that nothing has been written.
@@ -54,7 +57,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
             strategy = distribution.make_strategy(config)
         if config.engine == "original":
             problems = [*problems, *original.problems(config)]
-        Run(preflight.check(config, processor, problems), strategy, config, command).execute()
+        Run(preflight.check(config, processor, problems), strategy, config, command,
+            watch or Stopwatch()).execute()
     except ValueError as error:  # a DataError, which finetune does not know: a file has changed
         if not hasattr(error, "problems"):
             raise
@@ -85,11 +89,11 @@ class Run:
     """
 
     def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
-                 command: str):
+                 command: str, watch: Stopwatch):
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
         self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
-        self._command = command
+        self._command, self._watch = command, watch
         self._kind = TaskKind.of(len(prepared.labels))
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None
@@ -107,22 +111,34 @@ class Run:
             return
         self._load()
         self._open_folder()
-        tables = {split: self._features(split) for split in self._prepared.examples}
-        summary.before(self._prepared, tables, self._device)
+        tables = self._tables()
         if self._config.do_train:
             self._train(tables)
         if self._config.do_eval:
-            self._evaluate(tables["dev"])
+            with self._watch.stage("eval"):
+                self._evaluate(tables["dev"])
         if self._config.do_predict:
-            self._predict(tables["test"])
-        summary.after(self._config, time.monotonic() - self._began, self._kind)
+            with self._watch.stage("predict"):
+                self._predict(tables["test"])
+        self._tell_end()
 
     def _execute_original(self) -> None:
         self._open_folder()
-        tables = {split: self._features(split) for split in self._prepared.examples}
+        self._tables()
+        with self._watch.stage("original"):
+            original.run(self._prepared, self._original)
+        self._tell_end()
+
+    def _tables(self) -> dict[str, FeatureTable]:
+        with self._watch.stage("features"):
+            tables = {split: self._features(split) for split in self._prepared.examples}
         summary.before(self._prepared, tables, self._device)
-        original.run(self._prepared, self._original)
+        return tables
+
+    def _tell_end(self) -> None:
         summary.after(self._config, time.monotonic() - self._began, self._kind)
+        if self._config.show_stage_times:
+            summary.stage_times(self._config.output_dir, self._watch.seconds())
 
     def _open_folder(self) -> None:
         config, folder, prepared = self._config, self._config.output_dir, self._prepared
@@ -182,7 +198,9 @@ class Run:
         few = FeatureTable.from_features(convert(
             examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
             require_labels=False), self._kind.label_type)
-        if not np.isfinite(self._predictor.predict(few, len(few), "").probabilities).all():
+        with self._watch.stage(COMPILE):
+            answers = self._predictor.predict(few, len(few), "").probabilities
+        if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
 
@@ -193,7 +211,7 @@ class Run:
             self._strategy, self._state, prepared.bert_config, config, prepared.plan,
             tables["train"],
             (lambda: self._score(tables["dev"])[1]) if config.eval_every_steps else None,
-            prepared.best_metric)
+            prepared.best_metric, self._watch)
         if done >= steps and not trainer.missed_evaluation():
             log.LOGGER.info("training is complete, no step is made: %s is at step %d and this run "
                             "asks for %d. More epochs, another --output_dir or "
@@ -210,8 +228,9 @@ class Run:
                             chosen["checkpoint"], chosen["metric"], chosen["value"])
             prefix = os.path.join(config.output_dir, chosen["checkpoint"])
             names = [*self._state.weights, model.GLOBAL_STEP]
-            for name, value in checkpoint.read(prefix, names).items():
-                self._state.variables()[name].assign(value)
+            with self._watch.stage("checkpoint"):
+                for name, value in checkpoint.read(prefix, names).items():
+                    self._state.variables()[name].assign(value)
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "tokenizers", "numpy", "scikit-learn")
 _MOST_LABELS = 20
+_STAGES = ("start", "features", "compile", "train", "checkpoint", "eval", "predict", "original")
 
 
 def versions() -> dict[str, str]:
@@ -44,7 +45,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_eval", "do_predict", "output_dir")
+    aside = ("do_eval", "do_predict", "output_dir", "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -206,3 +207,17 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         if wanted]
     LOGGER.info("done in %s; %s holds %s", duration(seconds), config.output_dir,
                 ", ".join([*files, "checkpoints" if config.do_train else outputs.RUNS]))
+
+
+def stage_times(folder: str, seconds: Mapping[str, float]) -> None:
+    """Logs how long each stage took and writes it into stage_times.json.
+
+    Args:
+        seconds: by stage, all that the run took.
+    """
+    rounded = {name: round(seconds[name], 3) for name in _STAGES if name in seconds}
+    total = round(math.fsum(rounded.values()), 3)
+    for name, value in rounded.items():
+        LOGGER.info("%-10s %9.1f s %6.1f %%", name, value, 100 * value / max(total, 1e-3))
+    LOGGER.info("%-10s %9.1f s", "total", total)
+    outputs.write_json(os.path.join(folder, outputs.STAGE_TIMES), {**rounded, "total": total})

@@ -3,25 +3,30 @@
     from finetune import tensorflow_import
     tensorflow_import.load()
 
-TensorFlow 2.16 and later import Keras, and Keras, for functions that draw pictures, imports
-matplotlib.pyplot wherever it is installed, as it is here for the plot of a sweep. That takes 0.5 s
-of a CPU, of 4.6 s for TensorFlow in all, at every start. Keras does without it where it is not
+TensorFlow 2.16 and later import Keras, and Keras takes along, wherever they are installed,
+matplotlib.pyplot for functions that draw pictures and scikit-learn, with scipy.stats, for wrappers
+that have its interface. Both are installed here, for the plot of a sweep and for the scores of dev,
+and both together take 1.5 s of a CPU at every start. Keras does without them where they are not
 installed, and that is what it is told here.
 """
 
 import sys
 
+_HIDDEN = ("matplotlib", "sklearn")
+
 
 def load() -> None:
-    """Imports TensorFlow; has no effect if that, or matplotlib, is imported already.
+    """Imports TensorFlow, if that has not been done; hides what is not imported already.
 
-    None in sys.modules is Python's own way to say that a module is not there; afterwards
-    matplotlib can be imported as ever.
+    None in sys.modules is Python's own way to say that a module is not there; afterwards both
+    can be imported as ever.
     """
-    if "tensorflow" in sys.modules or "matplotlib" in sys.modules:
+    if "tensorflow" in sys.modules:
         return
-    sys.modules["matplotlib"] = None
+    hidden = [name for name in _HIDDEN if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
     try:
         import tensorflow  # noqa: F401
     finally:
-        del sys.modules["matplotlib"]
+        for name in hidden:
+            del sys.modules[name]

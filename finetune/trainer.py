@@ -9,16 +9,19 @@ import math
 import statistics
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint, loss_scale, model, optimizer
 from finetune.batches import training_order
 from finetune.bert_config import BertConfig
+from finetune.checkpoint_writer import Writer
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
+from finetune.stages import Stopwatch
 from finetune.training_step import Plan, TrainingStep
 
 
@@ -29,46 +32,60 @@ class Trainer:
         evaluate: returns the metrics of the dev split with the weights as they are; None: no
             evaluation during training.
         best_metric: name in those metrics that decides which checkpoint is best.
+        watch: counts train, compile, eval and, where a step has to wait for it, checkpoint.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, state: model.State,
                  bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable,
-                 evaluate: Callable[[], dict[str, float]] | None, best_metric: str):
+                 evaluate: Callable[[], dict[str, float]] | None, best_metric: str,
+                 watch: Stopwatch | None = None):
         self._state, self._config, self._plan = state, config, plan
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
+        self._watch = watch or Stopwatch()
         self._step = TrainingStep(strategy, state, bert_config, config, plan, table)
+        self._timed_step = self._watch.compiling(self._step)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
+        self._checkpoints = Writer(self._folder)
         self._saved = int(state.step.numpy())
         self._losses: list[float] = []
         self._left_out = 0  # steps in a row whose update float16 made impossible
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
 
     def run(self, events: EventWriter) -> list[float]:
-        """Trains and writes checkpoints; returns the loss of every step made."""
-        config, steps, first = self._config, self._plan.steps, int(self._state.step.numpy())
+        """Trains and writes checkpoints, the last one too; returns the loss of every step made."""
+        first = int(self._state.step.numpy())
+        with self._watch.stage("checkpoint"), self._checkpoints, self._watch.stage("train"):
+            try:
+                self._make_steps(events, first)
+            except KeyboardInterrupt:
+                self._save(first)
+                raise
+            self._save(first)
+        return self._losses
+
+    def _make_steps(self, events: EventWriter, first: int) -> None:
+        config, steps = self._config, self._plan.steps
         order = training_order(len(self._table), config.train_batch_size, config.seed,
                                config.shuffle_buffer_size)
         progress = Progress("train", steps, first, config.log_every_steps)
         if self.missed_evaluation():
             self._compare(events, first)
-        try:
-            for step in range(first, steps):
-                if self._patience_is_over(step):
-                    LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
-                                self._best_metric, config.early_stopping_patience)
-                    break
-                self._pending.append(self._step(order.batch(step)))
-                self._tell(progress, events, first, step + 1)
-                if self._evaluation_is_due(step + 1):
-                    self._save(first)
-                    self._compare(events, step + 1)
-                elif (step + 1) % config.save_checkpoints_steps == 0:
-                    self._save(first)
-        except KeyboardInterrupt:
-            self._save(first)
-            raise
-        self._save(first)
-        return self._losses
+        for step in range(first, steps):
+            if self._patience_is_over(step):
+                LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
+                            self._best_metric, config.early_stopping_patience)
+                break
+            self._update(order.batch(step))
+            self._tell(progress, events, first, step + 1)
+            if self._evaluation_is_due(step + 1):
+                self._save(first)
+                self._compare(events, step + 1)
+            elif (step + 1) % config.save_checkpoints_steps == 0:
+                self._save(first)
+
+    def _update(self, rows: np.ndarray) -> None:
+        self._checkpoints.check()
+        self._pending.append(self._timed_step(rows))
 
     def _tell(self, progress: Progress, events: EventWriter, first: int, done: int) -> None:
         log_every = self._config.log_every_steps
@@ -89,6 +106,7 @@ class Trainer:
                 LOGGER.info("step %d: a gradient was too large for float16; the step changes "
                             "nothing, and the loss is scaled by half as much from now on", step)
             elif not (math.isfinite(loss) and math.isfinite(norm)):
+                self._checkpoints.wait()  # one that is being written is the last one kept
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged. Last checkpoint kept: {checkpoint.latest(self._config.output_dir)}"
@@ -97,13 +115,14 @@ class Trainer:
         self._pending.clear()
 
     def _save(self, first: int) -> None:
-        """Writes a checkpoint of the weights as they are, unless there is one."""
+        """Begins to write a checkpoint of the weights as they are, unless there is one."""
         self._collect(first)  # nothing that has diverged is ever written
         step = int(self._state.step.numpy())
-        self._step.write_back()
-        if step > self._saved:
-            self._folder.write(step, self._state.variables())
-            self._saved = step
+        with self._watch.stage("checkpoint"):
+            self._step.write_back()
+            if step > self._saved:
+                self._checkpoints.write(step, self._state.variables())
+                self._saved = step
 
     def _write_events(self, events: EventWriter, step: int) -> None:
         rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,
@@ -122,9 +141,12 @@ class Trainer:
             chosen is None or chosen["evaluated"] < step)
 
     def _compare(self, events: EventWriter, step: int) -> None:
-        metrics = self._evaluate()
+        with self._watch.stage("eval"):
+            metrics = self._evaluate()
         events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
         value = metrics[self._best_metric]
+        with self._watch.stage("checkpoint"):
+            self._checkpoints.wait()  # best_checkpoint.json names what is on disk
         better = self._folder.note_evaluation(step, self._best_metric, value)
         chosen = checkpoint.best(self._config.output_dir)
         LOGGER.info("step %d: dev %s %.4f%s", step, self._best_metric, value,

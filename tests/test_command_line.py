@@ -230,7 +230,7 @@ def test_what_needs_no_work_starts_no_tensorflow(arguments, status):
 @pytest.fixture
 def runner(monkeypatch):
     """In place of finetune.runner: keeps its `calls`, and raises what `fail` holds."""
-    def run(config, processor, command, problems):
+    def run(config, processor, command, problems, watch):
         assert not problems
         stand_in.calls.append((config, processor, command))
         if stand_in.fail:

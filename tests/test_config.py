@@ -68,6 +68,8 @@ def test_settings_without_a_problem(settings):
     ({"log_every_steps": 0}, ["--log_every_steps=0: must be 1 or more"]),
     ({"keep_checkpoint_max": -1}, ["--keep_checkpoint_max=-1: must be 0 or more"]),
     ({"eval_every_steps": -1}, ["--eval_every_steps=-1: must be 0 or more"]),
+    ({"inter_op_threads": -1}, ["--inter_op_threads=-1: must be 0 or more"]),
+    ({"intra_op_threads": -2}, ["--intra_op_threads=-2: must be 0 or more"]),
     ({"seed": -1}, ["--seed=-1: must be 0 or more"]),
     ({"seed": 2 ** 31}, ["--seed=2147483648: must be below 2147483648"]),
     ({"learning_rate": 0.0}, ["--learning_rate=0.0: must be a number above 0"]),

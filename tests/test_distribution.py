@@ -1,11 +1,15 @@
 """The device of a run, on a machine with a CPU alone."""
 
+import subprocess
+import sys
+
 import pytest
 import tensorflow as tf
 
 from finetune import distribution
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from tests.conftest import ROOT
 
 no_gpu = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
 
@@ -50,3 +54,36 @@ def test_the_original_gets_the_devices(monkeypatch):
     strategy = distribution.make_strategy(RunConfig(engine="original", use_tpu=True))
     assert "CPU" in strategy.extended.worker_devices[0]
     assert hidden == [([], "GPU")]
+
+
+THREADS = """
+from finetune import distribution
+from finetune.config import RunConfig
+import tensorflow as tf
+device = distribution.describe(distribution.make_strategy(RunConfig({flags})))
+tf.constant(1) + 1
+print(device, tf.config.threading.get_inter_op_parallelism_threads(),
+      tf.config.threading.get_intra_op_parallelism_threads(), sep="|")
+"""
+
+
+@no_gpu
+@pytest.mark.parametrize(("flags", "told", "numbers"), [
+    ("", "", ["0", "0"]),
+    ("inter_op_threads=3, intra_op_threads=1", ", 3 inter-op threads, 1 intra-op threads",
+     ["3", "1"]),
+    ("intra_op_threads=2", ", 2 intra-op threads", ["0", "2"])])
+def test_the_numbers_of_threads(flags, told, numbers):
+    done = subprocess.run([sys.executable, "-c", THREADS.format(flags=flags)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    device, *found = done.stdout.strip().splitlines()[-1].split("|")
+    assert device.endswith(f"cores (no GPU found){told}") and found == numbers
+
+
+def test_numbers_of_threads_that_come_too_late():
+    tf.constant(1) + 1  # from here on TensorFlow has its threads
+    with pytest.raises(UserError) as caught:
+        distribution.make_strategy(RunConfig(inter_op_threads=3))
+    assert str(caught.value).startswith("--inter_op_threads=3 --intra_op_threads=0: TensorFlow is "
+                                        "at work already")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -256,3 +257,106 @@ def test_the_last_checkpoint_before_diverging_stays(train, tmp_path):
     assert f"Last checkpoint kept: {kept}. " in str(caught.value)
     assert checkpoint.latest(str(tmp_path / "out")) == kept
     assert all(np.isfinite(value).all() for value in everything(kept).values())
+
+
+# --- writing beside training ------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Holds the write of slow/model.ckpt-3 back.
+
+    Returns:
+        Two events: the write has come so far; set this to let it go on.
+    """
+    reached, go_on, rename = threading.Event(), threading.Event(), tf.io.gfile.rename
+
+    def slow(source, target, overwrite=False):
+        if "slow/model.ckpt-3." in target:
+            reached.set()
+            assert go_on.wait(60)
+        rename(source, target, overwrite)
+
+    monkeypatch.setattr(tf.io.gfile, "rename", slow)
+    yield reached, go_on
+    go_on.set()
+
+
+@pytest.fixture
+def before_step(monkeypatch):
+    """Calls a function with the trainer when so many steps are made; gives the batches so far."""
+    def install(steps, call):
+        update, made = Trainer._update, []
+
+        def hooked(self, rows):
+            if len(made) == steps:
+                call(self)
+            made.append(rows)
+            update(self, rows)
+        monkeypatch.setattr(Trainer, "_update", hooked)
+        return made
+    return install
+
+
+def test_steps_go_on_while_a_checkpoint_is_written(train, held, before_step):
+    """Two steps later nothing of it is seen, and it holds the weights of its own step."""
+    reached, go_on = held
+    settings = {"save_checkpoints_steps": 3, "learning_rate": 0.01}
+    _, _, whole = train(7, name="whole", **settings)
+
+    def let_go(trainer):
+        assert reached.wait(60) and trainer._folder.steps() == []
+        assert int(trainer._state.step) == 5
+        go_on.set()
+
+    before_step(5, let_go)
+    _, _, folder = train(7, name="slow", **settings)
+    assert steps_in(folder) == steps_in(whole) == [3, 6, 7]
+    for step in (3, 6, 7):
+        expected, found = (everything(f"{one}/model.ckpt-{step}") for one in (whole, folder))
+        assert expected["global_step"] == step
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, name)
+
+
+def test_the_best_checkpoint_is_on_disk_before_it_is_named(train, held, monkeypatch):
+    reached, go_on = held
+    note = checkpoint.Folder.note_evaluation
+
+    def evaluate():  # meanwhile
+        assert reached.wait(60) and not go_on.is_set()
+        threading.Timer(0.1, go_on.set).start()
+        return {"accuracy": 0.5}
+
+    def checked(self, step, *arguments):
+        assert step in self.steps()
+        return note(self, step, *arguments)
+
+    monkeypatch.setattr(checkpoint.Folder, "note_evaluation", checked)
+    _, _, folder = train(3, evaluate, name="slow", eval_every_steps=3)
+    assert checkpoint.best(folder)["step"] == 3
+
+
+def test_a_stop_finishes_the_write_and_saves_the_step_it_came_in(train, held):
+    reached, go_on = held
+    threading.Timer(0.3, go_on.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        train(9, kill_at=5, kill=KeyboardInterrupt, name="slow", save_checkpoints_steps=3)
+    assert reached.is_set() and train(5, name="slow")[0] == []  # which asks for no step more
+
+
+@pytest.mark.parametrize(("fails_at", "made"), [(3, 5), (9, 9)])
+def test_a_write_that_fails_ends_training(train, before_step, monkeypatch, fails_at, made):
+    """At the next step, long before the next checkpoint; at the end, if it was the last."""
+    save = tf.raw_ops.SaveV2
+
+    def full(prefix, **options):
+        if prefix.endswith(f"model.ckpt-{fails_at}"):
+            raise OSError("No space left on device")
+        save(prefix=prefix, **options)
+
+    monkeypatch.setattr(tf.raw_ops, "SaveV2", full)
+    batches = before_step(4, lambda trainer: trainer._checkpoints._under_way.exception())
+    with pytest.raises(OSError, match="No space left"):
+        train(9, save_checkpoints_steps=3)
+    assert len(batches) <= made

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import checkpoint, preflight
-from finetune.training_step import TrainingStep
+from finetune.trainer import Trainer
 from tests.bad_input.conftest import SMALL, only
 
 
@@ -59,11 +59,12 @@ def small_disk(tmp_path):
 
 def test_a_disk_that_is_really_full(main, tiny, issues, small_disk, monkeypatch):
     """Somebody else fills the disk at the fifth step; the next checkpoint does not fit."""
-    step, made = TrainingStep.__call__, []
+    update, made = Trainer._update, []
 
     def filling(self, rows):
         made.append(rows)
         if len(made) == 5:
+            self._checkpoints.wait()
             log = output / "run.log"
             with log.open("ab") as file:  # no room is left in its last page either
                 file.write(b"\n" * (-log.stat().st_size % 4096))
@@ -73,9 +74,9 @@ def test_a_disk_that_is_really_full(main, tiny, issues, small_disk, monkeypatch)
                         pass
                 except OSError:
                     pass
-        return step(self, rows)
+        update(self, rows)
 
-    monkeypatch.setattr(TrainingStep, "__call__", filling)
+    monkeypatch.setattr(Trainer, "_update", filling)
     output = small_disk / "out"
     arguments = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
                  "--save_checkpoints_steps=2", "--log_every_steps=1", f"--output_dir={output}"]

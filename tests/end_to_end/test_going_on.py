@@ -1,6 +1,7 @@
 """The same command again: after the end, after a kill, anew; the same bits or other ones."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,21 +11,22 @@ import pytest
 import tensorflow as tf
 
 import run_classifier_custom
-from finetune import outputs
+from finetune import checkpoint, outputs
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import LABELS, SMALL, names, results, tensors
 
 KILL_AT_FIFTH_STEP = """
 import os, signal, sys
 import run_classifier_custom
-from finetune.training_step import TrainingStep
-step, made = TrainingStep.__call__, []
+from finetune.trainer import Trainer
+update, made = Trainer._update, []
 def until_killed(self, rows):
     made.append(rows)
     if len(made) == 5:
+        self._checkpoints.wait()
         os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, rows)
-TrainingStep.__call__ = until_killed
+    update(self, rows)
+Trainer._update = until_killed
 sys.exit(run_classifier_custom.main(sys.argv[1:]))
 """
 
@@ -116,24 +118,30 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(uninterrupted, run, tiny,
     assert_same_end(output, uninterrupted)
 
 
-def test_a_run_that_was_interrupted_while_it_saved_ends_with_the_same_bits(
+def test_a_run_that_is_stopped_while_it_saves_finishes_that_first(
         uninterrupted, run, main, tiny, data, tmp_path, monkeypatch):
-    rename = tf.io.gfile.rename
+    rename, steps = tf.io.gfile.rename, []
 
-    def interrupted(source, target, overwrite=False):
-        if str(target).endswith("model.ckpt-4.index"):
-            raise KeyboardInterrupt
+    def stopped_meanwhile(source, target, overwrite=False):
+        if str(target).endswith("model.ckpt-4.index") and not steps:
+            steps.extend(names(output))
+            os.kill(os.getpid(), signal.SIGINT)
         rename(source, target, overwrite)
 
-    monkeypatch.setattr(tf.io.gfile, "rename", interrupted)
-    output = tmp_path / "interrupted"
+    monkeypatch.setattr(tf.io.gfile, "rename", stopped_meanwhile)
+    output = tmp_path / "stopped"
     status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
                         f"--output_dir={output}")
     assert status == 130 and "the same command goes on" in said
+    assert "model.ckpt-4.index" in names(output) and "model.ckpt-4.index" not in steps
+    assert not [name for name in names(output) if "writing" in name]
+    newest = checkpoint.latest(str(output))  # of the step that the stop came in
     monkeypatch.undo()
     said = run(*SAVING, f"--output_dir={output}")
-    assert f"goes on from {output}/model.ckpt-3" in said
-    assert_same_end(output, uninterrupted)
+    assert f"goes on from {newest}" in said
+    assert tensors(output) == tensors(uninterrupted)
+    for name in ("predictions.tsv", "best_checkpoint.json"):
+        assert (output / name).read_bytes() == (uninterrupted / name).read_bytes()
 
 
 def test_early_stopping_and_the_best_checkpoint(run, tmp_path):
