@@ -1,0 +1,203 @@
+"""Our contestant: one piece of work, measured in this process; see benchmarks/worker.py.
+
+    python -m benchmarks.ours train --task=FOLDER --model=FOLDER --output_dir=FOLDER
+"""
+
+import os
+import time
+from argparse import Namespace
+from typing import Any
+
+from benchmarks import worker
+from finetune import command, config, log, tensorflow_import
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with log.quiet():
+    tensorflow_import.load()
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from benchmarks import products  # noqa: E402
+from finetune import batches, bert_config, checkpoint, distribution, model, records  # noqa: E402
+from finetune.features import convert  # noqa: E402
+from finetune.predictor import Predictor  # noqa: E402
+from finetune.tokenization import Tokenizer  # noqa: E402
+from finetune.trainer import Plan, make_step  # noqa: E402
+from finetune.used_words import UsedWords  # noqa: E402
+from processors import InputExample  # noqa: E402
+
+
+class Training:
+    """A classifier about to be trained on a task, and its batches.
+
+    Attributes:
+        step: the function of one update.
+        chosen: packed batches that cost on average what those of an epoch do.
+        warmup: some more, for the steps before time is taken.
+        feature_seconds: how long the features took.
+    """
+
+    def __init__(self, options: Namespace):
+        settings = config.RunConfig(
+            do_train=True, train_batch_size=options.batch_size,
+            max_seq_length=options.max_seq_length, output_dir=options.output_dir)
+        self.bert_config, tokenizer, values = read_model(options)
+        began = time.perf_counter()
+        self.table = make_table(options, "train", tokenizer)
+        self.feature_seconds = time.perf_counter() - began
+        strategy = distribution.make_strategy(settings)
+        with strategy.scope():
+            state = model.create(self.bert_config, len(worker.read_labels(options.task)),
+                                 settings.seed, values, training=True)
+        self._words = UsedWords(strategy, state, self.table.input_ids)
+        plan = Plan.of(settings, len(self.table))
+        self.step = make_step(strategy, self._words.state, self.bert_config, settings, plan)
+        self._rows = epoch_of_batches(self.table, options.batch_size, settings.seed)
+        costs = [int(self.table.lengths()[rows].sum()) for rows in self._rows]
+        self.chosen = worker.representative(costs, options.steps)
+        self.warmup = worker.representative(costs, options.warmup_steps)
+
+    def batch(self, place: int) -> batches.Batch:
+        """Returns a batch of the epoch, laid out as the trainer does."""
+        rows = batches.longest_first(self.table, self._rows[place])
+        packed = batches.pack(self.table, rows)
+        return packed._replace(input_ids=self._words.renumber(packed.input_ids))
+
+    def make(self, place: int) -> float:
+        """Makes the step of a batch of the epoch and returns its loss, which waits for it."""
+        return float(self.step(self.batch(place))[0])
+
+
+def read_model(options: Namespace) -> tuple[bert_config.BertConfig, Tokenizer, dict]:
+    """Returns configuration, tokenizer and weights of the model folder."""
+    configuration = bert_config.BertConfig.from_json_file(
+        os.path.join(options.model, "bert_config.json"))
+    values = checkpoint.read(checkpoint.resolve(options.model),
+                             list(bert_config.variable_shapes(configuration)))
+    return configuration, Tokenizer(os.path.join(options.model, "vocab.txt")), values
+
+
+def make_table(options: Namespace, split: str, tokenizer: Tokenizer) -> records.FeatureTable:
+    """Returns the features of a split, tokenized now."""
+    return records.FeatureTable.from_features(convert(
+        examples_of(options, split), worker.read_labels(options.task), options.max_seq_length,
+        tokenizer, require_labels=split != "test"))
+
+
+def examples_of(options: Namespace, split: str) -> list[InputExample]:
+    """Returns the rows of a split."""
+    return [InputExample(**row) for row in worker.read_rows(options.task, split)]
+
+
+def epoch_of_batches(table: records.FeatureTable, size: int, seed: int) -> list[np.ndarray]:
+    """Returns the rows of each step of the first epoch."""
+    order = batches.training_order(len(table), size, seed, 0)
+    return [order.batch(step) for step in range(max(1, len(table) // size))]
+
+
+def train(options: Namespace) -> dict[str, Any]:
+    """Times training steps, batches and all."""
+    training = Training(options)
+    for place in training.warmup:
+        training.make(place)
+    began = time.perf_counter()
+    for place in training.chosen:
+        training.make(place)
+    seconds = time.perf_counter() - began
+    rate = options.batch_size * options.steps / seconds
+    return {"examples_per_second": worker.with_features(rate, len(training.table),
+                                                        training.feature_seconds),
+            "in_steps": rate, "feature_seconds": training.feature_seconds,
+            "step_seconds": seconds / options.steps,
+            "tokens_per_step": float(np.mean([len(training.batch(place).input_ids)
+                                              for place in training.chosen]))}
+
+
+def ceiling(options: Namespace) -> dict[str, Any]:
+    """Times steps and the bare matrix products of the same batches, in turns."""
+    training = Training(options)
+    bare = products.Products(training.bert_config)
+    spent = dict.fromkeys(("step", "dense", "attention"), 0.0)
+    flops = dict.fromkeys(("dense", "attention"), 0)
+    for count, place in enumerate([*training.warmup, *training.chosen]):
+        batch = training.batch(place)
+        works = dict(zip(flops, bare.prepare(batch.lengths), strict=True))
+        for work in works.values():
+            work()  # TensorFlow prepares a product of a new shape when it first meets it
+        for name, work in {"step": lambda: float(training.step(batch)[0]), **works}.items():
+            began = time.perf_counter()
+            work()
+            if count >= len(training.warmup):
+                spent[name] += time.perf_counter() - began
+        if count >= len(training.warmup):
+            for name, number in zip(flops, bare.operations(batch.lengths), strict=True):
+                flops[name] += number
+    return {**{f"{name}_ms": value / options.steps * 1e3 for name, value in spent.items()},
+            **{f"{name}_gflops": flops[name] / spent[name] / 1e9 for name in flops},
+            "share_of_dense": spent["dense"] / spent["step"] * 100,
+            "share_of_all": (spent["dense"] + spent["attention"]) / spent["step"] * 100}
+
+
+def predict(options: Namespace) -> dict[str, Any]:
+    """Times text to probabilities for the rows of the training split, without their labels."""
+    configuration, tokenizer, values = read_model(options)
+    state = model.create(configuration, len(worker.read_labels(options.task)), 42, values,
+                         training=False)
+    predictor = Predictor(state, configuration)
+    began = time.perf_counter()
+    table = make_table(options, "train", tokenizer)
+    feature_seconds = time.perf_counter() - began
+
+    def seconds(some: records.FeatureTable, size: int) -> float:
+        start = time.perf_counter()
+        predictor.predict(some, size)
+        return time.perf_counter() - start
+
+    sample = subset(table, worker.representative(table.lengths().tolist(),
+                                                 min(512, len(table))))
+    seconds(sample, options.batch_sizes[0])  # the graph is traced
+    size = min(options.batch_sizes, key=lambda size: seconds(sample, size))
+    spent = seconds(table, size)
+    return {"rows_per_second": len(table) / (feature_seconds + spent),
+            "feature_seconds": feature_seconds, "predict_seconds": spent, "best_batch_size": size}
+
+
+def subset(table: records.FeatureTable, rows: list[int]) -> records.FeatureTable:
+    """Returns some rows of a table as a table."""
+    packed = batches.pack(table, np.array(rows))
+    return records.FeatureTable(
+        packed.input_ids, packed.segment_ids, np.concatenate([[0], np.cumsum(packed.lengths)]),
+        packed.label_ids, np.ones(len(rows), bool))
+
+
+def features(options: Namespace) -> dict[str, Any]:
+    """Times text to TFRecord as a run makes it, and a second run on the same data."""
+    os.makedirs(options.output_dir, exist_ok=True)
+    rows, labels = examples_of(options, "train"), worker.read_labels(options.task)
+    tokenizer = Tokenizer(os.path.join(options.model, "vocab.txt"))
+    found = {}
+    for name in ("first", "second"):
+        began = time.perf_counter()
+        table = records.cached(
+            os.path.join(options.output_dir, "train.tf_record"),
+            {"examples": records.examples_digest(rows), "labels": labels,
+             "max_seq_length": options.max_seq_length, **tokenizer.fingerprint()},
+            lambda: convert(rows, labels, options.max_seq_length, tokenizer))
+        found[f"{name}_seconds"] = time.perf_counter() - began
+    found["rows_per_second"] = len(table) / found["first_seconds"]
+    found["second_rows_per_second"] = len(table) / found["second_seconds"]
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Returns what decides our speed."""
+    threads = tf.config.threading
+    return {"tensorflow": tf.__version__, "numpy": np.__version__,
+            "threads": f"{threads.get_intra_op_parallelism_threads() or 'all'} in an operation, "
+            f"{threads.get_inter_op_parallelism_threads() or 'all'} operations"}
+
+
+if __name__ == "__main__":
+    command.run(lambda: worker.main({
+        "train": train, "ceiling": ceiling, "predict": predict, "features": features}, versions))
