@@ -142,6 +142,18 @@ def comparison(rows: Sequence[Row], measure: str, unit: str, more_is_better: boo
     return "\n".join(lines)
 
 
+def columns(rows: Sequence[Row], contestant: str, measures: Sequence[tuple[str, str]]) -> str:
+    """Returns a Markdown table of several medians of one contestant: (measure, heading)."""
+    lines = ["|  | " + " | ".join(heading for _, heading in measures) + " |",
+             "|---" * (len(measures) + 1) + "|"]
+    for row in rows:
+        values = [row.median(contestant, name) for name, _ in measures]
+        cells = ["-" if value is None else f"{value:,.{0 if value >= 1000 else 2}f}"
+                 for value in values]
+        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def memory(rows: Sequence[Row]) -> str:
     """Returns the table of peak memory, of whole processes."""
     return comparison(rows, PEAK, "peak memory, MB", more_is_better=False, digits=0)
@@ -188,6 +200,11 @@ def save(table: str, rows: Sequence[Row], arguments: Sequence[str],
         file.write(json.dumps(kept, indent=1) + "\n")
     os.replace(path + ".writing", path)
     return path
+
+
+def report(rows: Sequence[Row], tables: Sequence[str]) -> None:
+    """Prints what was measured on, and the tables."""
+    print("\n\n".join([describe(rows), *tables]))
 
 
 def describe(rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.measure import ROOT, Contestant
 from finetune.errors import UserError
 
-BASE = "bert-base"
+BASE, COMMAND = "bert-base", "run_classifier_custom.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,11 @@ KNOWN = {one.name: one for one in (
     Workload("mrpc", "mrpc", "MRPC"), Workload("cola", "cola", "CoLA"),
     Workload("sst-2", "sst-2", "SST-2", max_rows=8192),
     Workload("issues-128", "issues", None), Workload("issues-512", "issues", None, 512))}
+
+
+def generated(rows: int, words: int) -> Workload:
+    """Returns a workload of generated rows of so many words, each one token."""
+    return Workload(f"generated-{rows}-{words}", f"generated:{rows}:{words}", None)
 
 
 def parser(module: str, document: str, work: str, models: str = "checkpoints/minilm",
@@ -158,6 +163,31 @@ class Setting:
         return made
 
 
+    def command_line(self, name: str, workload: Workload, model: str, flags: Sequence[str],
+                     marker: str | None = None) -> list[Contestant]:
+        """Returns run_classifier_custom.py on a task's JSON lines, in a new folder each run."""
+        if self.options.contestants and name not in self.options.contestants.split(","):
+            return []
+        task, folder = self.task(workload), self.model(model)
+        with open(os.path.join(task, "train.jsonl"), encoding="utf-8") as file:
+            paired = bool(json.loads(file.readline())["text_b"])
+        with open(os.path.join(task, "labels.json"), encoding="utf-8") as file:
+            labels = json.load(file)
+        output = self.output(f"command-{workload.name}-{os.path.basename(folder)}-{name}")
+        return [Contestant(name, [
+            sys.executable, os.path.join(ROOT, COMMAND), f"--data_dir={task}",
+            "--text_column=text_a", *(["--text_b_column=text_b"] if paired else []),
+            "--label_column=label", "--id_column=guid", f"--labels={','.join(labels)}",
+            f"--init_checkpoint={folder}/tf", f"--max_seq_length={workload.length}",
+            f"--output_dir={output}", *flags], marker=marker,
+            before=lambda: shutil.rmtree(output, ignore_errors=True))]
+
+    def count(self, workload: Workload) -> int:
+        """Returns the number of training rows."""
+        with open(os.path.join(self.task(workload), "train.jsonl"), encoding="utf-8") as file:
+            return sum(1 for _ in file)
+
+
 def _interpreter(module: str, options: argparse.Namespace) -> tuple[str | None, str]:
     """Returns the interpreter of a contestant, or why there is none."""
     if not module.startswith("peers."):
@@ -179,7 +209,7 @@ def _source(workload: Workload, options: argparse.Namespace) -> str | None:
 
 def _chosen(options: argparse.Namespace) -> list[Workload]:
     problems, chosen = [], []
-    for name in options.work.split(","):
+    for name in filter(None, options.work.split(",")):
         if name not in KNOWN:
             problems.append(f"--work={name}: must be of {', '.join(KNOWN)}")
         elif not KNOWN[name].folder and not options.issues_dir:
@@ -195,6 +225,6 @@ def _chosen(options: argparse.Namespace) -> list[Workload]:
             problems.append(f"--models={model}: is no folder, and not {BASE}")
     if options.runs < 1:
         problems.append(f"--runs={options.runs}: must be 1 or more")
-    if problems or not chosen:
+    if problems or (options.work and not chosen):
         raise UserError(problems or ["nothing is left to measure"])
     return chosen
