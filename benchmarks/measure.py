@@ -36,6 +36,7 @@ class Contestant:
         lacking: why it cannot be run.
         marker: a line of its output whose time is taken too, `marked_seconds` from the start.
         before: called before each run, outside the time.
+        after: called after each run; what it returns is added to what was measured.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Contestant:
     lacking: str = ""
     marker: str | None = None
     before: Callable[[], None] | None = None
+    after: Callable[[], dict[str, Any]] | None = None
 
 
 @dataclasses.dataclass
@@ -97,7 +99,7 @@ def run(contestant: Contestant) -> dict[str, Any]:
     if process.returncode or (contestant.marker and MARKED not in found):
         raise UserError(f"{contestant.name}: failed (exit status {process.returncode}); its last "
                         "words: " + "\n    ".join(last))
-    return found
+    return {**found, **contestant.after()} if contestant.after else found
 
 
 def alternate(contestants: Sequence[Contestant], runs: int,
@@ -164,14 +166,15 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [line.split(":", 1)[1].strip() for line in file
+                     if line.startswith("model name")]
         model = names[0] if names else model
     except OSError:
         pass
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {"processor": model, "cores": cores, "memory_gb": round(memory_gb, 1),
-            "system": f"{platform.system()} {platform.release()}"}
+            "system": f"{platform.system()} {platform.release().partition('-')[0]}"}
 
 
 def without_paths(arguments: Sequence[str]) -> list[str]:

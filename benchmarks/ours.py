@@ -125,7 +125,8 @@ def ceiling(options: Namespace) -> dict[str, Any]:
         works = dict(zip(flops, bare.prepare(batch.lengths), strict=True))
         for work in works.values():
             work()  # TensorFlow prepares a product of a new shape when it first meets it
-        for name, work in {"step": lambda: float(training.step(batch)[0]), **works}.items():
+        works = {"step": lambda batch=batch: float(training.step(batch)[0]), **works}
+        for name, work in works.items():
             began = time.perf_counter()
             work()
             if count >= len(training.warmup):

@@ -24,8 +24,8 @@ ISSUES = {"train_file": "issues_train.csv", "dev_file": "issues_test.csv",
           "test_file": "issues_test.csv", "text_column": ("title", "body"),
           "label_column": "label"}
 METHODS = {"train": "get_train_examples", "dev": "get_dev_examples", "test": "get_test_examples"}
-WORDS = ("please add an option to save the new file when app crashes on this page with error "
-         "how can we use it for").split()
+WORDS = ("please", "add", "an", "option", "to", "save", "the", "new", "file", "when", "app", "page",
+         "with", "error", "how", "can", "we", "use", "it", "for")
 
 
 def main() -> None:

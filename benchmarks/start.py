@@ -5,6 +5,7 @@
 The features lie there already, for both. Ours has made its first step when it says so in its log.
 """
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> None:
         print(name, file=sys.stderr)
         epochs = 1.01 * 32 / setting.count(workload)
         ours = setting.command_line("ours", workload, model, [
-            "--do_train", f"--num_train_epochs={epochs}", "--log_every_steps=1"], STEP)
+            "--do_train", f"--num_train_epochs={epochs}", "--log_every_steps=1"])
         peers = setting.contestants("first_step", workload, model, PEERS)
         rows.append(measure.Row(name, measure.alternate(
             [with_features(one, setting, STEP if one.name == "ours" else STEP_OF_PEERS)
@@ -45,10 +46,11 @@ def with_features(one: measure.Contestant, setting: workloads.Setting,
     """Returns the contestant with its features laid ready before each run, by a run of its own."""
     [output] = [flag.split("=", 1)[1] for flag in one.command if flag.startswith("--output_dir=")]
     kept = setting.output(f"features-of-{os.path.basename(output)}")
+    shutil.rmtree(kept, ignore_errors=True)  # an earlier version may have written it
 
     def before() -> None:
         if not os.path.exists(kept):
-            measure.run(measure.Contestant(one.name, one.command, before=one.before))
+            measure.run(one)
             os.makedirs(kept + ".writing", exist_ok=True)
             for file in os.listdir(output):
                 if file.startswith("train.tf_record"):
@@ -57,7 +59,7 @@ def with_features(one: measure.Contestant, setting: workloads.Setting,
         one.before()
         shutil.copytree(kept, output)
 
-    return measure.Contestant(one.name, one.command, one.lacking, marker, before)
+    return dataclasses.replace(one, marker=marker, before=before)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,8 @@ class Setting:
         return made
 
 
-    def command_line(self, name: str, workload: Workload, model: str, flags: Sequence[str],
-                     marker: str | None = None) -> list[Contestant]:
+    def command_line(self, name: str, workload: Workload, model: str,
+                     flags: Sequence[str]) -> list[Contestant]:
         """Returns run_classifier_custom.py on a task's JSON lines, in a new folder each run."""
         if self.options.contestants and name not in self.options.contestants.split(","):
             return []
@@ -179,8 +179,9 @@ class Setting:
             "--text_column=text_a", *(["--text_b_column=text_b"] if paired else []),
             "--label_column=label", "--id_column=guid", f"--labels={','.join(labels)}",
             f"--init_checkpoint={folder}/tf", f"--max_seq_length={workload.length}",
-            f"--output_dir={output}", *flags], marker=marker,
-            before=lambda: shutil.rmtree(output, ignore_errors=True))]
+            f"--output_dir={output}", *flags],
+            before=lambda: shutil.rmtree(output, ignore_errors=True),
+            after=lambda: {"versions": _versions(output)})]
 
     def count(self, workload: Workload) -> int:
         """Returns the number of training rows."""
@@ -199,6 +200,14 @@ def _interpreter(module: str, options: argparse.Namespace) -> tuple[str | None, 
     if not shutil.which(python):
         raise UserError(f"--{flag}={python}: there is no such program")
     return os.path.abspath(python) if os.sep in python else python, ""
+
+
+def _versions(output: str) -> dict[str, str]:
+    """Returns what a run of ours noted of itself."""
+    with open(os.path.join(output, "runs.json"), encoding="utf-8") as file:
+        noted = json.load(file)[-1]
+    return {"python": noted["python"], "tensorflow": noted["versions"]["tensorflow"],
+            "threads": f"all ({noted['device']})"}
 
 
 def _source(workload: Workload, options: argparse.Namespace) -> str | None:

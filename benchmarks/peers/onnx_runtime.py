@@ -3,7 +3,8 @@
     HUGGINGFACE_PYTHON -m benchmarks.peers.onnx_runtime predict --task=FOLDER ...
 
 The model that Hugging Face predicts with, exported by torch and fused for transformers by
-onnxruntime's own optimizer (attention, LayerNorm, gelu). Rows sorted by length, the best batch size.
+onnxruntime's own optimizer (attention, LayerNorm, gelu). Rows sorted by length, the best batch
+size.
 """
 
 import os
@@ -43,7 +44,7 @@ def export(options: Namespace, model: torch.nn.Module, path: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is traced
         torch.onnx.export(
-            Probabilities(model), tuple(torch.ones((2, 8), dtype=torch.long) for _ in INPUTS),
+            Probabilities(model).eval(), tuple(torch.ones((2, 8), dtype=torch.long) for _ in INPUTS),
             path, input_names=list(INPUTS), output_names=["probabilities"], dynamic_axes=axes,
             opset_version=17, dynamo=False)
     config = model.config
@@ -66,10 +67,13 @@ def predict(options: Namespace) -> dict[str, Any]:
     def forward(batch: dict) -> Any:
         return session.run(None, {name: batch[name].numpy() for name in names})[0]
 
-    check = {name: torch.randint(1, 2, (3, 11)) for name in INPUTS}
+    check = {name: torch.randint(1, 2 if name == "attention_mask" else high, (3, 11))
+             for name, high in zip(INPUTS, (1000, 2, 2), strict=True)}
     with torch.inference_mode():
         difference = float(abs(Probabilities(model)(*check.values()).numpy()
                                - forward(check)).max())
+    if difference > 1e-3:
+        raise SystemExit(f"the exported model's probabilities differ from torch's by {difference}")
     del model
     found = huggingface.measure_prediction(options, tokenizer, forward)
     return {**found, "difference_from_torch": difference}
