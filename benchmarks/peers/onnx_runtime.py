@@ -41,10 +41,11 @@ def export(options: Namespace, model: torch.nn.Module, path: str) -> None:
     model.set_attn_implementation("eager")  # whose graph the fusion knows
     axes = dict.fromkeys((*INPUTS, "probabilities"), {0: "batch", 1: "length"})
     axes["probabilities"] = {0: "batch"}
+    example = tuple(torch.ones((2, 8), dtype=torch.long) for _ in INPUTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is traced
         torch.onnx.export(
-            Probabilities(model).eval(), tuple(torch.ones((2, 8), dtype=torch.long) for _ in INPUTS),
+            Probabilities(model).eval(), example,
             path, input_names=list(INPUTS), output_names=["probabilities"], dynamic_axes=axes,
             opset_version=17, dynamo=False)
     config = model.config

@@ -121,16 +121,16 @@ def test_every_table_runs_what_the_contestants_take(given, name, monkeypatch, ca
         if name == "start":
             os.makedirs(os.path.dirname(made), exist_ok=True)
             open(made, "w").close()
-        return {measure_: 2.0 for measure_ in (
+        return dict.fromkeys((
             "seconds", "peak_mb", "marked_seconds", "step_seconds", "tokens_per_step",
-            "examples_per_second", "rows_per_second", "share_of_dense")}
+            "examples_per_second", "rows_per_second", "share_of_dense"), 2.0)
 
     monkeypatch.setattr(measure, "run", run)
     peers = [f"--{peer}_python={sys.executable}" for peer in ("original", "huggingface")]
     arguments = [*given, *peers, *FLAGS.get(name, ["--work=cola"])]
     TABLES[name].main(arguments)
     said = capsys.readouterr().out
-    assert "| 2.0" in said or "| 1,000" in said
+    assert "| 2" in said or "| 1,000" in said
     expected = {"training": 4, "command": 3, "prediction": 4, "features": 2, "start": 2}
     assert len(set(seen)) == expected.get(name, 1)
     results = next(one for one in given if one.startswith("--results_dir=")).split("=")[1]
