@@ -3,6 +3,7 @@
     python -m benchmarks.ours train --task=FOLDER --model=FOLDER --output_dir=FOLDER
 """
 
+import dataclasses
 import os
 import time
 from argparse import Namespace
@@ -19,13 +20,24 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks import products  # noqa: E402
-from finetune import batches, bert_config, checkpoint, distribution, model, records  # noqa: E402
-from finetune.features import convert  # noqa: E402
+from finetune import (  # noqa: E402
+    batches,
+    bert_config,
+    checkpoint,
+    distribution,
+    model,
+    records,
+)
+from finetune import (
+    features as making,
+)
 from finetune.predictor import Predictor  # noqa: E402
 from finetune.tokenization import Tokenizer  # noqa: E402
 from finetune.trainer import Plan, make_step  # noqa: E402
 from finetune.used_words import UsedWords  # noqa: E402
 from processors import InputExample  # noqa: E402
+
+MAKE = getattr(making, "blocks", making.convert)  # what records.cached writes
 
 
 class Training:
@@ -43,9 +55,7 @@ class Training:
             do_train=True, train_batch_size=options.batch_size,
             max_seq_length=options.max_seq_length, output_dir=options.output_dir)
         self.bert_config, tokenizer, values = read_model(options)
-        began = time.perf_counter()
-        self.table = make_table(options, "train", tokenizer)
-        self.feature_seconds = time.perf_counter() - began
+        self.table, self.feature_seconds = make_table(options, tokenizer)
         strategy = distribution.make_strategy(settings)
         with strategy.scope():
             state = model.create(self.bert_config, len(worker.read_labels(options.task)),
@@ -78,19 +88,24 @@ def read_model(options: Namespace) -> tuple[bert_config.BertConfig, Tokenizer, d
     return configuration, Tokenizer(os.path.join(options.model, "vocab.txt")), values
 
 
-def make_table(options: Namespace, split: str, tokenizer: Tokenizer) -> records.FeatureTable:
-    """Returns the features of a split, tokenized now."""
-    return records.FeatureTable.from_features(convert(
-        examples_of(options, split), worker.read_labels(options.task), options.max_seq_length,
-        tokenizer, require_labels=split != "test"))
+def make_table(options: Namespace, tokenizer: Tokenizer) -> tuple[Any, float]:
+    """Returns the FeatureTable of the training split, as a run makes it, and the seconds it took.
+
+    From examples in memory; the file in output_dir is used again if it is of the same data.
+    """
+    os.makedirs(options.output_dir, exist_ok=True)
+    rows = [InputExample(**row) for row in worker.read_rows(options.task, "train")]
+    labels = worker.read_labels(options.task)
+    began = time.perf_counter()
+    table = records.cached(
+        os.path.join(options.output_dir, "train.tf_record"),
+        {"examples": records.examples_digest(rows), "labels": labels,
+         "max_seq_length": options.max_seq_length, **tokenizer.fingerprint()},
+        lambda: MAKE(rows, labels, options.max_seq_length, tokenizer))
+    return table, time.perf_counter() - began
 
 
-def examples_of(options: Namespace, split: str) -> list[InputExample]:
-    """Returns the rows of a split."""
-    return [InputExample(**row) for row in worker.read_rows(options.task, split)]
-
-
-def epoch_of_batches(table: records.FeatureTable, size: int, seed: int) -> list[np.ndarray]:
+def epoch_of_batches(table: Any, size: int, seed: int) -> list[np.ndarray]:
     """Returns the rows of each step of the first epoch."""
     order = batches.training_order(len(table), size, seed, 0)
     return [order.batch(step) for step in range(max(1, len(table) // size))]
@@ -146,11 +161,9 @@ def predict(options: Namespace) -> dict[str, Any]:
     state = model.create(configuration, len(worker.read_labels(options.task)), 42, values,
                          training=False)
     predictor = Predictor(state, configuration)
-    began = time.perf_counter()
-    table = make_table(options, "train", tokenizer)
-    feature_seconds = time.perf_counter() - began
+    table, feature_seconds = make_table(options, tokenizer)
 
-    def seconds(some: records.FeatureTable, size: int) -> float:
+    def seconds(some: Any, size: int) -> float:
         start = time.perf_counter()
         predictor.predict(some, size)
         return time.perf_counter() - start
@@ -164,28 +177,21 @@ def predict(options: Namespace) -> dict[str, Any]:
             "feature_seconds": feature_seconds, "predict_seconds": spent, "best_batch_size": size}
 
 
-def subset(table: records.FeatureTable, rows: list[int]) -> records.FeatureTable:
-    """Returns some rows of a table as a table."""
+def subset(table: Any, rows: list[int]) -> Any:
+    """Returns some rows of a FeatureTable as a table."""
     packed = batches.pack(table, np.array(rows))
-    return records.FeatureTable(
-        packed.input_ids, packed.segment_ids, np.concatenate([[0], np.cumsum(packed.lengths)]),
-        packed.label_ids, np.ones(len(rows), bool))
+    return dataclasses.replace(
+        table, input_ids=packed.input_ids, segment_ids=packed.segment_ids,
+        offsets=np.concatenate([[0], np.cumsum(packed.lengths)]), label_ids=packed.label_ids,
+        is_real=np.ones(len(rows), bool))
 
 
 def features(options: Namespace) -> dict[str, Any]:
     """Times text to TFRecord as a run makes it, and a second run on the same data."""
-    os.makedirs(options.output_dir, exist_ok=True)
-    rows, labels = examples_of(options, "train"), worker.read_labels(options.task)
     tokenizer = Tokenizer(os.path.join(options.model, "vocab.txt"))
     found = {}
     for name in ("first", "second"):
-        began = time.perf_counter()
-        table = records.cached(
-            os.path.join(options.output_dir, "train.tf_record"),
-            {"examples": records.examples_digest(rows), "labels": labels,
-             "max_seq_length": options.max_seq_length, **tokenizer.fingerprint()},
-            lambda: convert(rows, labels, options.max_seq_length, tokenizer))
-        found[f"{name}_seconds"] = time.perf_counter() - began
+        table, found[f"{name}_seconds"] = make_table(options, tokenizer)
     found["rows_per_second"] = len(table) / found["first_seconds"]
     found["second_rows_per_second"] = len(table) / found["second_seconds"]
     return found

@@ -32,6 +32,7 @@ from tests.conftest import ROOT, TINY
 TABLES = {module.__name__.rpartition(".")[2]: module for module in (
     ceiling, checkpoint, command, features, growth, prediction, start, training)}
 FLAGS = {"growth": ["--rows=40,80", "--words=3,6", "--work="], "checkpoint": ["--work="]}
+PEER_PYTHONS = {name: os.environ.get(name) for name in ("ORIGINAL_PYTHON", "HUGGINGFACE_PYTHON")}
 PEERS = {path.stem: path for path in (ROOT / "benchmarks" / "peers").glob("*.py")}
 
 
@@ -51,7 +52,7 @@ def given(tiny, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_peers(monkeypatch):
-    for name in ("ORIGINAL_PYTHON", "HUGGINGFACE_PYTHON"):
+    for name in PEER_PYTHONS:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -245,3 +246,28 @@ def test_the_setting_of_a_worker_is_checked(capsys):
                                           "--batch_sizes=4,8"])
     assert kept.batch_sizes == [4, 8]
     assert os.path.isabs(kept.task)
+
+
+def test_the_readme_names_every_table():
+    text = (ROOT / "benchmarks" / "README.md").read_text()
+    named = {line.split("`")[1].rpartition(".")[2] for line in text.splitlines()
+             if line.startswith("| `python -m benchmarks.")}
+    assert named == set(TABLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "module", "flag"), [
+    ("original", "peers.original", "original_python"),
+    ("Hugging Face", "peers.huggingface", "huggingface_python")])
+def test_a_peer_for_real(given, name, module, flag):
+    python = PEER_PYTHONS[flag.upper()]
+    if not python:
+        pytest.skip(f"{flag.upper()} names no interpreter for {name}")
+    setting = workloads.Setting(workloads.parser("x", "x", "cola").parse_args(
+        [*given, f"--{flag}={python}"]))
+    [(_, workload, model)] = setting.rows()
+    [one] = setting.contestants("train", workload, model, [(name, module, ())], [
+        "--batch_size=8", "--steps=3", "--warmup_steps=1", "--max_seq_length=24"])
+    found = measure.run(one)
+    assert found["in_steps"] == pytest.approx(8 / found["step_seconds"])
+    assert found["versions"]["python"]
