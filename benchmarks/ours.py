@@ -28,9 +28,7 @@ from finetune import (  # noqa: E402
     model,
     records,
 )
-from finetune import (
-    features as making,
-)
+from finetune import features as making  # noqa: E402
 from finetune.predictor import Predictor  # noqa: E402
 from finetune.tokenization import Tokenizer  # noqa: E402
 from finetune.trainer import Plan, make_step  # noqa: E402
