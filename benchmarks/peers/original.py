@@ -19,6 +19,7 @@ from benchmarks import worker
 
 warnings.filterwarnings("ignore")  # hundreds, of numpy and of TensorFlow 1
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.pop("TF2_BEHAVIOR", None)  # TensorFlow 2 leaves it to its children, and 1.15 obeys
 
 from finetune.original import flow  # noqa: E402
 
