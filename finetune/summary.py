@@ -19,7 +19,7 @@ from finetune.task_kind import TaskKind, number
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
 
-PACKAGES = ("tensorflow", "bert-tensorflow", "tokenizers", "numpy", "scikit-learn")
+PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
 _STAGES = ("start", "features", "compile", "train", "checkpoint", "eval", "predict", "original")
 

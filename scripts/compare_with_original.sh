@@ -25,7 +25,7 @@ set -euo pipefail
 case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)"
-python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow tokenizers yaml)"
+python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow yaml)"
 
 # Whether a Python 3.7 is at hand from which an environment can be made.
 has_python37() {

@@ -18,5 +18,5 @@ set -euo pipefail
 case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)"
-python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow tokenizers yaml)"
+python="$("$root/scripts/find_python.sh" absl bert sklearn tensorflow yaml)"
 exec "$python" "$root/scripts/reproduce_glue.py" "$@"
