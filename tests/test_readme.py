@@ -11,6 +11,7 @@ Commands run in a folder laid out as the reader's, with a tiny checkpoint in pla
 
 import dataclasses
 import fnmatch
+import importlib
 import json
 import os
 import pathlib
@@ -46,7 +47,8 @@ FOREIGN = {
     "smoke", "activation", "encoder_only", "with", "text_column_names", "label_column_name",
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
-    "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab"}
+    "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab",
+    "models", "work", "steps", "warmup_steps", "runs"}  # of benchmarks, tested below
 
 
 class Block(typing.NamedTuple):
@@ -285,6 +287,17 @@ def test_links_lead_somewhere_and_flags_exist(document):
         assert link.startswith("https://") or (document.parent / link).exists(), link
     named = {name.removeprefix("no") for name in re.findall(r"(?<![\w-])--(\w+)", text)}
     assert not named - set(FIELDS) - FOREIGN
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
+def test_benchmarks_take_the_flags_they_are_shown_with(document, capsys):
+    shown = re.findall(r"python -m benchmarks\.(\w+)([^`]*)`", document.read_text(encoding="utf-8"))
+    for name, flags in shown:
+        with pytest.raises(SystemExit):
+            importlib.import_module(f"benchmarks.{name}").main(["--help"])
+        known = set(re.findall(r"--\w+", capsys.readouterr().out))
+        assert set(re.findall(r"--\w+", flags)) <= known, name
+    assert shown or document.name not in ("README.md", "performance.md")
 
 
 def test_the_flags_page_is_the_program_s():
