@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from finetune.bert_config import BertConfig
 from finetune.layers import (
-    ACTIVATIONS,
     Dropout,
     Weights,
+    activation,
     attend,
     dense,
     dense_gather,
@@ -130,7 +130,7 @@ def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scop
     residual = layout.first(hidden) if cls_only else hidden
     context = dropout(dense(weights, f"{scope}/attention/output/dense", context), rate)
     attended = layer_norm(weights, f"{scope}/attention/output", context + residual)
-    inner = ACTIVATIONS[config.hidden_act](
+    inner = activation(config.hidden_act, dropout.active)(
         dense(weights, f"{scope}/intermediate/dense", attended))                       # [T, I]
     output = dropout(dense(weights, f"{scope}/output/dense", inner), rate)
     return layer_norm(weights, f"{scope}/output", output + attended)

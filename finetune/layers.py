@@ -33,6 +33,14 @@ def gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     return tf.cast(y, dtype), lambda upstream: upstream * slope
 
 
+def fused_gelu(x: tf.Tensor) -> tf.Tensor:
+    """The same where no gradient is asked for: TensorFlow makes it one with the product before.
+
+    It knows its own form only, and that in float32.
+    """
+    return tf.nn.gelu(x, approximate=True) if x.dtype == tf.float32 else gelu(x)
+
+
 def gelu_erf(x: tf.Tensor) -> tf.Tensor:
     """The same unit in its exact form, x * Phi(x), which Hugging Face calls gelu."""
     return tf.nn.gelu(x, approximate=False)
@@ -40,6 +48,11 @@ def gelu_erf(x: tf.Tensor) -> tf.Tensor:
 
 ACTIVATIONS = {"gelu": gelu, "relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity,
                "gelu_erf": gelu_erf}
+
+
+def activation(name: str, training: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function for a bert_config.json's hidden_act."""
+    return fused_gelu if name == "gelu" and not training else ACTIVATIONS[name]
 
 
 class Dropout:
@@ -53,6 +66,11 @@ class Dropout:
         self._seed = seed
         self._count = 0
 
+    @property
+    def active(self) -> bool:
+        """Whether this is training."""
+        return self._seed is not None
+
     def __call__(self, x: tf.Tensor, rate: float) -> tf.Tensor:
         """Zeroes a share `rate` of x and scales the rest by 1 / (1 - rate), as tf.nn.dropout."""
         mask = self.mask(tf.shape(x), rate, x.dtype)
@@ -65,7 +83,7 @@ class Dropout:
         Each value takes 16 random bits: two to a number of the generator, and the rate is met to
         8e-6.
         """
-        if self._seed is None or rate == 0.0:
+        if not self.active or rate == 0.0:
             return None
         self._count += 1
         seed = self._seed + tf.constant([self._count << 20, 0], tf.int32)

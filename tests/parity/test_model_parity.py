@@ -159,10 +159,12 @@ def compare(close, form, prefix, result, logits, loss, gradients):
 
 
 @both
-def test_logits_loss_and_every_gradient(batches, weights, result, make, close):
+def test_logits_loss_and_every_gradient(batches, weights, result, make, close, monkeypatch):
+    monkeypatch.setattr(heads, "HEAD_DROPOUT", 0.0)
     for number, batch in enumerate(batches["forward"]):
-        compare(close, make.__name__, str(number), result,
-                *loss_and_gradients(weights, CONFIG, make(batch)))
+        for seed in (None, tf.constant([0, 0])):  # as in prediction; as in training, at rates of 0
+            compare(close, make.__name__, str(number), result,
+                    *loss_and_gradients(weights, CONFIG, make(batch), seed))
 
 
 # Adam turns the rounding noise of a gradient that is mathematically 0 into steps of full size;
