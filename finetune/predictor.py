@@ -27,7 +27,7 @@ class Predictions:
     losses: np.ndarray
 
 
-MIN_TOKENS = 1024  # of a step; fewer do not fill two cores
+MIN_TOKENS = 4096  # of a step; fewer make for slower products
 
 
 class Predictor:
