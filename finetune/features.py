@@ -161,11 +161,7 @@ def pair_lengths(a: np.ndarray, b: np.ndarray, room: int) -> tuple[np.ndarray, n
 def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: bool) -> _Find:
     """Looks every label up; see `blocks` for the rules and the errors."""
     find = _finder(labels)
-    if not require_labels and _is_placeholder(examples, find):
-        def find(label):
-            return None
-
-        require_labels = None
+    placeholder = not require_labels and _is_placeholder(examples, find)
     problems: list[str] = []
     unknown: dict[str, list[Any]] = {}  # label -> [first example, how many]
     for example in examples:
@@ -174,7 +170,7 @@ def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: boo
         missing = label in _MISSING
         if label is not None and find(str(label)) is not None:
             continue
-        if require_labels is None or missing and not require_labels:
+        if placeholder or missing and not require_labels:
             continue
         unknown.setdefault("" if missing else str(label), [example, 0])[1] += 1
     problems += _unknown_labels(unknown, labels)
