@@ -25,13 +25,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--batch_size", type=int, default=32, help="rows in a step")
     parser.add_argument("--steps", type=int, default=20, help="steps of which time is taken")
     options = parser.parse_args(arguments)
-    setting, rows = workloads.Setting(options), []
-    for name, workload, model in setting.rows():
-        print(name, file=sys.stderr)
-        rows.append(measure.Row(name, measure.alternate(setting.contestants(
-            "ceiling", workload, model, [("ours", "ours", ())],
-            [f"--batch_size={options.batch_size}", f"--steps={options.steps}"]), options.runs)))
-        measure.save("ceiling", rows, arguments, options.results_dir)
+    setting = workloads.Setting(options)
+    rows = setting.measured("ceiling", lambda workload, model: setting.contestants(
+        "ceiling", workload, model, [("ours", "ours", ())],
+        [f"--batch_size={options.batch_size}", f"--steps={options.steps}"]), arguments)
     measure.report(rows, [measure.columns(rows, "ours", COLUMNS)])
 
 

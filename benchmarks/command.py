@@ -21,15 +21,15 @@ def main(arguments: list[str]) -> None:
     parser = workloads.parser("command", __doc__, "mrpc,cola")
     parser.add_argument("--epochs", type=float, default=3.0, help="passes over the training rows")
     options = parser.parse_args(arguments)
-    setting, rows = workloads.Setting(options), []
-    for name, workload, model in setting.rows():
-        print(name, file=sys.stderr)
+    setting = workloads.Setting(options)
+
+    def contestants(workload: workloads.Workload, model: str) -> list[measure.Contestant]:
         ours = setting.command_line("ours", workload, model, [
             "--do_train", "--do_eval", "--do_predict", f"--num_train_epochs={options.epochs}"])
-        peers = setting.contestants("whole", workload, model, PEERS,
-                                    [f"--epochs={options.epochs}"])
-        rows.append(measure.Row(name, measure.alternate([*ours, *peers], options.runs)))
-        measure.save("command", rows, arguments, options.results_dir)
+        return [*ours, *setting.contestants("whole", workload, model, PEERS,
+                                            [f"--epochs={options.epochs}"])]
+
+    rows = setting.measured("command", contestants, arguments)
     measure.report(rows, [
         measure.comparison(rows, measure.SECONDS, "seconds", more_is_better=False),
         measure.memory(rows)])

@@ -18,12 +18,9 @@ def main(arguments: list[str]) -> None:
     """Measures and prints the table."""
     options = workloads.parser("features", __doc__, "mrpc,cola,sst-2,issues-128").parse_args(
         arguments)
-    setting, rows = workloads.Setting(options), []
-    for name, workload, model in setting.rows():
-        print(name, file=sys.stderr)
-        rows.append(measure.Row(name, measure.alternate(
-            setting.contestants("features", workload, model, ENTRIES), options.runs)))
-        measure.save("features", rows, arguments, options.results_dir)
+    setting = workloads.Setting(options)
+    rows = setting.measured("features", lambda workload, model: setting.contestants(
+        "features", workload, model, ENTRIES), arguments)
     measure.report(rows, [
         measure.comparison(rows, "rows_per_second", "rows/s", digits=0),
         measure.comparison(rows, "second_rows_per_second", "second run, rows/s", digits=0),

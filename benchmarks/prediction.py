@@ -21,13 +21,9 @@ def main(arguments: list[str]) -> None:
                               "checkpoints/minilm,bert-base")
     parser.add_argument("--batch_sizes", default="8,32,64,128", help="of which each tries all")
     options = parser.parse_args(arguments)
-    setting, rows = workloads.Setting(options), []
-    for name, workload, model in setting.rows():
-        print(name, file=sys.stderr)
-        rows.append(measure.Row(name, measure.alternate(setting.contestants(
-            "predict", workload, model, ENTRIES, [f"--batch_sizes={options.batch_sizes}"]),
-            options.runs)))
-        measure.save("prediction", rows, arguments, options.results_dir)
+    setting = workloads.Setting(options)
+    rows = setting.measured("prediction", lambda workload, model: setting.contestants(
+        "predict", workload, model, ENTRIES, [f"--batch_sizes={options.batch_sizes}"]), arguments)
     measure.report(rows, [measure.comparison(rows, "rows_per_second", "rows/s"),
                           measure.memory(rows)])
 

@@ -20,15 +20,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--batch_size", type=int, default=32, help="rows in a step")
     parser.add_argument("--steps", type=int, default=20, help="steps that are looked at")
     options = parser.parse_args(arguments)
-    setting, rows, tables = workloads.Setting(options), [], []
-    for name, workload, model in setting.rows():
-        rows.append(measure.Row(name, measure.alternate(setting.contestants(
-            "profile", workload, model, [("ours", "ours", ())],
-            [f"--batch_size={options.batch_size}", f"--steps={options.steps}"]), 1)))
-        measure.save("profile", rows, arguments, options.results_dir)
-        spent = rows[-1].runs["ours"][0]["operations"]
+    setting, tables = workloads.Setting(options), []
+    rows = setting.measured("profile", lambda workload, model: setting.contestants(
+        "profile", workload, model, [("ours", "ours", ())],
+        [f"--batch_size={options.batch_size}", f"--steps={options.steps}"]), arguments, runs=1)
+    for row in rows:
+        spent = row.runs["ours"][0]["operations"]
         total = sum(spent.values())
-        tables.append("\n".join([f"| {name} | ms a step | share |", "|---|---|---|", *(
+        tables.append("\n".join([f"| {row.name} | ms a step | share |", "|---|---|---|", *(
             f"| {kind} | {value:.1f} | {value / total:.1%} |"
             for kind, value in list(spent.items())[:SHOWN])]))
     measure.report(rows, tables)

@@ -25,14 +25,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--steps", type=int, default=20, help="steps of which time is taken")
     parser.add_argument("--warmup_steps", type=int, default=3, help="steps before that")
     options = parser.parse_args(arguments)
-    setting, rows = workloads.Setting(options), []
-    for name, workload, model in setting.rows():
-        print(name, file=sys.stderr)
-        rows.append(measure.Row(name, measure.alternate(setting.contestants(
-            "train", workload, model, ENTRIES,
-            [f"--{flag}={getattr(options, flag)}"
-             for flag in ("batch_size", "steps", "warmup_steps")]), options.runs)))
-        measure.save("training", rows, arguments, options.results_dir)
+    setting = workloads.Setting(options)
+    rows = setting.measured("training", lambda workload, model: setting.contestants(
+        "train", workload, model, ENTRIES,
+        [f"--{flag}={getattr(options, flag)}" for flag in ("batch_size", "steps", "warmup_steps")]),
+        arguments)
     measure.report(rows, [measure.comparison(rows, "examples_per_second", "examples/s"),
                           measure.memory(rows)])
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from benchmarks import measure
 from benchmarks.measure import ROOT, Contestant
 from finetune.errors import UserError
 
@@ -96,6 +97,24 @@ class Setting:
                 name = BASE if model == BASE else os.path.basename(os.path.abspath(model))
                 yield f"{workload.name}, {name}", workload, model
 
+    def measured(self, table: str, contestants: Callable[[Workload, str], list[Contestant]],
+                 arguments: Sequence[str], runs: int | None = None) -> list[measure.Row]:
+        """Measures a row for each workload and model, and keeps what there is after each.
+
+        Args:
+            table: names the file of results.
+            contestants: workload, model -> who is measured on it.
+            arguments: the command line.
+            runs: of each; None: --runs.
+        """
+        rows: list[measure.Row] = []
+        for name, workload, model in self.rows():
+            print(name, file=sys.stderr)
+            found = measure.alternate(contestants(workload, model), runs or self.options.runs)
+            rows.append(measure.Row(name, found))
+            measure.save(table, rows, arguments, self.options.results_dir)
+        return rows
+
     def task(self, workload: Workload) -> str:
         """Returns the task's folder, made unless it is there."""
         name = workload.task.replace(":", "-")
@@ -161,7 +180,6 @@ class Setting:
                 f"--output_dir={output}", f"--max_seq_length={workload.length}", *flags, *own],
                 lacking, before=lambda output=output: shutil.rmtree(output, ignore_errors=True)))
         return made
-
 
     def command_line(self, name: str, workload: Workload, model: str,
                      flags: Sequence[str]) -> list[Contestant]:
