@@ -75,7 +75,7 @@ class Training:
 
     def make(self, place: int) -> float:
         """Makes the step of a batch of the epoch and returns its loss, which waits for it."""
-        return float(self._step(self._rows[place])[0])
+        return float(self._step([self._rows[place]])[0][0])
 
 
 def read_model(options: Namespace) -> tuple[bert_config.BertConfig, Tokenizer, dict]:

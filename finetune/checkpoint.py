@@ -138,7 +138,7 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
         UserError: it cannot be read.
     """
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     except UNREADABLE as error:
         raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: "
                         f"{' '.join(str(error).split())}") from error
@@ -151,7 +151,7 @@ def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
     Raises:
         UserError: one is damaged.
     """
-    reader = tf.train.load_checkpoint(prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     values = {}
     for name in names:
         try:

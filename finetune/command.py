@@ -7,11 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
-from finetune import log
+from finetune import log, stopping
 from finetune.errors import UserError
 
-MISTAKE = 2
-STOPPED = 130  # 128 and the number of SIGINT, as shells have it
+STOPPED, TERMINATED = 130, 143  # 128 and the number of the signal, as shells have it
 
 
 def run(work: Callable[[], int | None], folder: str | None = None,
@@ -25,17 +24,22 @@ def run(work: Callable[[], int | None], folder: str | None = None,
         after_stop: what is told when Ctrl-C has stopped the work.
 
     Returns:
-        The exit status: what `work` returned, 2 for a mistake of the user's, 130 if stopped.
+        The exit status: what `work` returned; 2 for a mistake of the user's, or that of the
+        error; 130 if Ctrl-C and 143 if SIGTERM stopped it.
     """
     log.start()
+    stopping.raise_at_once()
     try:
         return work() or 0
     except UserError as error:
-        return _mistake(error.problems)
+        return _mistake(error.problems, error.status)
     except OSError as error:
         if folder is None:
             raise
         return _mistake([f"{error.filename or folder}: {error.strerror or error}"])
+    except stopping.Terminated:
+        print(f"stopped by SIGTERM; {after_stop}", file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print(f"stopped by the user; {after_stop}", file=sys.stderr)
         return STOPPED
@@ -43,9 +47,9 @@ def run(work: Callable[[], int | None], folder: str | None = None,
         log.stop()
 
 
-def _mistake(problems: Iterable[str]) -> int:
+def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
     print(*(f"error: {problem}" for problem in problems), sep="\n", file=sys.stderr)
-    return MISTAKE
+    return status
 
 
 def hide_gpus() -> None:

@@ -6,9 +6,10 @@ opening a file and reports every problem together, each quoting its flag.
 """
 
 import dataclasses
-import math
 import typing
 from typing import Any
+
+from finetune import config_problems
 
 
 def setting(group: str, help_text: str, default: Any = None, original: bool = False,
@@ -159,6 +160,11 @@ class RunConfig:
     xla: bool = setting(
         "Devices", "Compile the model with XLA, for rows padded to one of a few lengths: once for "
         "each length that occurs.", False)
+    distribution: str | None = setting(
+        "Devices", "Which devices share the work: one_device, the first GPU or else the CPU (the "
+        "default); mirrored, all GPUs of this machine; multi_worker, the machines that TF_CONFIG "
+        "names; tpu, the same as --use_tpu.",
+        choices=("one_device", "mirrored", "multi_worker", "tpu"))
     use_tpu: bool = setting("Devices", "Run on a Cloud TPU.", False, True)
     tpu_name: str | None = setting(
         "Devices", "Name of the TPU; 'local' on a TPU VM (the default there).", None, True)
@@ -174,13 +180,18 @@ class RunConfig:
         8, True)
     tpu_job_name: str | None = setting("Devices", "Name of the TPU worker's job.", None, True)
     iterations_per_loop: int = setting(
-        "Devices", "Steps inside one call on a TPU; accepted as in the original, so far each call "
-        "makes one.", 1000, True)
+        "Devices", "Steps inside one call on a TPU, as far as no evaluation and no checkpoint lies "
+        "between; elsewhere a call makes one.", 1000, True)
     inter_op_threads: int = setting(
         "Devices", "Operations that TensorFlow runs beside each other on the CPU; 0: it chooses.",
         0)
     intra_op_threads: int = setting(
         "Devices", "Threads that share one operation on the CPU; 0: TensorFlow chooses.", 0)
+
+    @property
+    def kind_of_distribution(self) -> str:
+        """The --distribution that is meant: its own value, that of --use_tpu, or the default."""
+        return self.distribution or ("tpu" if self.use_tpu else "one_device")
 
     def missing(self) -> list[str]:
         """Returns what has to be given before anything else can be checked."""
@@ -195,71 +206,14 @@ class RunConfig:
 
     def problems(self) -> list[str]:
         """Returns all that is wrong with the settings themselves, a message each."""
-        return self._number_problems() + self.label_problems() + self._mode_problems()
-
-    def _number_problems(self) -> list[str]:
-        found = []
-        for name, least in (("train_batch_size", 1), ("gradient_accumulation_steps", 1),
-                            ("eval_batch_size", 1),
-                            ("predict_batch_size", 1), ("max_seq_length", 3),
-                            ("save_checkpoints_steps", 1), ("iterations_per_loop", 1),
-                            ("num_tpu_cores", 1), ("log_every_steps", 1),
-                            ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
-                            ("early_stopping_patience", 0), ("seed", 0),
-                            ("shuffle_buffer_size", 0), ("inter_op_threads", 0),
-                            ("intra_op_threads", 0)):
-            value = getattr(self, name)
-            if value < least:
-                found.append(f"--{name}={value}: must be {least} or more")
-        for name in ("learning_rate", "num_train_epochs"):
-            value = getattr(self, name)
-            if not (0 < value < math.inf):
-                found.append(f"--{name}={value}: must be a number above 0")
-        if self.seed >= 2 ** 31:
-            found.append(f"--seed={self.seed}: must be below 2147483648")
-        if self.gradient_accumulation_steps > max(self.train_batch_size, 1):
-            found.append(f"--gradient_accumulation_steps={self.gradient_accumulation_steps}: a "
-                         f"step of --train_batch_size={self.train_batch_size} rows has no more "
-                         "parts than rows")
-        if not 0 <= self.warmup_proportion <= 1:
-            found.append(f"--warmup_proportion={self.warmup_proportion}: must lie between 0 and 1")
-        return found
+        return [*config_problems.of_numbers(self), *self.label_problems(),
+                *config_problems.of_modes(self), *config_problems.of_devices(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""
         if self.labels is not None and self.labels_file:
             return ["--labels and --labels_file exclude each other: give one of them"]
-        return label_list_problems(self.labels, "--labels") if self.labels is not None else []
-
-    def _mode_problems(self) -> list[str]:
-        found = []
-        if self.task_name and self.processor:
-            found.append(f"--task_name={self.task_name} and --processor={self.processor} exclude "
-                         "each other: give one of them")
-        if self.bert_hub_module_handle and self.init_checkpoint:
-            found.append(f"--bert_hub_module_handle={self.bert_hub_module_handle} and "
-                         f"--init_checkpoint={self.init_checkpoint} exclude each other: give one "
-                         "of them")
-        if self.overwrite_output_dir and not self.do_train:
-            found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
-                         "with --do_train")
-        if self.sweep and not (self.do_train and self.do_eval):
-            found.append(f"--sweep={self.sweep} trains every run and chooses by its score on dev: "
-                         "give --do_train and --do_eval")
-        if self.sweep and self.overwrite_output_dir:
-            found.append(f"--overwrite_output_dir does not go with --sweep={self.sweep}: runs of "
-                         "other settings get folders of their own; name another --output_dir")
-        if self.sweep and "://" in (self.output_dir or ""):
-            found.append(f"--output_dir={self.output_dir}: a --sweep needs a local folder")
-        if self.early_stopping_patience and not self.eval_every_steps:
-            found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
-        if self.metric_for_best and not self.eval_every_steps:
-            found.append("--metric_for_best compares evaluations: give --eval_every_steps")
-        if self.master and self.master != "local":
-            found.append(
-                f"--master={self.master}: TPU Nodes (a grpc master) ended on 2025-04-25; run on a "
-                "TPU VM with --use_tpu --tpu_name=local")
-        return found
+        return config_problems.of_labels(self.labels, "--labels") if self.labels is not None else []
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the settings as JSON-ready values; `--config` reads them back.
@@ -276,21 +230,3 @@ def flag_type(field: dataclasses.Field) -> type:
     if field.type == tuple[str, ...] | None:
         return tuple
     return next(iter(typing.get_args(field.type)), field.type)
-
-
-def label_list_problems(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
-    """Returns what is wrong with a list of label names; `origin` is the flag or file it is from."""
-    found = []
-    if len(labels) < 2:
-        found.append(f"{origin}: a classifier needs two labels or more, here {list(labels)}")
-    for position, label in enumerate(labels):
-        if not str(label).strip():
-            found.append(f"{origin}: label {position + 1} is empty")
-        elif label != label.strip() or "\t" in label or label.splitlines() != [label]:
-            found.append(f"{origin}: label {label!r} begins or ends with a blank, or holds a tab "
-                         "or a line break")
-    twice = sorted({label for label in labels if list(labels).count(label) > 1})
-    if twice:
-        found.append(f"{origin}: label names must differ; given more than once: "
-                     + ", ".join(map(repr, twice)))
-    return found

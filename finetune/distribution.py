@@ -1,33 +1,59 @@
-"""Which device a run uses, through tf.distribute."""
+"""Which devices a run uses, through tf.distribute."""
 
 import os
 
 import tensorflow as tf
 
-from finetune import batches
+from finetune import batches, workers
 from finetune.config import RunConfig
 from finetune.errors import UserError
 
 
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
-    """Returns the strategy that the flags ask for: a Cloud TPU, else the first GPU, else the CPU.
+    """Returns the strategy that the flags ask for; one device is the first GPU, else the CPU.
 
     The numbers of threads are set first: TensorFlow takes them before it has looked for devices.
 
     Raises:
-        UserError: --use_tpu where no TPU can be reached; numbers of threads that come too late.
+        UserError: a TPU or other workers that cannot be reached; numbers of threads that come too
+            late.
     """
     _set_threads(config)
     if config.engine == "original":  # its process needs the devices: none is taken here
         if tf.config.list_physical_devices("GPU"):
             tf.config.set_visible_devices([], "GPU")
         return tf.distribute.OneDeviceStrategy("CPU:0")
-    if config.use_tpu:
+    if config.kind_of_distribution == "tpu":
         return _tpu_strategy(config)
-    if not tf.config.list_physical_devices("GPU"):
-        return tf.distribute.OneDeviceStrategy("CPU:0")
-    tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
-    return tf.distribute.OneDeviceStrategy("GPU:0")
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
+    if config.kind_of_distribution == "multi_worker":
+        return workers.connect()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if config.kind_of_distribution == "mirrored":
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return tf.distribute.OneDeviceStrategy(f"{devices[0].device_type}:0")
+
+
+def problems(strategy: tf.distribute.Strategy, config: RunConfig) -> list[str]:
+    """Returns what the flags ask for that these devices cannot do."""
+    replicas, parts = strategy.num_replicas_in_sync, config.gradient_accumulation_steps
+    if replicas == 1:
+        return []
+    found = []
+    if config.xla and not is_tpu(strategy):
+        found.append(f"--xla with --distribution={config.distribution}: compiles for one device; "
+                     "leave one of them out")
+    if not config.do_train or min(config.train_batch_size, parts) < 1:
+        return found
+    shares = f"{replicas} devices" + (f" x {parts} parts" if parts > 1 else "")
+    if is_tpu(strategy) and config.train_batch_size % (replicas * parts):
+        found.append(f"--train_batch_size={config.train_batch_size}: does not divide into equal "
+                     f"shares for {shares}, which a TPU needs")
+    elif config.train_batch_size < replicas * parts:
+        found.append(f"--train_batch_size={config.train_batch_size}: is less than a row for each "
+                     f"of {shares}")
+    return found
 
 
 def _set_threads(config: RunConfig) -> None:
@@ -86,9 +112,16 @@ def describe(strategy: tf.distribute.Strategy) -> str:
 def _device(strategy: tf.distribute.Strategy) -> str:
     if is_tpu(strategy):
         return f"TPU, {strategy.num_replicas_in_sync} cores"
+    local, replicas = len(workers.replica_ids(strategy)), strategy.num_replicas_in_sync
+    where = ""
+    if replicas > local:
+        where = (f", worker {strategy.cluster_resolver.task_id} of {replicas // local} "
+                 f"({replicas} devices in all)")
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
-        return f"GPU {details.get('device_name', gpus[0].name)}"
+        name = f"GPU {details.get('device_name', gpus[0].name)}"
+        return (f"{local} x {name}" if local > 1 else name) + where
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU, {cores} cores (no GPU found)"
+    virtual = f" as {local} devices" if local > 1 else ""
+    return f"CPU, {cores} cores{virtual} (no GPU found){where}"

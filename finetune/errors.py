@@ -6,12 +6,15 @@ from collections.abc import Iterable
 class UserError(Exception):
     """What the user has to change before the run can work.
 
-    The entry point prints every problem and exits with status 2; nothing has been written.
+    The entry point prints every problem and exits with `status`; nothing has been written.
 
     Attributes:
+        status: the program's exit status.
         problems: complete messages, each naming the flag or the file, the value and what is
             allowed.
     """
+
+    status = 2
 
     def __init__(self, problems: str | Iterable[str]):
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, outputs
-from finetune.config import RunConfig, label_list_problems
+from finetune import checkpoint, config_problems, outputs
+from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.start import own_checkpoint
 from finetune.task_kind import SCORE, TaskKind, described
@@ -45,7 +45,7 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
                             "list of labels")
             return None
         labels = [str(label) for label in labels]
-    found = label_list_problems(labels, "--labels" if config.labels else "labels")
+    found = config_problems.of_labels(labels, "--labels" if config.labels else "labels")
     if not found and bound and bound != labels:
         remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
                   "name another --output_dir, or give --overwrite_output_dir to delete it")

@@ -45,6 +45,32 @@ class _File(logging.FileHandler):
             super().close()
 
 
+class _RemoteFile(logging.Handler):
+    """A log on gs:// and the like, where a file is written anew to add to it: now and then."""
+
+    every = 30.0  # seconds
+
+    def __init__(self, path: str):
+        super().__init__()
+        self._path, self._lines, self._written = path, "", time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines += self.format(record) + "\n"
+        if time.monotonic() - self._written > self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        import tensorflow as tf
+        lines, self._lines, self._written = self._lines, "", time.monotonic()
+        if lines:
+            with contextlib.suppress(tf.errors.OpError), tf.io.gfile.GFile(self._path, "a") as file:
+                file.write(lines)
+
+    def close(self) -> None:
+        self.flush()
+        super().close()
+
+
 def start(path: str | None = None) -> None:
     """Sends messages to standard error and, if a path is given, appends them to that file."""
     stop()
@@ -54,7 +80,7 @@ def start(path: str | None = None) -> None:
     terminal.setFormatter(logging.Formatter("%(message)s"))
     LOGGER.addHandler(terminal)
     if path:
-        file = _File(path, encoding="utf-8", delay=True)
+        file = _RemoteFile(path) if "://" in path else _File(path, encoding="utf-8", delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOGGER.addHandler(file)
 

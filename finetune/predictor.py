@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from finetune import heads, model
+from finetune import heads, model, workers
 from finetune.batches import Batch, by_length, lay_out
 from finetune.bert_config import BertConfig
 from finetune.log import Progress
@@ -39,51 +39,68 @@ class Predictor:
             padding.
         precision: see model.logits.
         xla: compile the graph, once for every width.
+        strategy: whose replicas share the batches, those of other workers too; None: the CPU.
     """
 
     def __init__(self, state: model.State, bert_config: BertConfig, widths: Sequence[int] = (),
-                 precision: str = "float32", xla: bool = False):
+                 precision: str = "float32", xla: bool = False,
+                 strategy: tf.distribute.Strategy | None = None):
         self._widths = widths
+        self._strategy = strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
+        self._own = workers.replica_ids(strategy)
+        self._num_labels = state.weights["output_weights"].shape[0]
         packed = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))._replace(
             label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
 
-        @tf.function(input_signature=None if widths else [packed],
-                     jit_compile=True if xla else None)
-        def forward(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        def on_replica(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
             logits = model.logits(state.weights, bert_config, batch, precision=precision)
             return heads.answers(logits), heads.losses(logits, batch.label_ids)
+
+        @tf.function(input_signature=None if widths else [packed] * len(self._own),
+                     jit_compile=True if xla else None)
+        def forward(*batches: Batch) -> list[tuple[tf.Tensor, ...]]:
+            answers = strategy.run(on_replica, args=(workers.each_its_own(strategy, batches),))
+            return [strategy.experimental_local_results(answer) for answer in answers]
 
         self._forward: Callable = forward
 
     def predict(self, table: FeatureTable, batch_size: int, what: str = "predict") -> Predictions:
         """Returns the predictions for every row of the table, in its order.
 
-        Rows are batched by length and put back into their places.
+        Rows are batched by length, each batch is computed by one replica, and put back into their
+        places. Every worker gets all of them.
 
         Args:
             batch_size: rows at a time, of the longest; of shorter ones as many more as take the
                 same room, or MIN_TOKENS. Of padded rows always as many.
             what: the name of the work in the progress line.
         """
-        probabilities, losses = None, np.empty(len(table), np.float32)
+        answers = np.zeros((len(table), self._num_labels), np.float32)
+        losses = np.zeros(len(table), np.float32)
         batches = list(by_length(table.lengths(), batch_size, 0 if self._widths else MIN_TOKENS,
                                  fill=not self._widths))
-        progress = Progress(what, len(batches))
-        for rows in batches:
-            some, losses[rows] = self._run(table, rows, batch_size)
-            if probabilities is None:
-                probabilities = np.empty((len(table), some.shape[1]), np.float32)
-            probabilities[rows] = some
-            progress.advance(len(rows))
-        return Predictions(probabilities, losses)
+        calls = range(0, len(batches), self._strategy.num_replicas_in_sync)
+        progress = Progress(what, len(calls))
+        for call in calls:
+            own = [batches[call + replica] for replica in self._own
+                   if call + replica < len(batches)]
+            for rows, (some, loss) in zip(own, self._run(table, own, batch_size), strict=True):
+                answers[rows], losses[rows] = some[:len(rows)], loss[:len(rows)]
+            progress.advance(sum(map(len, own)))
+        return Predictions(workers.summed(self._strategy, answers),
+                           workers.summed(self._strategy, losses))
 
-    def _run(self, table: FeatureTable, rows: np.ndarray,
-             batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        count = len(rows)
-        if self._widths:  # the last batch is filled up with rows that do not count
-            rows = np.resize(rows, batch_size)
-        batch = lay_out(table, rows, self._widths)
-        if self._widths:
-            batch = Batch(*map(tf.constant, batch))
-        probabilities, losses = self._forward(batch)
-        return probabilities.numpy()[:count], losses.numpy()[:count]
+    def _run(self, table: FeatureTable, batches: Sequence[np.ndarray], batch_size: int
+             ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns answers and losses of as many batches as there are replicas here, or fewer."""
+        if not batches:
+            return []
+        idle = [batches[0][:1]] * (len(self._own) - len(batches))  # a row that does not count
+        laid_out = []
+        for rows in [*batches, *idle]:
+            if self._widths:  # filled up with rows that do not count
+                rows = np.resize(rows, batch_size)
+            batch = lay_out(table, rows, self._widths)
+            laid_out.append(Batch(*map(tf.constant, batch)) if self._widths else batch)
+        answers, losses = self._forward(*laid_out)
+        return [(answers[place].numpy(), losses[place].numpy()) for place in range(len(batches))]

@@ -56,13 +56,20 @@ class Prepared:
     best_metric: str
     notices: list[str]
 
+    def writing_into(self, folder: str) -> "Prepared":
+        """Returns the same, but for an empty folder that everything is written into."""
+        return dataclasses.replace(self, config=dataclasses.replace(
+            self.config, output_dir=folder, overwrite_output_dir=False))
 
-def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepared:
+
+def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
+          writes: bool = True) -> Prepared:
     """Checks settings, model, data, labels, checkpoint and disk.
 
     Args:
         processor: an object with the original's four methods; None if making it is what failed.
         known: problems found before, to be told with all others.
+        writes: whether this process writes into output_dir.
 
     Raises:
         UserError: with every problem found.
@@ -89,10 +96,10 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = ()) -> Prepa
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
-    if bert_config and labels:
+    if bert_config and labels and writes:
         problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
-    problems += output_problems(config)
+    problems += output_problems(config) if writes else []
     problems = list(dict.fromkeys(of_settings + problems))
     if problems:
         raise UserError(problems)

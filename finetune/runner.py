@@ -5,9 +5,11 @@
         --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
 """
 
+import contextlib
 import dataclasses
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +27,7 @@ from finetune import (
     preflight,
     records,
     summary,
+    workers,
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -55,10 +58,19 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     try:
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
+        problems = [*problems, *distribution.problems(strategy, config)]
         if config.engine == "original":
-            problems = [*problems, *original.problems(config)]
-        Run(preflight.check(config, processor, problems), strategy, config, command,
-            watch or Stopwatch()).execute()
+            problems += original.problems(config)
+        prepared = preflight.check(config, processor, problems, workers.is_chief(strategy))
+        with contextlib.ExitStack() as opened:
+            if not workers.is_chief(strategy):  # the chief alone writes what is kept
+                prepared = prepared.writing_into(opened.enter_context(
+                    tempfile.TemporaryDirectory(prefix="worker-")))
+            Run(prepared, strategy, config, command, watch or Stopwatch()).execute()
+    except workers.LOST as error:
+        if config.kind_of_distribution != "multi_worker":
+            raise
+        raise workers.lost(error) from error
     except ValueError as error:  # a DataError, which finetune does not know: a file has changed
         if not hasattr(error, "problems"):
             raise
@@ -132,6 +144,7 @@ class Run:
     def _tables(self) -> dict[str, FeatureTable]:
         with self._watch.stage("features"):
             tables = {split: self._features(split) for split in self._prepared.examples}
+        workers.check_alike(self._strategy, self._given.as_dict(), list(tables.values()))
         summary.before(self._prepared, tables, self._device)
         return tables
 
@@ -154,7 +167,7 @@ class Run:
             "versions": summary.versions(), "python": platform.python_version(),
             **({"original": self._original.versions} if self._original else {}),
             "data": data, "start": prepared.start.prefix})
-        log.start(None if "://" in folder else os.path.join(folder, outputs.LOG))
+        log.start(os.path.join(folder, outputs.LOG))
         for line in changes:
             log.LOGGER.info("note: %s", line)
         outputs.write_labels(folder, prepared.labels)
@@ -193,7 +206,7 @@ class Run:
                                        loss_scaling=config.precision == "float16")
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
-            config.precision, config.xla)
+            config.precision, config.xla, self._strategy)
         examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
         few = FeatureTable.from_features(convert(
             examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
@@ -222,15 +235,23 @@ class Run:
             events.close()
             for warning in summary.loss_warnings(losses, config, started_at=done):
                 log.LOGGER.warning("warning: %s", warning)
-        chosen = checkpoint.best(config.output_dir)
-        if chosen and chosen["step"] != int(self._state.step.numpy()):
+        with self._watch.stage("checkpoint"):
+            self._take_best()
+
+    def _take_best(self) -> None:
+        """Brings the weights to those of the best checkpoint, if there is one."""
+        chosen, step = checkpoint.best(self._config.output_dir), int(self._state.step.numpy())
+        if workers.from_chief(self._strategy, chosen["step"] if chosen else step) == step:
+            return
+        variables = {**self._state.weights, model.GLOBAL_STEP: self._state.step}
+        values = {name: variable.numpy() for name, variable in variables.items()}
+        if chosen:
             log.LOGGER.info("evaluation and prediction use the best checkpoint, %s (dev %s %.4f)",
                             chosen["checkpoint"], chosen["metric"], chosen["value"])
-            prefix = os.path.join(config.output_dir, chosen["checkpoint"])
-            names = [*self._state.weights, model.GLOBAL_STEP]
-            with self._watch.stage("checkpoint"):
-                for name, value in checkpoint.read(prefix, names).items():
-                    self._state.variables()[name].assign(value)
+            values = checkpoint.read(os.path.join(self._config.output_dir, chosen["checkpoint"]),
+                                     list(variables))
+        for name, variable in variables.items():
+            variable.assign(workers.from_chief(self._strategy, values[name]))
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")

@@ -5,7 +5,7 @@ import io
 import json
 from typing import Any
 
-from finetune.config import label_list_problems
+from finetune import config_problems, inputs
 from finetune.errors import UserError
 
 
@@ -32,8 +32,7 @@ def load(path: str, flag: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        text = inputs.read_bytes(path).decode("utf-8-sig")
         try:  # not all JSON is YAML: tabs, characters written as two \\u escapes
             json.loads(text)
         except ValueError:
@@ -101,11 +100,11 @@ def read_labels_file(path: str) -> tuple[str, ...]:
         UserError: the file cannot be read, or its labels cannot serve.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            labels = tuple(file.read().removesuffix("\n").split("\n"))
+        text = inputs.read_bytes(path).decode("utf-8-sig")
+        labels = tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
-    problems = label_list_problems(labels, f"--labels_file={path}")
+    problems = config_problems.of_labels(labels, f"--labels_file={path}")
     if problems:
         raise UserError(problems)
     return labels

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import upstream
+from finetune import inputs, upstream
 from finetune.errors import UserError
 
 SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]")
@@ -256,7 +256,7 @@ def _read_vocabulary(path: str) -> tuple[dict[str, int], list[str]]:
         (token -> id, problems); the first is empty if there are problems.
     """
     try:
-        content = _read_bytes(path)
+        content = inputs.read_bytes(path)
     except OSError as error:
         return {}, [f"--vocab_file={path}: cannot be read ({error.strerror or error}). It is the "
                     "vocab.txt that comes with the checkpoint."]
@@ -277,16 +277,3 @@ def _read_vocabulary(path: str) -> tuple[dict[str, int], list[str]]:
         return {}, [f"--vocab_file={path}: lacks {', '.join(missing)} among its {len(vocab):,} "
                     f"tokens. {hint}"]
     return vocab, []
-
-
-def _read_bytes(path: str) -> bytes:
-    if "://" not in path:
-        with open(path, "rb") as file:
-            return file.read()
-    import tensorflow as tf
-
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            return file.read()
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error

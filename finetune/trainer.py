@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, loss_scale, model, optimizer
+from finetune import checkpoint, distribution, loss_scale, model, optimizer, stopping, workers
 from finetune.batches import training_order
 from finetune.bert_config import BertConfig
 from finetune.checkpoint_writer import Writer
@@ -50,42 +50,54 @@ class Trainer:
         self._losses: list[float] = []
         self._left_out = 0  # steps in a row whose update float16 made impossible
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
+        self._strategy, self._writes = strategy, workers.is_chief(strategy)
+        self._most = config.iterations_per_loop if distribution.is_tpu(strategy) else 1
 
     def run(self, events: EventWriter) -> list[float]:
         """Trains and writes checkpoints, the last one too; returns the loss of every step made."""
         first = int(self._state.step.numpy())
         with self._watch.stage("checkpoint"), self._checkpoints, self._watch.stage("train"):
-            try:
-                self._make_steps(events, first)
-            except KeyboardInterrupt:
+            with stopping.deferred() as stop:
+                self._make_steps(events, first, stop)
                 self._save(first)
-                raise
-            self._save(first)
+            stop.obey()
         return self._losses
 
-    def _make_steps(self, events: EventWriter, first: int) -> None:
+    def _make_steps(self, events: EventWriter, first: int, stop: stopping.Stop) -> None:
         config, steps = self._config, self._plan.steps
         order = training_order(len(self._table), config.train_batch_size, config.seed,
                                config.shuffle_buffer_size)
         progress = Progress("train", steps, first, config.log_every_steps)
         if self.missed_evaluation():
-            self._compare(events, first)
-        for step in range(first, steps):
+            self._compare(events, first, stop)
+        step = first
+        while step < steps and not stop.asked:
             if self._patience_is_over(step):
                 LOGGER.info("early stop at step %d: no better %s in %d evaluations", step,
                             self._best_metric, config.early_stopping_patience)
                 break
-            self._update(order.batch(step))
-            self._tell(progress, events, first, step + 1)
-            if self._evaluation_is_due(step + 1):
+            count = self._steps_in_a_call(step)
+            self._update([order.batch(step + number) for number in range(count)])
+            for _ in range(count):
+                step += 1
+                self._tell(progress, events, first, step)
+            if self._evaluation_is_due(step) and not stop.asked:
                 self._save(first)
-                self._compare(events, step + 1)
-            elif (step + 1) % config.save_checkpoints_steps == 0:
+                self._compare(events, step, stop)
+            elif step % config.save_checkpoints_steps == 0:
                 self._save(first)
 
-    def _update(self, rows: np.ndarray) -> None:
+    def _update(self, batches: list[np.ndarray]) -> None:
         self._checkpoints.check()
-        self._pending.append(self._timed_step(rows))
+        self._pending.append(self._timed_step(batches))
+
+    def _steps_in_a_call(self, step: int) -> int:
+        """Returns how many steps to make before anybody has to look at the weights."""
+        ends = [self._plan.steps, step + self._most]
+        every = [self._config.save_checkpoints_steps]
+        if self._evaluate is not None:
+            every.append(self._config.eval_every_steps)
+        return min(ends + [(step // one + 1) * one for one in every]) - step
 
     def _tell(self, progress: Progress, events: EventWriter, first: int, done: int) -> None:
         log_every = self._config.log_every_steps
@@ -93,12 +105,14 @@ class Trainer:
         if plain or progress.due():
             self._collect(first)
         if plain:
-            self._write_events(events, done)
-        note = f"loss {statistics.fmean(self._losses[-20:]):.4f}" if self._losses else ""
-        progress.advance(self._config.train_batch_size, note)
+            self._write_events(events, first, done)
+        recent = self._losses[max(0, done - first - 20):done - first]
+        progress.advance(self._config.train_batch_size,
+                         f"loss {statistics.fmean(recent):.4f}" if recent else "")
 
     def _collect(self, first: int) -> None:
-        for loss, norm in self._pending:
+        for loss, norm in (pair for losses, norms in self._pending
+                           for pair in zip(losses.numpy(), norms.numpy(), strict=True)):
             loss, norm, step = float(loss), float(norm), first + len(self._losses) + 1
             self._left_out = 0 if math.isfinite(norm) else self._left_out + 1
             if (self._config.precision == "float16" and math.isfinite(loss)
@@ -120,14 +134,15 @@ class Trainer:
         step = int(self._state.step.numpy())
         with self._watch.stage("checkpoint"):
             self._step.write_back()
-            if step > self._saved:
+            if step > self._saved and self._writes:
                 self._checkpoints.write(step, self._state.variables())
                 self._saved = step
 
-    def _write_events(self, events: EventWriter, step: int) -> None:
+    def _write_events(self, events: EventWriter, first: int, step: int) -> None:
         rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,
                                        self._plan.steps, self._plan.warmup)
-        window = self._losses[-self._config.log_every_steps:]
+        made = step - first
+        window = self._losses[max(0, made - self._config.log_every_steps):made]
         events.write(step, {"loss": statistics.fmean(window), "learning_rate": float(rate)})
 
     def _evaluation_is_due(self, step: int) -> bool:
@@ -137,14 +152,17 @@ class Trainer:
     def missed_evaluation(self) -> bool:
         """Whether the earlier run was killed before it evaluated the step it had come to."""
         step, chosen = int(self._state.step.numpy()), checkpoint.best(self._config.output_dir)
-        return step > 0 and self._evaluation_is_due(step) and (
-            chosen is None or chosen["evaluated"] < step)
+        missed = chosen is None or chosen["evaluated"] < step
+        return step > 0 and self._evaluation_is_due(step) and bool(
+            workers.from_chief(self._strategy, np.int32(missed)))
 
-    def _compare(self, events: EventWriter, step: int) -> None:
-        with self._watch.stage("eval"):
+    def _compare(self, events: EventWriter, step: int, stop: stopping.Stop) -> None:
+        with self._watch.stage("eval"), stop.at_once():  # the run that goes on makes up for it
             metrics = self._evaluate()
         events.write(step, {f"dev/{name}": value for name, value in metrics.items()})
         value = metrics[self._best_metric]
+        if not self._writes:
+            return
         with self._watch.stage("checkpoint"):
             self._checkpoints.wait()  # best_checkpoint.json names what is on disk
         better = self._folder.note_evaluation(step, self._best_metric, value)
@@ -156,7 +174,9 @@ class Trainer:
     def _patience_is_over(self, step: int) -> bool:
         # Counted from what the folder says, so that a resumed run stops where it would have.
         config = self._config
-        chosen = checkpoint.best(config.output_dir) if config.early_stopping_patience else None
-        if chosen is None or step % config.eval_every_steps:
+        if not config.early_stopping_patience or step % config.eval_every_steps:
             return False
-        return (step - chosen["step"]) // config.eval_every_steps >= config.early_stopping_patience
+        chosen = checkpoint.best(config.output_dir)
+        without = (step - chosen["step"]) // config.eval_every_steps if chosen else 0
+        without = workers.from_chief(self._strategy, np.int32(without))
+        return bool(without >= config.early_stopping_patience)

@@ -1,11 +1,11 @@
 """One update: rows of the training split -> their loss, new weights.
 
     step = TrainingStep(strategy, state, bert_config, config, plan, table)
-    loss, norm = step(order.batch(number))
+    losses, norms = step([order.batch(number)])
     step.write_back()                       # before `state` is evaluated or saved
 
-A batch may be computed in parts (--gradient_accumulation_steps), one after the other: the sum of
-their gradients is that of the whole batch.
+A batch may be computed in parts (--gradient_accumulation_steps), one after the other, and each
+part on several replicas, side by side: the sum of their gradients is that of the whole batch.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from finetune import distribution, heads, loss_scale, model, optimizer
+from finetune import distribution, heads, loss_scale, model, optimizer, workers
 from finetune.batches import Batch, lay_out, longest_first
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
@@ -66,27 +66,38 @@ class TrainingStep:
         self._parts = config.gradient_accumulation_steps
         self._widths = distribution.widths(strategy, config)
         self._words = UsedWords(strategy, state, table.input_ids)
-        self._step = make_step(strategy, self._words.state, bert_config, config, plan)
+        self._make = make_step(strategy, self._words.state, bert_config, config, plan)
+        self._static, self._replicas = distribution.is_tpu(strategy), strategy.num_replicas_in_sync
+        self._own = workers.replica_ids(strategy)
 
-    def __call__(self, rows: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        """Makes one update.
+    def __call__(self, steps: Sequence[np.ndarray]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Makes an update for each of the batches, all in one call.
 
         Args:
-            rows: int64[train_batch_size], rows of the table; which part of the batch each falls
-                into follows from the lengths.
+            steps: int64[train_batch_size] each, rows of the table; which part of the batch and
+                which replica each falls to follows from the lengths. Of several batches only
+                where shapes are static (on a TPU).
 
         Returns:
-            The mean loss, float32[], and the gradients' norm before clipping, float32[].
+            The mean losses, float32[K], and the gradients' norms before clipping, float32[K].
         """
-        if not distribution.is_tpu(self._strategy):
+        laid_out = [self._shares(rows) for rows in steps]
+        if not self._static:
+            [shares] = laid_out
+            return tuple(value[None] for value in self._make(*shares))
+        return self._make(*(Batch(*map(np.stack, zip(*share, strict=True)))
+                            for share in zip(*laid_out, strict=True)))
+
+    def _shares(self, rows: np.ndarray) -> list[Batch]:
+        """Returns what each replica of this process computes, part by part."""
+        if self._static:
+            shares = [np.array_split(some, self._replicas)
+                      for some in np.array_split(rows, self._parts)]
+        else:  # dealt out by length, so that all have about the same to do
             rows = longest_first(self._table, rows)
-            return self._step(*(self._lay_out(rows[part::self._parts])
-                                for part in range(self._parts)))
-        replicas = self._strategy.num_replicas_in_sync
-        return self._step(*(self._strategy.experimental_distribute_values_from_function(
-            lambda context, some=some: Batch(*map(tf.constant, self._lay_out(
-                np.array_split(some, replicas)[context.replica_id_in_sync_group]))))
-            for some in np.array_split(rows, self._parts)))
+            shares = [[rows[part::self._parts][replica::self._replicas]
+                       for replica in range(self._replicas)] for part in range(self._parts)]
+        return [self._lay_out(some[replica]) for some in shares for replica in self._own]
 
     def write_back(self) -> None:
         """Brings the state's word table up to date."""
@@ -111,10 +122,10 @@ def dropout_seed(seed: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
 
 def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
               config: RunConfig, plan: Plan) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Returns the function of one update.
+    """Returns the function of one update, or on a TPU of several in a row.
 
-    It takes the --gradient_accumulation_steps parts of a batch, a Batch each, and returns
-    (loss float32[], gradient norm float32[]).
+    It takes a Batch for each part and each replica of this process, part by part; on a TPU each
+    is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
     """
     names, replicas = list(state.weights), strategy.num_replicas_in_sync
     parts = config.gradient_accumulation_steps
@@ -143,11 +154,13 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
         return loss, norm
 
     packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
-    static = distribution.widths(strategy, config)
+    static, own = distribution.widths(strategy, config), len(workers.replica_ids(strategy))
 
-    @tf.function(input_signature=None if static else [packed] * parts,
+    @tf.function(input_signature=None if static else [packed] * (parts * own),
                  jit_compile=True if config.xla else None)
-    def step(*batches: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(*shares: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        batches = [workers.each_its_own(strategy, shares[place:place + own])
+                   for place in range(0, len(shares), own)]
         loss, norm = strategy.run(replica_step, args=batches)
         loss, norm = (strategy.reduce("sum", loss, axis=None),
                       strategy.reduce("mean", norm, axis=None))
@@ -156,7 +169,24 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
             loss_scale.update(scaling, tf.math.is_finite(norm))
         return loss, norm
 
-    return step
+    return in_a_row(step) if distribution.is_tpu(strategy) else step
+
+
+def in_a_row(step: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+             ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function that makes K steps in one call, of batches that are stacks of K."""
+
+    @tf.function(reduce_retracing=True)
+    def steps(*stacks: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        count = tf.shape(stacks[0].lengths)[0]
+        losses, norms = (tf.TensorArray(tf.float32, count) for _ in range(2))
+        for number in tf.range(count):
+            loss, norm = step(*(Batch(*(values[number] for values in stack))
+                                for stack in stacks))
+            losses, norms = losses.write(number, loss), norms.write(number, norm)
+        return losses.stack(), norms.stack()
+
+    return steps
 
 
 def summed(gradients_of: Callable[[Batch, tf.Tensor], tuple[tf.Tensor, Gradients]],

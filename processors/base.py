@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from processors import layouts
+from processors import layouts, storage
 from processors.errors import DataError, Report, listed, quoted
 from processors.examples import InputExample, Split, as_columns, make_examples
 from processors.files import read_text
@@ -139,7 +139,7 @@ class TsvProcessor(DataProcessor):
         splits = {name: self.split(name, data_dir or "") for name in SPLITS}
         paths = {name: os.path.join(data_dir or "", split.file)
                  for name, split in splits.items() if split}
-        return {name: path for name, path in paths.items() if os.path.isfile(path)}
+        return {name: path for name, path in paths.items() if storage.is_file(path)}
 
     def split(self, name: str, data_dir: str) -> Split | None:
         """Returns the columns of "train", "dev" or "test"; None if the task has no such file."""

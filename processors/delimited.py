@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from processors import storage
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
 from processors.columns import Columns, is_position
 from processors.errors import DataError, Report, listed, quoted, suggestion
@@ -116,14 +117,14 @@ class Delimited(DataProcessor):
         folder, file = data_dir or "", self.files[name]
         tried = [file] if file else [f"{name}{extension}" for extension in FORMATS]
         paths = [os.path.join(folder, each) for each in tried]
-        return [path for path in paths if os.path.isfile(path)]
+        return [path for path in paths if storage.is_file(path)]
 
     def _path(self, name: str, data_dir: str | None) -> str:
         """Returns the file of a split."""
         folder, file = data_dir or ".", self.files[name]
         if file:
             return os.path.join(data_dir or "", file)
-        if not os.path.isdir(folder):
+        if not storage.is_folder(folder):
             raise DataError(f"--data_dir={folder}: there is no such folder")
         paths = self._candidates(name, data_dir)
         if len(paths) > 1:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from processors import storage
 from processors.errors import DataError, Report, listed, quoted
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,7 +28,7 @@ def read_lines(path: str, encoding: str, report: Report) -> Iterable[str]:
 
 
 def _lines(path: str, encoding: str) -> Iterator[str]:
-    with open(path, encoding=encoding, newline="\n") as file:
+    with storage.open_file(path, encoding, "\n") as file:
         first = file.readline().removeprefix("\ufeff")
         if first:
             yield first
@@ -37,7 +38,7 @@ def _lines(path: str, encoding: str) -> Iterator[str]:
 def _decodes(path: str, encoding: str) -> bool:
     """Whether a file can be read without a fault from beginning to end."""
     try:
-        with open(path, encoding=encoding, newline="\n") as file:
+        with storage.open_file(path, encoding, "\n") as file:
             while file.read(1 << 20):
                 pass
     except (OSError, LookupError, UnicodeError):
@@ -55,7 +56,7 @@ def read_text(path: str, encoding: str, report: Report) -> str:
         DataError: missing or unreadable file, unknown encoding, a file that is not at all in it.
     """
     try:
-        with open(path, "rb") as file:
+        with storage.open_file(path) as file:
             data = file.read()
     except OSError as error:
         raise DataError(_why_unreadable(path, error)) from error
@@ -70,18 +71,16 @@ def read_text(path: str, encoding: str, report: Report) -> str:
 
 def _why_unreadable(path: str, error: OSError) -> str:
     folder = os.path.dirname(path) or "."
-    if "://" in path:
-        return f"{path}: data is read from local folders; copy it first"
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read: {error.strerror}"
-    if not os.path.isdir(folder):
+    if not storage.is_folder(folder):
         return f"{path}: no such file; the folder {folder} does not exist"
     return f"{path}: no such file; the folder has {folder_content(folder)}"
 
 
 def folder_content(folder: str) -> str:
     """Returns the names of the visible files in a folder, for a message."""
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    names = [name for name in storage.names_in(folder) if not name.startswith(".")]
     return listed(names) if names else "no files"
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 
+from processors import storage
 from processors.base import DataError, InputExample, Split, TsvProcessor
 from processors.errors import Report
 from processors.readers import Row
@@ -32,9 +33,9 @@ class Mrpc(TsvProcessor):
 
     def split(self, name: str, data_dir: str) -> Split:
         """See base class."""
-        raw = (not os.path.isfile(os.path.join(data_dir, self.train.file))
-               and not os.path.isfile(os.path.join(data_dir, getattr(self, name).file))
-               and os.path.isfile(os.path.join(data_dir, self.raw[name].file)))
+        raw = (not storage.is_file(os.path.join(data_dir, self.train.file))
+               and not storage.is_file(os.path.join(data_dir, getattr(self, name).file))
+               and storage.is_file(os.path.join(data_dir, self.raw[name].file)))
         return self.raw[name] if raw else getattr(self, name)
 
     def _examples(self, split: Split, name: str, data_dir: str,
@@ -48,7 +49,7 @@ class Mrpc(TsvProcessor):
         """See base class. Raises `DataError` if dev is asked for and nothing says what it is."""
         if name == "test" or self.split(name, data_dir) is not self.raw[name]:
             return rows
-        paths = [path for file in DEV_IDS if os.path.isfile(path := os.path.join(data_dir, file))]
+        paths = [path for file in DEV_IDS if storage.is_file(path := os.path.join(data_dir, file))]
         if not paths:
             text = (f"{os.path.join(data_dir, RAW_TRAIN)}: holds train and dev; the list of the "
                     f"dev rows, {' or '.join(DEV_IDS)}, is not beside it")

@@ -6,11 +6,11 @@
         ...
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from processors import storage
 from processors.errors import DataError, Report
 from processors.examples import InputExample
 
@@ -60,7 +60,7 @@ class StreamedExamples(Sequence):
         return example
 
     def _check(self) -> None:
-        if stamp(self._path) != self._stamp:
+        if storage.stamp(self._path) != self._stamp:
             raise DataError(f"{self._path}: has changed while it was being used; run again")
 
 
@@ -76,19 +76,10 @@ def collected(path: str, read: Read, report: Report, stream: bool = True) -> Seq
     Returns:
         A list, or StreamedExamples if the file is as big as STREAMED_FROM.
     """
-    before = stamp(path)
+    before = storage.stamp(path)
     if not stream or before is None or before[0] < STREAMED_FROM:
         return list(read(report))
     return StreamedExamples(path, read, sum(1 for _ in read(report)), before)
-
-
-def stamp(path: str) -> tuple[int, int] | None:
-    """Returns size and time of change of a file, None if it is not there."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def may_stream(processor: Any, name: str) -> bool:

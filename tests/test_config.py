@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from finetune.config import RunConfig, flag_type, label_list_problems
+from finetune import config_problems
+from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
 from finetune.settings import read_labels_file, read_settings
 
@@ -126,7 +127,7 @@ def test_every_field_is_declared_in_full(field):
 @pytest.mark.parametrize("labels", [("bug", "feature", "question"), ["0", "1"],
                                     ("won't fix", "in progress"), ("a,b", "c"), ("é", "中")])
 def test_good_labels(labels):
-    assert label_list_problems(labels, "--labels") == []
+    assert config_problems.of_labels(labels, "--labels") == []
 
 
 @pytest.mark.parametrize(("labels", "said"), [
@@ -140,7 +141,7 @@ def test_good_labels(labels):
     (["a", "a", ""], ["label 3 is empty", "given more than once: 'a'"]),
     (["a\u2028b", "c\x85d"], ["label 'a\\u2028b'", "label 'c\\x85d'"])])
 def test_each_mistake_in_a_label_list_is_told_with_its_origin(labels, said):
-    found = label_list_problems(labels, "here")
+    found = config_problems.of_labels(labels, "here")
     assert [part for part, message in zip(said, found, strict=True) if part not in message] == []
     assert all(message.startswith("here: ") for message in found)
 

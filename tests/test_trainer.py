@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import signal
 import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, model, trainer, training_step
+from finetune import checkpoint, model, stopping, trainer, training_step
 from finetune.batches import TrainingOrder, pack
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -71,7 +72,9 @@ def train(tmp_path, bert, make_table, monkeypatch):
 
         class Order(TrainingOrder):
             def batch(self, step):
-                if step == kill_at:
+                if step == kill_at and isinstance(kill, int):
+                    signal.raise_signal(kill)
+                elif step == kill_at:
                     raise kill
                 return super().batch(step)
 
@@ -133,12 +136,14 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(train, settings, more):
         np.testing.assert_array_equal(found[name], value, name)
 
 
-def test_a_run_that_the_user_stops_is_saved_at_once(train):
+@pytest.mark.parametrize(("number", "error"), [
+    (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Terminated)])
+def test_a_run_that_is_told_to_stop_makes_its_step_and_is_saved(train, number, error):
     losses, _, whole = train(7, name="whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(7, kill_at=3, kill=KeyboardInterrupt)
+    with pytest.raises(error):
+        train(7, kill_at=3, kill=number)
     resumed, _, folder = train(7)
-    assert resumed == losses[3:]
+    assert resumed == losses[4:]
     expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, name)

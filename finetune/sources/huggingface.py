@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from finetune import config_problems
 from finetune.bert_config import BertConfig, variable_shapes
-from finetune.config import label_list_problems
 from finetune.errors import UserError
 from finetune.sources.tensor_files import Weights
 
@@ -206,7 +206,7 @@ def _labels(config: Mapping[str, Any], rows: int) -> list[str]:
                         f"name the ids 0 to {rows - 1}.")
     by_id = {str(key): name for key, name in names.items()}
     labels = [str(by_id[str(row)]) for row in range(rows)]
-    problems = label_list_problems(labels, where)
+    problems = config_problems.of_labels(labels, where)
     if problems:
         raise UserError(problems)
     return labels

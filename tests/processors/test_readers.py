@@ -242,8 +242,8 @@ def test_read_text_of_a_missing_folder_a_folder_and_a_remote_file(tmp_path, prob
     assert read_problem(f"{tmp_path}/no/a.tsv") == [
         "no/a.tsv: no such file; the folder no does not exist"]
     assert read_problem(str(tmp_path)) == ["DIR: cannot be read: Is a directory"]
-    assert read_problem("gs://bucket/a.tsv") == [
-        "gs://bucket/a.tsv: data is read from local folders; copy it first"]
+    assert read_problem("ram://bucket/a.tsv") == [
+        "ram://bucket/a.tsv: no such file; the folder ram://bucket does not exist"]
 
 
 def test_data_error_is_what_readers_raise(tmp_path):
