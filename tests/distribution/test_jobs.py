@@ -1,0 +1,78 @@
+"""Several devices and several workers learn and answer what one device does."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.distribution.conftest import assert_same_bits, read_rows, tensors
+
+pytestmark = pytest.mark.slow
+SHAPES = [(2, 1), (4, 1), (1, 2), (1, 3), (2, 2)]  # devices of a worker, workers
+
+
+@pytest.mark.parametrize(("devices", "workers"), SHAPES)
+def test_the_same_losses_and_the_same_answers(job, alone, tmp_path, devices, workers):
+    expected, losses = alone
+    done = job(tmp_path / "out", devices=devices, workers=workers)
+    assert [one.status for one in done] == [0] * workers, done[0].said + done[-1].said
+    assert len(losses) == 10 and len(set(losses)) == 10
+    for one in done:
+        np.testing.assert_allclose(one.losses, losses, rtol=0, atol=1e-5)
+    rows, wanted = (read_rows(folder / "predictions.tsv") for folder in
+                    (tmp_path / "out", expected))
+    assert [row[:2] for row in rows] == [row[:2] for row in wanted]  # ids and labels, in order
+    for row, other in zip(rows[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(list(map(float, row[2:])), list(map(float, other[2:])),
+                                   atol=1e-4)
+    assert {path.name for path in (tmp_path / "out").iterdir() if "events" not in path.name} == {
+        path.name for path in expected.iterdir() if "events" not in path.name}
+
+
+def test_two_devices_with_parts_and_evaluations(job, alone, tmp_path):
+    _, losses = alone
+    [done] = job(tmp_path / "out", "--gradient_accumulation_steps=3", "--eval_every_steps=4",
+                 devices=2)
+    assert done.status == 0, done.said
+    np.testing.assert_allclose(done.losses, losses, rtol=0, atol=1e-5)
+    assert "as 2 devices" in done.said
+
+
+def test_the_chief_alone_writes(job, tmp_path):
+    """The other worker is given a folder of its own, and leaves nothing there."""
+    done = job(tmp_path / "out", "--eval_every_steps=4", workers=2)
+    assert [one.status for one in done] == [0, 0], done[1].said
+    assert "worker 1 of 2" in done[1].said and str(tmp_path) not in done[1].said.split("done in")[1]
+    [run] = re.findall(r'"started"', (tmp_path / "out" / "runs.json").read_text())
+    assert len(tensors(tmp_path / "out")) > 3
+
+
+def test_early_stopping_is_one_decision(job, tmp_path):
+    done = job(tmp_path / "out", "--eval_every_steps=2", "--early_stopping_patience=1",
+               "--learning_rate=1e-9", workers=2)
+    assert [one.status for one in done] == [0, 0], done[1].said
+    assert len(done[0].losses) == len(done[1].losses) == 4
+    assert "early stop at step 4" in done[0].said
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_that_dies_stops_the_others_and_the_job_goes_on(job, tmp_path, victim):
+    flags = ["--save_checkpoints_steps=3", "--eval_every_steps=5"]
+    dropout = {index: {"HEAD_DROPOUT": "0.1"} for index in range(2)}
+    whole = job(tmp_path / "whole", *flags, workers=2, variables=dropout)
+    assert [one.status for one in whole] == [0, 0], whole[0].said
+    died = job(tmp_path / "out", *flags, workers=2, variables={
+        **dropout, victim: {**dropout[victim], "DIE_AT": "7"}})
+    assert died[victim].status == -9
+    other = died[1 - victim]
+    assert other.status == 3 and "another worker is gone" in other.said, other.said
+    assert "Traceback" not in other.said
+    again = job(tmp_path / "out", *flags, workers=2, variables=dropout)
+    assert [one.status for one in again] == [0, 0], again[0].said
+    assert "goes on from" in again[0].said
+    assert_same_bits(tmp_path / "out", tmp_path / "whole")
+
+
+def test_workers_with_other_settings_are_told(job, tmp_path):
+    done = job(tmp_path / "out", workers=2, own_flags={1: ["--seed=4"]})
+    assert done[1].status == 2 and "differ from those of worker 0" in done[1].said
