@@ -49,3 +49,9 @@ call() {
         "$@"
     fi
 }
+
+# The same for a script's last command, which takes its place: signals reach it then.
+finish_with() {
+    [ "$dry_run" = no ] || { call "$@" && exit; }
+    exec "$@"
+}

@@ -27,5 +27,5 @@ for argument in "$@"; do
 done
 
 python="$(call "$root/scripts/setup.sh")"
-call env CUDA_VISIBLE_DEVICES=-1 "${python:-${VENV:-$root/.venv}/bin/python}" \
+finish_with env CUDA_VISIBLE_DEVICES=-1 "${python:-${VENV:-$root/.venv}/bin/python}" \
     "$root/run_classifier_custom.py" ${flags[@]+"${flags[@]}"}

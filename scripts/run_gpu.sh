@@ -60,5 +60,5 @@ call "${visible[@]}" "$python" -c \
     say "error: TensorFlow finds none of the GPUs $gpus: see its messages above. It needs driver 525 or later"
     exit 2
 }
-call "${visible[@]}" "$python" "$root/run_classifier_custom.py" --distribution="$distribution" \
+finish_with "${visible[@]}" "$python" "$root/run_classifier_custom.py" --distribution="$distribution" \
     ${flags[@]+"${flags[@]}"}
