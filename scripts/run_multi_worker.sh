@@ -64,7 +64,7 @@ run_worker() {
     "${command[@]}" </dev/null &
     worker=$!
     exec 4<&0 # the shell gives what runs in the background no standard input
-    { cat <&4 >/dev/null; kill "$worker" 2>/dev/null; } &
+    { while read -r; do :; done; kill "$worker"; } <&4 >/dev/null 2>&1 &
     wait "$worker"
 }
 
