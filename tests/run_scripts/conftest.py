@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,9 +81,8 @@ def project(tmp_path: Path) -> RunProject:
     return RunProject(tmp_path)
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     """Waits until something is so, or fails."""
-    import time
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to be"
