@@ -27,6 +27,7 @@ eval "$line"
 SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
 # What a worker does that waits for others: it ends in the way of the program when it is told to.
 WAITS = "trap 'echo told to end; exit 143' TERM; while :; do hang 0.02; done"
+GONE = WAITS.replace("143", "3")  # it has found that another worker is gone
 FLAGS = ["--do_train", "--text_column=title,the body"]
 
 
@@ -59,8 +60,9 @@ def test_two_machines(cluster: RunProject) -> None:
     assert done.returncode == 0, done.stderr
     for index in (0, 1):
         assert workers(cluster, index) == [(
-            {"cluster": {"worker": ["a:12345", "b:777"]}, "task": {"type": "worker", "index": index}},
-            [str(cluster.root / "run_classifier_custom.py"), "--distribution=multi_worker", *FLAGS])]
+            {"cluster": {"worker": ["a:12345", "b:777"]},
+             "task": {"type": "worker", "index": index}},
+            [f"{cluster.root}/run_classifier_custom.py", "--distribution=multi_worker", *FLAGS])]
     assert sorted(done.stdout.splitlines()) == ["[a:12345] a line", "[a:12345] the last"]
     made = calls(cluster)
     assert made[:2] == ["check a", "check b"] and sorted(made[2:]) == ["a", "b"]
@@ -91,7 +93,7 @@ def test_one_that_fails_ends_the_others_and_a_mistake_is_not_tried_again(
 
 
 @pytest.mark.parametrize(("first", "second"), [
-    ("exit 3", "kill -9 $$"),  # another is gone; killed
+    (GONE, "kill -9 $$"),
     (WAITS, "exit 3"), (WAITS, "exit 143")])
 def test_a_worker_that_is_gone_starts_all_again(cluster: RunProject, first: str,
                                                 second: str) -> None:
@@ -121,7 +123,7 @@ def test_restarts_are_bounded(cluster: RunProject) -> None:
 
 
 def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject) -> None:
-    cluster.plan("worker0", "trap 'exit 3' TERM; while :; do hang 0.02; done")
+    cluster.plan("worker0", GONE)
     cluster.plan("worker1", "exit 1")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 1

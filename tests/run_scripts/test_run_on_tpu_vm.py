@@ -1,4 +1,4 @@
-"""scripts/run_on_tpu_vm.sh, which runs on the TPU VM, here with stand-ins for python and setup.sh."""
+"""scripts/run_on_tpu_vm.sh, on no TPU VM, with stand-ins for python and setup.sh."""
 
 import pytest
 
