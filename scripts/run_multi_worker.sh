@@ -118,6 +118,7 @@ start_workers() {
     local index command
     pids=() statuses=()
     exec 9<>"$scratch/input"
+    exec 8<"$scratch/input" # opened here: a worker that opened it late would wait for a writer
     for index in "${!workers[@]}"; do
         command="cd $(quoted "$PWD") && $(quoted env TF_CONFIG="$(tf_config "$index" "${workers[@]}")" \
             ${VENV:+VENV="$VENV"} ${PYTHON:+PYTHON="$PYTHON"} \
@@ -125,10 +126,12 @@ start_workers() {
         if [ "$dry_run" = yes ]; then
             call "${SSH[@]}" "${workers[index]%:*}" "$command"
         else
-            "${SSH[@]}" "${workers[index]%:*}" "$command" <"$scratch/input" 9>&- > >(prefix "${workers[index]}") 2>&1 &
+            "${SSH[@]}" "${workers[index]%:*}" "$command" <&8 8<&- 9>&- \
+                > >(prefix "${workers[index]}") 2>&1 &
             pids+=($!)
         fi
     done
+    exec 8<&-
 }
 
 # Notes the exit status of every worker that has ended; true when all have.

@@ -49,8 +49,8 @@ FOREIGN = {
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
     "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab",
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
-    "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts", "dry_run",
-    "ntasks", "requeue"}  # of scripts/run_*.sh, tested below, and of SLURM
+    "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
+    "dry_run", "ntasks", "requeue"}  # of scripts/run_*.sh, tested below, and of SLURM
 
 
 class Block(typing.NamedTuple):

@@ -26,7 +26,8 @@ eval "$line"
 """
 SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
 # What a worker does that waits for others: it ends in the way of the program when it is told to.
-WAITS = "trap 'echo told to end; exit 143' TERM; while :; do hang 0.02; done"
+WAITS = "trap 'echo told to end; exit 143' TERM; :>$PLANS/waits; while :; do hang 0.02; done"
+ONCE_IT_WAITS = "until [ -e $PLANS/waits ]; do hang 0.02; done; "
 GONE = WAITS.replace("143", "3")  # it has found that another worker is gone
 FLAGS = ["--do_train", "--text_column=title,the body"]
 
@@ -83,7 +84,7 @@ def test_the_command_stands_in_the_reader_s_folder_with_his_environment(
 def test_one_that_fails_ends_the_others_and_a_mistake_is_not_tried_again(
         cluster: RunProject) -> None:
     cluster.plan("worker0", WAITS)
-    cluster.plan("worker1", "echo error: a mistake >&2; exit 2")
+    cluster.plan("worker1", f"{ONCE_IT_WAITS}echo error: a mistake >&2; exit 2")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 2, done.stderr
     assert "[b:777] error: a mistake\n" in done.stdout
@@ -98,7 +99,7 @@ def test_one_that_fails_ends_the_others_and_a_mistake_is_not_tried_again(
 def test_a_worker_that_is_gone_starts_all_again(cluster: RunProject, first: str,
                                                 second: str) -> None:
     cluster.plan("worker0", first)
-    cluster.plan("worker1", second)
+    cluster.plan("worker1", ONCE_IT_WAITS + second)
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 0, done.stderr
     assert "starting all again from the last checkpoint, 1 of 3" in done.stderr
@@ -108,7 +109,7 @@ def test_a_worker_that_is_gone_starts_all_again(cluster: RunProject, first: str,
 
 def test_a_machine_that_is_lost_starts_all_again(cluster: RunProject) -> None:
     cluster.plan("worker0", WAITS)
-    cluster.plan("b", "exit 255")
+    cluster.plan("b", f"{ONCE_IT_WAITS}exit 255")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 0, done.stderr
     assert "b:777 ended with exit status 255" in done.stderr
@@ -124,7 +125,7 @@ def test_restarts_are_bounded(cluster: RunProject) -> None:
 
 def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject) -> None:
     cluster.plan("worker0", GONE)
-    cluster.plan("worker1", "exit 1")
+    cluster.plan("worker1", f"{ONCE_IT_WAITS}exit 1")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 1
     assert len(workers(cluster, 0)) == 1
@@ -133,7 +134,7 @@ def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_all_in_their_own_way(cluster: RunProject, number: signal.Signals) -> None:
     for name in ("worker0", "worker1"):
-        cluster.plan(name, f"echo ready; {WAITS}")
+        cluster.plan(name, WAITS.replace("while", "echo ready; while"))
     process = cluster.start("run_multi_worker.sh", "--hosts=hosts")
     wait_for(lambda: workers(cluster, 0) and workers(cluster, 1))
     process.stdout.readline(), process.stdout.readline()
@@ -214,7 +215,7 @@ def test_slurm_needs_one_task_a_machine_and_srun(slurm: RunProject) -> None:
 
 
 def test_slurm_s_signals_reach_the_program(slurm: RunProject) -> None:
-    slurm.plan("worker1", f"echo ready; {WAITS}")
+    slurm.plan("worker1", WAITS.replace("while", "echo ready; while"))
     process = slurm.start("run_multi_worker.sh", **SLURM)
     assert process.stdout.readline() == "ready\n"
     process.terminate()  # this process alone
