@@ -123,9 +123,10 @@ def test_restarts_are_bounded(cluster: RunProject) -> None:
     assert len(workers(cluster, 1)) == 3
 
 
-def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject) -> None:
-    cluster.plan("worker0", GONE)
-    cluster.plan("worker1", f"{ONCE_IT_WAITS}exit 1")
+@pytest.mark.parametrize("crashed", [0, 1])
+def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject, crashed: int) -> None:
+    cluster.plan(f"worker{1 - crashed}", GONE)
+    cluster.plan(f"worker{crashed}", f"{ONCE_IT_WAITS}exit 1")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 1
     assert len(workers(cluster, 0)) == 1
