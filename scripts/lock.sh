@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Remake the lock files: requirements.lock and requirements-test.lock from pyproject.toml, for Python
-# 3.10 to 3.13; those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
+# Remake the lock files: requirements.lock, -test, -gpu and -tpu from pyproject.toml, for Python 3.10 to
+# 3.13 (TPU: 3.12); those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
 #
 #   scripts/lock.sh                        keep the locked versions that still fit
 #   scripts/lock.sh --upgrade              take the newest versions
@@ -12,6 +12,7 @@
 set -euo pipefail
 
 readonly TENSORFLOW=2.21.0 # the newest of pyproject.toml's range that the tests have run on
+readonly TENSORFLOW_TPU=2.19.1 # of the releases on PyPI the one that Google's guides name for v5p and v6e
 
 case "${1:-}" in -h | --help) exec sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;; esac
 
@@ -34,6 +35,17 @@ ours() {
 
 ours --output-file requirements.lock "$@"
 ours --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
+
+# The same with CUDA's libraries, which TensorFlow's wheel finds beside itself.
+compile --python-version 3.10 --output-file requirements-gpu.lock --constraint requirements.lock "$@" \
+    pyproject.toml - <<<"tensorflow[and-cuda]==$TENSORFLOW"
+
+# tensorflow-tpu brings a tensorflow of its own, which the package tensorflow would overwrite. As
+# tf-keras asks for that one, setup.sh installs this lock without looking at dependencies.
+compile --python-version 3.10 --output-file requirements-tpu.lock --override <(
+    printf '%s\n' "tensorflow; python_version < '3'" "tensorflow-intel; python_version < '3'"
+) "$@" pyproject.toml - <<<"tensorflow-tpu==$TENSORFLOW_TPU
+tf-keras==${TENSORFLOW_TPU%.*}.*"
 
 # The last TensorFlow that has Estimator; what finetune/original/flow.py and upstream.py import.
 compile --python-version 3.9 --output-file requirements-original.lock "$@" - <<END

@@ -3,6 +3,8 @@
 #
 #   scripts/setup.sh          install requirements.lock into .venv
 #   scripts/setup.sh --test   install the test dependencies too (requirements-test.lock)
+#   scripts/setup.sh --gpu    requirements-gpu.lock into .venv-gpu: the same with CUDA's libraries
+#   scripts/setup.sh --tpu    requirements-tpu.lock into .venv-tpu: tensorflow-tpu, for a TPU VM
 #   scripts/setup.sh --help   show this text
 #
 # For the original flow there are two more, apart from it (scripts/setup_original.sh):
@@ -20,7 +22,6 @@
 
 set -euo pipefail
 
-readonly NEEDED_GB=4 # 2.4 for the environment, the rest for the downloads and their cache
 unset PYTHONPATH PYTHONHOME # packages of another Python must not count as installed
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd -P)"
 
@@ -121,8 +122,8 @@ check_disk() {
     # POSIX format: ... available, capacity in percent, mount point. No percentage, no opinion.
     [[ "$(df -Pk -- "$folder")" =~ ([0-9]+)[[:space:]]+[0-9]+% ]] || return 0
     free_kb="${BASH_REMATCH[1]}"
-    [ "$free_kb" -ge $((NEEDED_GB * 1024 * 1024)) ] ||
-        die "the environment needs $NEEDED_GB GB of disk, but $folder has only $((free_kb / 1024)) MB free." \
+    [ "$free_kb" -ge $((needed_gb * 1024 * 1024)) ] ||
+        die "the environment needs $needed_gb GB of disk, but $folder has only $((free_kb / 1024)) MB free." \
             "Make room, or put it on another disk: $variable=/other/disk/venv $command"
 }
 
@@ -157,10 +158,10 @@ explain_failure() {
 
 install_packages() {
     local name log="$venv/setup.log"
-    say "Installing $lock: a few minutes the first time, about 700 MB to download"
+    say "Installing $lock: a few minutes the first time, about $download to download"
     : >"$venv/setup.installing"
     # PIP_USER: a user's own "user = true" in pip.conf cannot work in an environment.
-    if ! PIP_USER=0 "$venv/bin/python" -m pip install --require-hashes --no-input --progress-bar off \
+    if ! PIP_USER=0 "$venv/bin/python" -m pip install "${pip_options[@]}" --no-input --progress-bar off \
         --disable-pip-version-check -r "$root/$lock" 2>&1 | tee "$log" |
         { grep --line-buffered -oE '^ *Downloading .*|^Installing collected packages' || true; } >&2; then
         # Nothing half installed as long as pip had not begun: the next run can go on from here.
@@ -183,6 +184,8 @@ add_of_pyenv() {
     done
 }
 
+needed_gb=4 download="700 MB" # 2.4 GB for the environment, the rest for downloads and their cache
+pip_options=(--require-hashes)
 lock=requirements.lock least=requirements.lock variable=VENV folder=.venv command=scripts/setup.sh
 named="3.10, 3.11, 3.12 or 3.13" minors="1[0-3]" example=python3.12
 source="Debian, Ubuntu: apt install python3 python3-venv; elsewhere python.org"
@@ -190,6 +193,16 @@ candidates=(python3.13 python3.12 python3.11 python3.10 python3)
 case "${1:-}" in
     "") ;;
     --test) lock=requirements-test.lock ;;
+    --gpu)
+        lock=requirements-gpu.lock folder=.venv-gpu command="scripts/setup.sh --gpu"
+        needed_gb=12 download="3.5 GB"
+        ;;
+    --tpu)
+        lock=requirements-tpu.lock folder=.venv-tpu command="scripts/setup.sh --tpu"
+        named="3.10, 3.11 or 3.12" minors="1[0-2]"
+        candidates=(python3.12 python3.11 python3.10 python3)
+        pip_options+=(--no-deps) # tf-keras asks for tensorflow, which would overwrite tensorflow-tpu's
+        ;;
     --original)
         lock=requirements-original.lock variable=VENV_ORIGINAL folder=.venv-original
         command=scripts/setup_original.sh named="3.9, 3.10 or 3.11" minors="9|10|11" example=python3.11
@@ -213,7 +226,7 @@ case "${1:-}" in
         exit 2
         ;;
 esac
-case "$lock" in *original*) least="$lock" ;; esac
+case "$lock" in requirements.lock | requirements-test.lock) ;; *) least="$lock" ;; esac
 
 venv="$(venv_folder "${!variable:-$root/$folder}")"
 if ! is_up_to_date; then

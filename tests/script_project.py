@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ["requirements.lock", "requirements-test.lock"]
+DEVICE_LOCKS = ["requirements-gpu.lock", "requirements-tpu.lock"]
 ORIGINAL_LOCKS = ["requirements-original.lock", "requirements-original-tf1.lock"]
 TOOLS = ["basename", "bash", "cat", "cp", "cut", "dirname", "env", "find", "grep", "ls"]
 TOOLS += ["mkdir", "rm", "sed", "sleep", "tail", "tee"]
@@ -19,6 +20,7 @@ case "$*" in
     *version_info*) echo "3.11 $(cd "$(dirname "$0")/.." && pwd)" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo venv >>"$CALLS" ;;
     "-m pip "*)
+        case " $* " in *" --no-deps "*) echo "no dependencies but those of" >>"$CALLS" ;; esac
         echo "pip $(basename "${{*: -1}}")" >>"$CALLS"
         sleep "${{FAKE_PIP_SECONDS:-0}}"
         printf '%b' "${{FAKE_PIP_OUTPUT:-}}"
@@ -47,7 +49,7 @@ class Project:
         self.bin = folder / "bin"
         self.calls_file = folder / "calls"
         shutil.copytree(ROOT / "scripts", self.root / "scripts")
-        for lock in [*LOCKS, *ORIGINAL_LOCKS]:
+        for lock in [*LOCKS, *DEVICE_LOCKS, *ORIGINAL_LOCKS]:
             (self.root / lock).write_text(f"{lock}, version 1\n")
         self.bin.mkdir()
         for tool in TOOLS:

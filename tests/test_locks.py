@@ -6,7 +6,7 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from tests.script_project import LOCKS, ORIGINAL_LOCKS, ROOT
+from tests.script_project import DEVICE_LOCKS, LOCKS, ORIGINAL_LOCKS, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +38,7 @@ def versions(name: str, python: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("name", [*LOCKS, *ORIGINAL_LOCKS])
+@pytest.mark.parametrize("name", [*LOCKS, *DEVICE_LOCKS, *ORIGINAL_LOCKS])
 def test_lock_has_hashes_and_names_no_place(name: str) -> None:
     for requirement, hashes in locked(name).items():
         assert hashes, requirement
@@ -61,6 +61,28 @@ def test_locks_cover_pyproject(python: str) -> None:
             assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
     assert main.items() <= test.items()
+
+
+@pytest.mark.parametrize("python", PYTHON_VERSIONS)
+def test_the_lock_for_gpus_adds_cuda_s_libraries_alone(python: str) -> None:
+    main, gpu = versions("requirements.lock", python), versions("requirements-gpu.lock", python)
+    assert main.items() <= gpu.items()
+    added = set(gpu) - set(main)
+    assert {"nvidia-cudnn-cu12", "nvidia-nccl-cu12", "nvidia-cuda-runtime-cu12"} < added
+    assert all(name.startswith("nvidia-") for name in added)
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
+def test_the_lock_for_tpus_has_one_tensorflow(python: str) -> None:
+    pins = versions("requirements-tpu.lock", python)
+    assert "tensorflow" not in pins  # it would overwrite files of tensorflow-tpu
+    assert pins["tensorflow-tpu"] == "2.19.1" and "libtpu" in pins
+    assert pins["tf-keras"].startswith("2.19.")
+    # pip does not look at dependencies here, so that all of ours have to be in the list.
+    project_table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in map(Requirement, project_table["dependencies"]):
+        if requirement.name != "tensorflow":
+            assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ FOREIGN = {
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
     "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab",
-    "models", "work", "steps", "warmup_steps", "runs"}  # of benchmarks, tested below
+    "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
+    "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
+    "dry_run", "ntasks", "requeue"}  # of scripts/run_*.sh, tested below, and of SLURM
 
 
 class Block(typing.NamedTuple):
@@ -222,6 +224,10 @@ def check_script(words, where):
         assert words[1] in [*processors.names(), "own"], where
         arguments = [word for word in words[2:] if not word.startswith("--seeds=")]
         run_classifier_custom.make_config([*arguments, "--do_train", "--output_dir=x"])
+    elif script.name.startswith("run_"):
+        own = set(re.findall(r"^#   --(\w+)", script.read_text(encoding="utf-8"), re.M))
+        flags = [word for word in words[1:] if word[2:].split("=")[0] not in own]
+        run_classifier_custom.make_config(flags)
     else:
         assert script.name == "download_checkpoint.sh", where
         catalogue.load(str(ROOT / "checkpoints" / "catalogue.json")).find(words[1])

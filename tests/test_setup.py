@@ -201,6 +201,41 @@ def test_installation_that_broke_off_is_begun_anew(project: Project) -> None:
     assert project.calls() == ["venv", "pip requirements.lock"]
 
 
+# ---- the environments for GPUs and for a TPU VM
+
+
+@pytest.mark.parametrize(("device", "made"), [
+    ("gpu", ["venv", "pip requirements-gpu.lock"]),
+    ("tpu", ["venv", "no dependencies but those of", "pip requirements-tpu.lock"])])
+def test_devices_have_environments_of_their_own(
+        project: Project, device: str, made: list[str]) -> None:
+    project.add_python()
+    done = project.run("setup.sh", f"--{device}")
+    assert (done.returncode, done.stdout) == (0, f"{project.root}/.venv-{device}/bin/python\n")
+    assert project.calls() == made
+    assert not project.venv.exists()
+    (project.root / "requirements.lock").write_text("version 2\n")
+    assert project.run("setup.sh", f"--{device}").stderr == ""
+    (project.root / f"requirements-{device}.lock").write_text("version 2\n")
+    project.run("setup.sh", f"--{device}")
+    assert project.calls() == made[1:]
+
+
+def test_tensorflow_tpu_has_no_build_for_python_3_13(project: Project) -> None:
+    project.add_python("python3")
+    done = project.run("setup.sh", "--tpu", FAKE_VERSION="CPython 3.13.1")
+    assert done.returncode == 1
+    assert "needs CPython 3.10, 3.11 or 3.12 with its venv module" in done.stderr
+
+
+def test_cuda_s_libraries_need_more_disk(project: Project) -> None:
+    project.add_python()
+    write_script(project.bin / "df", "#!/usr/bin/env bash\necho '/dev/a 9 9 9000000 95% /'\n")
+    done = project.run("setup.sh", "--gpu")
+    assert done.returncode == 1 and "the environment needs 12 GB of disk" in done.stderr
+    assert "VENV=/other/disk/venv scripts/setup.sh --gpu" in done.stderr
+
+
 # ---- the environments of the original flow
 
 
