@@ -231,7 +231,14 @@ class Folder:
             tf.io.gfile.remove(leftover)
 
     def write(self, step: int, tensors: Mapping[str, Any]) -> str:
-        """Writes model.ckpt-<step>, names it in `checkpoint`, and deletes what is too old."""
+        """Writes model.ckpt-<step>, names it in `checkpoint`, and deletes what is too old.
+
+        Raises:
+            UserError: the folder is gone; TensorFlow would make it anew, without the rest.
+        """
+        if not tf.io.gfile.isdir(self._path):
+            raise UserError(f"--output_dir={self._path}: the folder is gone, and with it what the "
+                            "run has written; the same command starts anew")
         prefix = os.path.join(self._path, f"model.ckpt-{step}")
         save(prefix, tensors)
         # What was just written counts as the newest, whatever older runs left here.

@@ -1,8 +1,10 @@
 """Whether --output_dir can take a run: what lies there, and how much room there is."""
 
+import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +12,7 @@ import tensorflow as tf
 from finetune import checkpoint, model, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
+from finetune.errors import UserError
 from finetune.training_step import Plan
 
 
@@ -32,6 +35,29 @@ def output_problems(config: RunConfig) -> list[str]:
     if "://" not in path and not os.access(above, os.W_OK):
         return [f"--output_dir={path}: {above} cannot be written to"]
     return []
+
+
+@contextlib.contextmanager
+def held(path: str) -> Iterator[None]:
+    """Keeps other runs out of a folder for the block, or for as long as the process lives.
+
+    Nothing is left there. On gs:// and on network drives that know no locks nobody is kept out.
+
+    Raises:
+        UserError: another run is at work in the folder.
+    """
+    with contextlib.ExitStack() as opened:
+        if "://" not in path:
+            folder = os.open(path, os.O_RDONLY)
+            opened.callback(os.close, folder)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(f"--output_dir={path}: another run is at work there; wait for its "
+                                "end, or name another folder") from error
+            except OSError:
+                pass  # no locks here
+        yield
 
 
 def _overwrite_problems(config: RunConfig) -> list[str]:

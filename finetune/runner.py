@@ -23,6 +23,7 @@ from finetune import (
     evaluation,
     log,
     model,
+    output_folder,
     outputs,
     preflight,
     records,
@@ -76,20 +77,28 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
             raise
         raise UserError(error.problems) from error
     except (OSError, tf.errors.OpError) as error:
-        full = _no_room(error, config)
-        if full is None:
+        trouble = _trouble(error, config)
+        if trouble is None:
             raise
-        raise full from error
+        raise trouble from error
 
 
-def _no_room(error: Exception, config: RunConfig) -> UserError | None:
-    """Returns the user's view of a full disk, or None for any other error."""
-    text = " ".join(str(getattr(error, "message", error)).split())
-    if "No space left on device" not in text and "Disk quota exceeded" not in text:
-        return None
-    last = checkpoint.latest(config.output_dir)
-    return UserError(f"--output_dir={config.output_dir}: the disk is full ({text}); make room and "
-                     f"run the same command again. Last whole checkpoint: {last or 'none yet'}")
+def _trouble(error: Exception, config: RunConfig) -> UserError | None:
+    """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
+    folder, text = config.output_dir, " ".join(str(getattr(error, "message", error)).split())
+    if folder in text and not tf.io.gfile.isdir(folder):
+        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
+                         "the run has written; the same command starts anew")
+    for sign, reason, remedy in (
+            ("No space left on device", "the disk is full", "make room"),
+            ("Disk quota exceeded", "the disk is full", "make room"),
+            ("Permission denied", "cannot be written to", "allow it"),
+            ("Read-only file system", "cannot be written to", "allow it")):
+        if sign in text:
+            last = checkpoint.latest(folder)
+            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
+                             f"command again. Last whole checkpoint: {last or 'none yet'}")
+    return None
 
 
 class Run:
@@ -118,9 +127,13 @@ class Run:
 
         The weights are read and answer one batch before anything is written or deleted.
         """
-        if self._original:
-            self._execute_original()
-            return
+        with contextlib.ExitStack() as self._opened:
+            if self._original:
+                self._execute_original()
+            else:
+                self._execute()
+
+    def _execute(self) -> None:
         self._load()
         self._open_folder()
         tables = self._tables()
@@ -155,9 +168,10 @@ class Run:
 
     def _open_folder(self) -> None:
         config, folder, prepared = self._config, self._config.output_dir, self._prepared
+        tf.io.gfile.makedirs(folder)
+        self._opened.enter_context(output_folder.held(folder))
         if config.overwrite_output_dir:
             outputs.remove_run(folder)
-        tf.io.gfile.makedirs(folder)
         data = {split: {"path": path, "sha256": records.sha256_file(path)}
                 for split, path in prepared.files.items()}
         changes = summary.changes(folder, self._given, data.get("train", {}).get("sha256"))

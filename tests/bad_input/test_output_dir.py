@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 import run_classifier_custom
+from finetune import output_folder
+from finetune import trainer as training
 from tests.bad_input.conftest import SMALL, only, replaced, snapshot
 from tests.conftest import TINY, vocabulary
 
@@ -102,3 +104,29 @@ def test_overwriting_with_a_damaged_checkpoint_loses_nothing(refused, occupied, 
     path.write_bytes(path.read_bytes()[:5000])
     only(refused("--do_train", f"--init_checkpoint={folder}", "--overwrite_output_dir",
                  f"--output_dir={occupied}", _output=False), folder / "bert_model.ckpt")
+
+
+def test_a_folder_that_another_run_is_at_work_in(refused, occupied, tiny):
+    before = {path.name: path.stat().st_mtime_ns for path in occupied.iterdir()}
+    with output_folder.held(str(occupied)):
+        messages = refused("--do_train", f"--output_dir={occupied}", "--num_train_epochs=9",
+                           "--overwrite_output_dir", _output=False)
+    only(messages, f"--output_dir={occupied}: another run is at work there")
+    assert {path.name: path.stat().st_mtime_ns for path in occupied.iterdir()} == before
+    with output_folder.held(str(occupied)):  # the refused run holds nothing
+        pass
+
+
+def test_a_folder_that_vanishes_while_a_run_works(main, tiny, issues, tmp_path, monkeypatch):
+    output, update = tmp_path / "out", training.Trainer._update
+
+    def vanish(self, batches):
+        update(self, batches)
+        if int(self._state.step.numpy()) == 3:
+            shutil.rmtree(output)
+
+    monkeypatch.setattr(training.Trainer, "_update", vanish)
+    status, said = main(f"--data_dir={issues}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
+                        "--save_checkpoints_steps=4", f"--output_dir={output}")
+    assert status == 2 and "Traceback" not in said
+    assert f"error: --output_dir={output}: the folder is gone" in said
