@@ -120,6 +120,27 @@ def dropout_seed(seed: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(pair, replica.replica_id_in_sync_group)
 
 
+def make_gradients(state: model.State, bert_config: BertConfig, config: RunConfig, replicas: int
+                   ) -> Callable[[Batch, tf.Tensor], tuple[tf.Tensor, Gradients]]:
+    """Returns the function of a share's loss and its gradients, scaled where state says so.
+
+    It takes a Batch and int32[2], the seed of the masks. The loss, float32[], is the sum over the
+    share's rows, divided by all rows of the batch.
+    """
+    parts, scaling = config.gradient_accumulation_steps, state.loss_scale
+    groups = max(1, min(GROUPS, config.train_batch_size // (replicas * parts)))
+
+    def gradients_of(batch: Batch, seed: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
+        with tf.GradientTape() as tape:
+            logits = model.logits(state.weights, bert_config, batch, seed, groups,
+                                  config.precision)
+            loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
+            scaled = loss if scaling is None else loss * scaling[0]
+        return loss, tape.gradient(scaled, list(state.weights.values()))
+
+    return gradients_of
+
+
 def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
               config: RunConfig, plan: Plan) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Returns the function of one update, or on a TPU of several in a row.
@@ -128,17 +149,8 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
     is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
     """
     names, replicas = list(state.weights), strategy.num_replicas_in_sync
-    parts = config.gradient_accumulation_steps
-    groups = max(1, min(GROUPS, config.train_batch_size // (replicas * parts)))
-    scaling = state.loss_scale
-
-    def gradients_of(batch: Batch, seed: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
-        with tf.GradientTape() as tape:
-            logits = model.logits(state.weights, bert_config, batch, seed, groups,
-                                  config.precision)
-            loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
-            scaled = loss if scaling is None else loss * scaling[0]
-        return loss, tape.gradient(scaled, [state.weights[name] for name in names])
+    parts, scaling = config.gradient_accumulation_steps, state.loss_scale
+    gradients_of = make_gradients(state, bert_config, config, replicas)
 
     def replica_step(*batches: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         loss, gradients = summed(gradients_of, batches, [

@@ -3,12 +3,17 @@
 import json
 import os
 import pathlib
+import signal
 import string
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+# Started by a shell's & or nohup, tests and their children would ignore what tests send them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = pathlib.Path(__file__).parents[1]
 WORDS = [

@@ -346,8 +346,8 @@ def test_a_stop_finishes_the_write_and_saves_the_step_it_came_in(train, held):
     reached, go_on = held
     threading.Timer(0.3, go_on.set).start()
     with pytest.raises(KeyboardInterrupt):
-        train(9, kill_at=5, kill=KeyboardInterrupt, name="slow", save_checkpoints_steps=3)
-    assert reached.is_set() and train(5, name="slow")[0] == []  # which asks for no step more
+        train(9, kill_at=5, kill=signal.SIGINT, name="slow", save_checkpoints_steps=3)
+    assert reached.is_set() and train(6, name="slow")[0] == []  # which asks for no step more
 
 
 @pytest.mark.parametrize(("fails_at", "made"), [(3, 5), (9, 9)])
