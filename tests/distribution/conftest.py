@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,11 +24,20 @@ TIMEOUT = 300
 
 @dataclasses.dataclass
 class Done:
-    """What a process has left: exit status, losses of its steps, standard error."""
+    """What a process has left: exit status, losses of its steps, standard error; when it ended."""
 
     status: int
     losses: list[float]
     said: str
+    ended: float
+
+
+def wait(process):
+    """Waits for a process and returns what it has left."""
+    out, said = process.communicate(timeout=TIMEOUT)
+    losses = [line for line in out.splitlines() if line.startswith("losses ")]
+    return Done(process.returncode, json.loads(losses[0][7:]) if losses else [], said,
+                time.monotonic())
 
 
 @pytest.fixture(scope="session")
@@ -78,17 +89,12 @@ def job(certain, data):  # noqa: F811
                  *(own_flags or {}).get(index, ())],
                 cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE))
-        found = []
         try:
-            for process in processes:
-                out, said = process.communicate(timeout=TIMEOUT)
-                losses = [line for line in out.splitlines() if line.startswith("losses ")]
-                found.append(Done(process.returncode,
-                                  json.loads(losses[0][7:]) if losses else [], said))
+            with ThreadPoolExecutor(workers) as threads:
+                return list(threads.map(wait, processes))
         finally:
             for process in processes:
                 process.kill()
-        return found
     return run
 
 
