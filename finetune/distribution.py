@@ -28,7 +28,7 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
     if config.kind_of_distribution == "multi_worker":
-        return workers.connect()
+        return tf.distribute.MultiWorkerMirroredStrategy()  # once all workers are there
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if config.kind_of_distribution == "mirrored":
         return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         UserError: what the user has to change; before that nothing has been written.
     """
     try:
+        if config.kind_of_distribution == "multi_worker":
+            workers.announce()
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
         problems = [*problems, *distribution.problems(strategy, config)]
@@ -85,7 +88,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
 
 def _trouble(error: Exception, config: RunConfig) -> UserError | None:
     """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
-    folder, text = config.output_dir, " ".join(str(getattr(error, "message", error)).split())
+    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
+    folder, text = config.output_dir, " ".join(text.split())
     if folder in text and not tf.io.gfile.isdir(folder):
         return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
                          "the run has written; the same command starts anew")

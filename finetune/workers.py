@@ -37,8 +37,8 @@ def lost(error: tf.errors.OpError) -> WorkerLost:
                       "they go on from the last checkpoint")
 
 
-def connect() -> tf.distribute.Strategy:
-    """Returns the strategy of the workers that TF_CONFIG names, once all of them are there.
+def announce() -> None:
+    """Says whom this worker is about to wait for: MultiWorkerMirroredStrategy waits in silence.
 
     Raises:
         UserError: TF_CONFIG is not as it has to be.
@@ -46,10 +46,9 @@ def connect() -> tf.distribute.Strategy:
     problems = cluster_problems()
     if problems:
         raise UserError(problems)
-    cluster = json.loads(os.environ["TF_CONFIG"])
-    others = len(cluster["cluster"]["worker"]) - 1
-    LOGGER.info("worker %d: waiting for %d others", cluster["task"]["index"], others)
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    content = json.loads(os.environ["TF_CONFIG"])
+    LOGGER.info("worker %d: waits for all of %s", content["task"]["index"],
+                ", ".join(content["cluster"]["worker"]))
 
 
 def replica_ids(strategy: tf.distribute.Strategy) -> list[int]:

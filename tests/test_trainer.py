@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, model, stopping, trainer, training_step
+from finetune import checkpoint, distribution, model, stopping, trainer, training_step
 from finetune.batches import TrainingOrder, pack
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -157,6 +157,22 @@ def test_a_run_that_is_told_to_stop_makes_its_step_and_is_saved(train, number, e
      script(0.6, 0.5), [3, 5])])
 def test_when_checkpoints_are_written(train, settings, evaluate, saved):
     assert steps_in(train(5, evaluate, **settings)[2]) == saved
+
+
+@pytest.mark.parametrize(("most", "calls"), [(1, [1] * 7), (2, [2, 1, 1, 2, 1]),
+                                             (1000, [3, 1, 2, 1])])
+def test_steps_in_a_call_on_a_tpu(train, monkeypatch, most, calls):
+    """A call ends where a checkpoint or an evaluation is due; it changes no step."""
+    monkeypatch.setattr(distribution, "is_tpu", lambda strategy: True)
+    settings = {"save_checkpoints_steps": 3, "eval_every_steps": 4, "max_seq_length": 12,
+                "learning_rate": 0.01}
+    expected, events, _ = train(7, script(0.5, 0.6), name="one", iterations_per_loop=1, **settings)
+    update, made = Trainer._update, []
+    monkeypatch.setattr(Trainer, "_update", lambda self, batches: (
+        made.append(len(batches)), update(self, batches)))
+    losses, told, folder = train(7, script(0.5, 0.6), iterations_per_loop=most, **settings)
+    assert made == calls and steps_in(folder) == [3, 4, 6, 7]
+    assert losses == expected and told == events
 
 
 def test_what_goes_to_tensorboard(train):
