@@ -4,13 +4,12 @@
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 
 from finetune import log, stopping
 from finetune.errors import UserError
-
-STOPPED, TERMINATED = 130, 143  # 128 and the number of the signal, as shells have it
 
 
 def run(work: Callable[[], int | None], folder: str | None = None,
@@ -25,7 +24,7 @@ def run(work: Callable[[], int | None], folder: str | None = None,
 
     Returns:
         The exit status: what `work` returned; 2 for a mistake of the user's, or that of the
-        error; 130 if Ctrl-C and 143 if SIGTERM stopped it.
+        error; of a signal that stopped it 128 and its number, as shells have it: Ctrl-C 130.
     """
     log.start()
     stopping.raise_at_once()
@@ -37,12 +36,11 @@ def run(work: Callable[[], int | None], folder: str | None = None,
         if folder is None:
             raise
         return _mistake([f"{error.filename or folder}: {error.strerror or error}"])
-    except stopping.Terminated:
-        print(f"stopped by SIGTERM; {after_stop}", file=sys.stderr)
-        return TERMINATED
-    except KeyboardInterrupt:
-        print(f"stopped by the user; {after_stop}", file=sys.stderr)
-        return STOPPED
+    except KeyboardInterrupt as error:
+        number = getattr(error, "number", signal.SIGINT)
+        by = "the user" if number == signal.SIGINT else signal.Signals(number).name
+        print(f"stopped by {by}; {after_stop}", file=sys.stderr)
+        return 128 + number
     finally:
         log.stop()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: when a run stops, and what it has done before.
+"""Ctrl-C, SIGTERM and the end of the terminal: when a run stops, and what it has done before.
 
     with stopping.deferred() as stop:
         while not stop.asked:
@@ -12,19 +12,33 @@ import signal
 import threading
 from collections.abc import Iterator
 
+# What a scheduler sends, or a machine that is taken away; a terminal that is closed (not Windows).
+OTHERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a machine that is taken away or a scheduler sends it."""
+
+class Stopped(KeyboardInterrupt):
+    """A signal that stops the program as Ctrl-C does.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int):
+        self.number = number
+        super().__init__(number)
 
 
 def raise_at_once() -> None:
-    """Makes SIGTERM end the program as Ctrl-C does, with what it has to say; in the main thread."""
+    """Makes these signals end the program as Ctrl-C does, with what it has to say."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _raise)
+        for number in OTHERS:
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
+                signal.signal(number, raise_for)
 
 
-def _raise(number: int, frame: object) -> None:
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+def raise_for(number: int, frame: object = None) -> None:
+    """Raises what a signal stands for: KeyboardInterrupt, or Stopped for any but Ctrl-C."""
+    raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
 
 class Stop:
@@ -41,7 +55,7 @@ class Stop:
     def note(self, number: int, frame: object) -> None:
         """Takes a signal; whoever sends a second one does not want to wait."""
         if self._at_once or self.asked is not None:
-            _raise(number, frame)
+            raise_for(number)
         self.asked = number
 
     @contextlib.contextmanager
@@ -55,19 +69,19 @@ class Stop:
             self._at_once = False
 
     def obey(self) -> None:
-        """Raises KeyboardInterrupt or Terminated if the program has been asked to stop."""
+        """Raises KeyboardInterrupt or Stopped if the program has been asked to stop."""
         if self.asked is not None:
-            _raise(self.asked, None)
+            raise_for(self.asked)
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Stop]:
-    """Gives what notes Ctrl-C and SIGTERM; within the block the first of them raises nothing."""
+    """Gives what notes these signals; within the block the first of them raises nothing."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: handler for number in (signal.SIGINT, signal.SIGTERM)
+    before = {number: handler for number in (signal.SIGINT, *OTHERS)
               if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)}
     for number in before:  # one that is ignored (a shell's &) stays ignored
         signal.signal(number, stop.note)

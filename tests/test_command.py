@@ -2,10 +2,11 @@
 
 import errno
 import os
+import signal
 
 import pytest
 
-from finetune import command
+from finetune import command, stopping
 from finetune.errors import UserError
 from finetune.log import LOGGER
 
@@ -35,7 +36,9 @@ def test_work_that_ends_well_is_shown_while_it_goes_on(returned, status, capsys)
      "error: made: No space left on device\n"),
     (OSError("cannot read from timed out object"), 2,
      "error: made: cannot read from timed out object\n"),
-    (KeyboardInterrupt(), 130, "stopped by the user; made is empty\n")])
+    (KeyboardInterrupt(), 130, "stopped by the user; made is empty\n"),
+    (stopping.Stopped(signal.SIGTERM), 143, "stopped by SIGTERM; made is empty\n"),
+    (stopping.Stopped(signal.SIGHUP), 129, "stopped by SIGHUP; made is empty\n")])
 def test_work_that_ends_early(error, status, said, capsys):
     assert command.run(raising(error), "made", "made is empty") == status
     assert capsys.readouterr() == ("", said)

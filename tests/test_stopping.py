@@ -7,7 +7,8 @@ import pytest
 
 from finetune import stopping
 
-NUMBERS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Terminated)]
+NUMBERS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Stopped),
+           (signal.SIGHUP, stopping.Stopped)]
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +16,8 @@ def handlers():
     """Leaves the handlers as they were."""
     before = {number: signal.getsignal(number) for number, _ in NUMBERS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in stopping.OTHERS:
+        signal.signal(number, signal.SIG_DFL)
     stopping.raise_at_once()
     yield
     for number, handler in before.items():
@@ -64,6 +67,12 @@ def test_a_signal_that_is_ignored_stays_ignored():
     with stopping.deferred() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.asked is None
+
+
+def test_nohup_is_respected():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stopping.raise_at_once()
+    signal.raise_signal(signal.SIGHUP)
 
 
 def test_another_thread_gets_no_handlers():

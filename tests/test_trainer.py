@@ -137,7 +137,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(train, settings, more):
 
 
 @pytest.mark.parametrize(("number", "error"), [
-    (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Terminated)])
+    (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Stopped)])
 def test_a_run_that_is_told_to_stop_makes_its_step_and_is_saved(train, number, error):
     losses, _, whole = train(7, name="whole")
     with pytest.raises(error):

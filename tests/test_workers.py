@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import workers
+from finetune import log, workers
 from finetune.errors import UserError
 
 TWO = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
@@ -25,12 +25,12 @@ def test_a_cluster_that_is_right():
     assert workers.cluster_problems({"TF_CONFIG": json.dumps(TWO)}) == []
 
 
-def test_a_worker_says_whom_it_waits_for(monkeypatch, caplog):
+def test_a_worker_says_whom_it_waits_for(monkeypatch, capsys):
     monkeypatch.setenv("TF_CONFIG", json.dumps(TWO))
-    monkeypatch.setattr(workers.LOGGER, "propagate", True)
-    with caplog.at_level("INFO"):
-        workers.announce()
-    assert caplog.messages == ["worker 1: waits for all of a:1, b:1"]
+    log.start()
+    workers.announce()
+    log.stop()
+    assert capsys.readouterr().err == "worker 1: waits for all of a:1, b:1\n"
     monkeypatch.setenv("TF_CONFIG", "{")
     with pytest.raises(UserError, match="TF_CONFIG"):
         workers.announce()

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from finetune import settings
+from finetune import settings, stopping
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER
@@ -68,26 +68,6 @@ def locked(folder: str) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Treats the end of the terminal or a plain kill as Ctrl-C, so that a run can be saved."""
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    changed = []
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
-                signal.signal(number, stop)
-                changed.append(number)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
-
-
-@contextlib.contextmanager
 def _stops_held_back() -> Iterator[Callable[[], None]]:
     """Holds back the signals that stop us until the function that it gives is called.
 
@@ -108,8 +88,9 @@ def _stops_held_back() -> Iterator[Callable[[], None]]:
 
     def release() -> None:
         restore()
-        if any(before[number] is not signal.SIG_IGN for number in held):
-            raise KeyboardInterrupt
+        for number in held:
+            if before[number] is not signal.SIG_IGN:
+                stopping.raise_for(number)
 
     try:
         yield release

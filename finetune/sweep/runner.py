@@ -124,7 +124,7 @@ class Sweep:
             KeyboardInterrupt: after the run at work has been saved.
         """
         os.makedirs(self._folder, exist_ok=True)
-        with processes.locked(self._folder) as self._lock, processes.stoppable():
+        with processes.locked(self._folder) as self._lock:
             log.start(self._path(LOG))
             self._announce()
             for number, (run, folder) in enumerate(zip(self._runs, self._folders, strict=True), 1):

@@ -58,17 +58,18 @@ def test_a_run_that_was_stopped_stops_the_sweep(tmp_path):
 
 STOPPED = """
 import signal, sys, time
+from finetune import stopping
 from finetune.sweep import processes
 if sys.argv[2] == "in front":
     signal.signal(signal.SIGINT, signal.default_int_handler)
 else:  # as a shell starts what ends with &
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-with processes.stoppable():
-    try:
-        processes.run([sys.argv[1]])
-    except KeyboardInterrupt:
-        sys.exit("the sweep has stopped")
+stopping.raise_at_once()
+try:
+    processes.run([sys.argv[1]])
+except KeyboardInterrupt:
+    sys.exit("the sweep has stopped")
 """
 SAVES = """
 import time
@@ -97,6 +98,7 @@ def test_a_stop_is_passed_on_and_the_run_may_save(tmp_path, number, where):
 
 STOPPED_AT_ONCE = """
 import os, signal, subprocess, sys
+from finetune import stopping
 from finetune.sweep import processes
 
 class Popen(subprocess.Popen):
@@ -106,7 +108,8 @@ class Popen(subprocess.Popen):
 
 subprocess.Popen = Popen
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & makes us ignore it
-with processes.locked(sys.argv[2]) as lock, processes.stoppable():
+stopping.raise_at_once()
+with processes.locked(sys.argv[2]) as lock:
     try:
         processes.run([sys.argv[1]], lock)
     except KeyboardInterrupt:

@@ -400,7 +400,7 @@ def test_a_real_sweep_is_killed_and_goes_on(tmp_path, tiny, issues):
             break
     process.send_signal(signal.SIGTERM)
     said = process.stderr.read()
-    assert process.wait() == 130 and "the same command goes on from here" in said
+    assert process.wait() == 143 and "the same command goes on from here" in said
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "run 1 of 4: 001_lr0.001_bs5 finished before" in done.stderr
