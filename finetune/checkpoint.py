@@ -5,11 +5,11 @@ google-research/bert reads what is written here, and what it wrote is read here.
 names the newest, `best_checkpoint.json` the best.
 """
 
-import dataclasses
+import functools
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import tensorflow as tf
 from finetune import outputs
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
+from finetune.optimizer import SLOTS
 from finetune.sources import tensor_files
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 
@@ -28,6 +29,8 @@ WRITING = ".writing-"
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 PATTERN = frozenset("*?[]\\")  # characters that TensorFlow does not take for themselves
 PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
+_OF_BEST = {"checkpoint": str, "step": int, "metric": str, "value": (int, float), "evaluated": int}
+_DATA = ".data-00000-of-00001"
 
 
 def save(prefix: str, tensors: Mapping[str, Any]) -> None:
@@ -44,7 +47,7 @@ def save(prefix: str, tensors: Mapping[str, Any]) -> None:
         with tf.device("CPU:0"):
             tf.raw_ops.SaveV2(prefix=temporary, tensor_names=list(tensors),
                               shape_and_slices=[""] * len(values), tensors=values)
-        for ending in (".data-00000-of-00001", ".index"):  # a checkpoint exists by its index
+        for ending in (_DATA, ".index"):  # a checkpoint exists by its index
             tf.io.gfile.rename(temporary + ending, prefix + ending, overwrite=True)
     except BaseException:
         for leftover in tf.io.gfile.glob(temporary + "*"):
@@ -69,19 +72,59 @@ def exists(prefix: str) -> bool:
 
 def latest(folder: str) -> str | None:
     """Returns the prefix of the folder's newest checkpoint, by its file `checkpoint`, or None."""
-    # Not tf.train.latest_checkpoint, which says ERROR where the files it names are gone.
-    state = tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
+    state = _state(folder)
     prefix = state.model_checkpoint_path if state else None
     return prefix if prefix and exists(prefix) else None
+
+
+def _state(folder: str) -> Any:
+    """Returns what the file `checkpoint` says; None where there is none, or a damaged one."""
+    # Not tf.train.latest_checkpoint, which says ERROR where the files it names are gone.
+    try:
+        return tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
+    except ValueError:  # no text
+        return None
 
 
 def best(folder: str) -> dict[str, Any] | None:
     """Returns what best_checkpoint.json says, or None: checkpoint, step, metric, value, evaluated.
 
     `evaluated` is the step of the last evaluation.
+
+    Raises:
+        UserError: the file is damaged.
     """
-    record = outputs.read_json(os.path.join(folder, BEST_FILE))
-    return record if record and exists(os.path.join(folder, record["checkpoint"])) else None
+    path = os.path.join(folder, BEST_FILE)
+    record = outputs.read_json(path)
+    if record is None:
+        return None
+    if not (isinstance(record, dict) and record.keys() >= _OF_BEST.keys() and all(
+            isinstance(record[key], kind) for key, kind in _OF_BEST.items())):
+        raise UserError(f"{path}: is not what a run writes there ({', '.join(_OF_BEST)}); put it "
+                        "right, or delete it and the best is counted anew")
+    return record if exists(os.path.join(folder, record["checkpoint"])) else None
+
+
+def candidates(folder: str) -> list[str]:
+    """Returns the prefixes of all checkpoints of a run's folder, the one to go on from first.
+
+    That is the one that the file `checkpoint` names, then those it lists as older, then what it
+    does not know, by step.
+    """
+    if not tf.io.gfile.isdir(folder):
+        return []
+    state = _state(folder)
+    named = [state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)
+             ] if state else []
+    others = (os.path.join(folder, f"model.ckpt-{step}") for step in reversed(steps(folder)))
+    return [prefix for prefix in dict.fromkeys([*named, *others]) if exists(prefix)]
+
+
+def steps(folder: str) -> list[int]:
+    """Returns the steps of the checkpoints in a folder, in ascending order."""
+    found = (re.fullmatch(r"model\.ckpt-(\d+)\.index", name)
+             for name in tf.io.gfile.listdir(folder))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def chosen(folder: str) -> str | None:
@@ -149,72 +192,42 @@ def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
     """Returns the named tensors of a checkpoint.
 
     Raises:
-        UserError: one is damaged.
+        UserError: one is damaged; TensorFlow compares each with its checksum.
     """
+    return dict(_values(prefix, names))
+
+
+def _values(prefix: str, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    values = {}
     for name in names:
         try:
-            values[name] = reader.get_tensor(name)
+            yield name, reader.get_tensor(name)
         except UNREADABLE as error:
             raise UserError(f"{prefix}: {name} is damaged and cannot be read: "
                             f"{' '.join(str(error).split())[:200]}") from error
-    return values
 
 
-@dataclasses.dataclass(frozen=True)
-class RestoreReport:
-    """What a checkpoint gives a model.
-
-    Attributes:
-        loaded: variables of the model that the checkpoint has in the right shape.
-        fresh: variables of the model that it does not have.
-        reshaped: variables it has in another shape, as (name, its shape, the model's shape).
-        ignored: what it holds besides.
-    """
-
-    loaded: list[str]
-    fresh: list[str]
-    reshaped: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
-    ignored: list[str]
-
-
-def compare(held: Mapping[str, tuple[int, ...]],
-            wanted: Mapping[str, tuple[int, ...]]) -> RestoreReport:
-    """Compares a checkpoint's shapes with those a model wants."""
-    return RestoreReport(
-        loaded=[name for name, shape in wanted.items() if held.get(name) == shape],
-        fresh=[name for name in wanted if name not in held],
-        reshaped=[(name, held[name], shape) for name, shape in wanted.items()
-                  if name in held and held[name] != shape],
-        ignored=[name for name in held if name not in wanted])
-
-
-def start_problems(prefix: str, held: Mapping[str, tuple[int, ...]],
-                   wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Returns why fine-tuning cannot start from a checkpoint.
-
-    The original accepts any checkpoint, even one of which nothing fits, and then trains random
-    weights. Here all of the encoder has to be there; a pooler may be missing.
+def damage(prefix: str, slots: bool) -> str | None:
+    """Returns what is wrong with a checkpoint, every value of it compared with its checksum.
 
     Args:
-        held: the checkpoint's shapes.
-        wanted: the encoder's, without the head.
+        slots: the optimizer's slots too, which only training needs.
     """
-    report = compare(held, wanted)
-    if not report.loaded:
-        seen = ", ".join(sorted(held)[:3])
-        return [f"--init_checkpoint={prefix}: nothing in it fits this model; it holds {seen}, ... "
-                f"and a BERT checkpoint has {next(iter(wanted))}"]
-    problems = [f"--init_checkpoint={prefix}: {name} has shape {list(shape)} there, but "
-                f"bert_config.json asks for {list(asked)}"
-                for name, shape, asked in report.reshaped]
-    missing = [name for name in report.fresh if not name.startswith("bert/pooler/")]
-    if missing:
-        problems.append(f"--init_checkpoint={prefix}: lacks {len(missing)} of {len(wanted)} "
-                        f"variables that bert_config.json asks for, first {missing[0]}")
-    return problems[:4] + ([f"... and {len(problems) - 4} more of the same"]
-                           if len(problems) > 4 else [])
+    files = (tf.io.gfile.stat(path) for path in tf.io.gfile.glob(prefix + ".*"))
+    return _damage(prefix, slots, tuple((file.length, file.mtime_nsec) for file in files))
+
+
+@functools.lru_cache(maxsize=8)
+def _damage(prefix: str, slots: bool, files: tuple[tuple[int, int], ...]) -> str | None:
+    """The same; what the files are like makes sure that no answer outlives them."""
+    del files
+    try:
+        names = (name for name in shapes(prefix) if slots or not name.endswith(SLOTS))
+        for _ in _values(prefix, names):
+            pass
+    except UserError as error:
+        return str(error)
+    return None
 
 
 class Folder:
@@ -242,12 +255,12 @@ class Folder:
         prefix = os.path.join(self._path, f"model.ckpt-{step}")
         save(prefix, tensors)
         # What was just written counts as the newest, whatever older runs left here.
-        kept = sorted({*self.steps(), step}, key=lambda other: (other == step, other))
+        kept = sorted({*steps(self._path), step}, key=lambda other: (other == step, other))
         if self._keep:
             kept = kept[-self._keep:]
         self._name_newest(prefix, kept)
         chosen = best(self._path)
-        for old in set(self.steps()) - set(kept) - ({chosen["step"]} if chosen else set()):
+        for old in set(steps(self._path)) - set(kept) - ({chosen["step"]} if chosen else set()):
             for path in tf.io.gfile.glob(os.path.join(self._path, f"model.ckpt-{old}.*")):
                 tf.io.gfile.remove(path)
         return prefix
@@ -273,12 +286,6 @@ class Folder:
                       "value": value}
         outputs.write_json(os.path.join(self._path, BEST_FILE), {**record, "evaluated": step})
         return better
-
-    def steps(self) -> list[int]:
-        """Returns the steps of the checkpoints in the folder, in ascending order."""
-        found = (re.fullmatch(r"model\.ckpt-(\d+)\.index", name)
-                 for name in tf.io.gfile.listdir(self._path))
-        return sorted(int(match[1]) for match in found if match)
 
     def _name_newest(self, prefix: str, steps: list[int]) -> None:
         lines = [f'model_checkpoint_path: "{os.path.basename(prefix)}"']

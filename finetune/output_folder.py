@@ -3,9 +3,10 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -14,6 +15,9 @@ from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.training_step import Plan
+
+if TYPE_CHECKING:
+    from finetune.preflight import Prepared
 
 
 def output_problems(config: RunConfig) -> list[str]:
@@ -60,6 +64,35 @@ def held(path: str) -> Iterator[None]:
         yield
 
 
+def trouble(error: Exception, config: RunConfig,
+            prepared: "Prepared | None") -> UserError | None:
+    """Returns the user's view of a full disk, a lost folder or lost rights; else None.
+
+    Args:
+        prepared: None while the run is still being checked.
+    """
+    ours = isinstance(error, UserError)  # of a file that could not be written, or anything else
+    if ours and (prepared is None or not isinstance(error.__cause__, (OSError, tf.errors.OpError))):
+        return None
+    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
+    folder, text = config.output_dir, " ".join(text.split())
+    if folder in text and not tf.io.gfile.isdir(folder):
+        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
+                         "the run has written; the same command starts anew")
+    for sign, reason, remedy in (
+            ("No space left on device", "the disk is full", "make room"),
+            ("Disk quota exceeded", "the disk is full", "make room"),
+            ("Permission denied", "cannot be written to", "allow it"),
+            ("Read-only file system", "cannot be written to", "allow it")):
+        if sign in text:
+            last = checkpoint.latest(folder)
+            if remedy == "make room" and prepared:
+                remedy += f" ({room_told(prepared)})"
+            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
+                             f"command again. Last whole checkpoint: {last or 'none yet'}")
+    return None
+
+
 def _overwrite_problems(config: RunConfig) -> list[str]:
     path = config.output_dir
     needed = [f"--{flag}={file}" for flag in ("init_checkpoint", "vocab_file", "bert_config_file")
@@ -103,6 +136,27 @@ def room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, p
     return [f"--output_dir={config.output_dir}: {count} checkpoints of {size / 1e6:.0f} MB "
             f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
             "lower --keep_checkpoint_max"]
+
+
+def room_told(prepared: "Prepared") -> str:
+    """Says how much room a run needs for what it writes, and how much there is.
+
+    A row of features has up to max_seq_length tokens: an id of up to 3 bytes, mask and segment; of
+    a table too large for memory as much again lies beside it. A row of predictions has up to 24
+    characters a label in both files, and its id.
+    """
+    config, labels = prepared.config, len(prepared.labels)
+    rows = sum(map(len, prepared.examples.values()))
+    parts = {"features": rows * (13 * config.max_seq_length + 120)}
+    if prepared.plan:
+        count, size = checkpoint_room(config, prepared.bert_config, labels, prepared.plan)
+        parts[f"{count} checkpoints"] = count * size
+    if config.do_predict:
+        parts["predictions"] = len(prepared.examples["test"]) * (24 * labels + 60)
+    told = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in parts.items())
+    free = free_bytes(config.output_dir) / 1e6
+    return (f"the whole run needs up to {sum(parts.values()) / 1e6:.1f} MB there: {told}; "
+            f"{free:.1f} MB are free")
 
 
 def checkpoint_room(config: RunConfig, bert_config: BertConfig, num_labels: int,

@@ -4,6 +4,7 @@
     runs.json             every run in this folder: command, versions, device, seed, data hashes
     labels.txt            the labels, one a line, in the order of their ids (not of a regression)
     vocab.txt bert_config.json     copies, so that the folder can be used alone
+    SHA256SUMS            of these and labels.txt
     eval_results.txt      the original's four lines first, then ours
     confusion_matrix.tsv  rows: the truth, columns: what was predicted (not of a regression)
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
@@ -28,15 +29,16 @@ from finetune.task_kind import TaskKind
 
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
-STAGE_TIMES = "stage_times.json"
+STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 # Also what the original leaves in its output folder.
-RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, RUN_CONFIG, RUNS, LOG, STAGE_TIMES, EVAL_RESULTS,
-             CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json",
-             "model.ckpt-*", "*.writing", ".writing-*", *(f"{name}*" for name in RECORDS.values()),
+RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
+             EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint",
+             "best_checkpoint.json", "model.ckpt-*", "*.writing", ".writing-*",
+             *(f"{name}*" for name in RECORDS.values()),
              "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, metrics, outputs
+from finetune import checkpoint, checksums, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -77,12 +77,14 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     problems: list[str] = []
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
+    problems += _altered(config)
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = _examples(config, processor, problems)
-        labels = (labels_of_run(config, processor, problems, lambda: _ask(
-            processor, "get_labels", problems)) if _has_model(config, problems) else None)
+        with _collected(problems):
+            labels = (labels_of_run(config, processor, problems, lambda: _ask(
+                processor, "get_labels", problems)) if _has_model(config, problems) else None)
     if labels:
         for split, rows in examples.items():
             wrong = label_problems(rows, labels, require_labels=split != "test")
@@ -148,6 +150,14 @@ def _with_model_files(config: RunConfig) -> RunConfig:
     return dataclasses.replace(
         config, init_checkpoint=prefix, vocab_file=config.vocab_file or beside(outputs.VOCABULARY),
         bert_config_file=config.bert_config_file or beside(outputs.BERT_CONFIG))
+
+
+def _altered(config: RunConfig) -> list[str]:
+    """Returns what is not as it was written, in the folders that weights may be taken from."""
+    folders = [os.path.dirname(config.init_checkpoint)] if config.init_checkpoint else []
+    if not config.overwrite_output_dir and checkpoint.candidates(config.output_dir):
+        folders.append(config.output_dir)
+    return [problem for folder in dict.fromkeys(folders) for problem in checksums.problems(folder)]
 
 
 def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, Tokenizer | None]:

@@ -29,6 +29,7 @@ from finetune.feature_table import (
     LengthSummary,
     TableWriter,
 )
+from finetune.log import LOGGER
 
 # The schema, in the original's order. All of them int64 lists, but the scores of a regression:
 # label_ids is then a float list. `example_proto` writes it.
@@ -124,19 +125,23 @@ def cached(path: str, fingerprint: dict[str, Any],
 
 def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> FeatureTable | None:
     """Returns the table if the files at path are intact and made for this fingerprint."""
+    if not (tf.io.gfile.exists(path) and tf.io.gfile.exists(f"{path}.json")):
+        return None
     try:
         with tf.io.gfile.GFile(f"{path}.json", "r") as file:
             note = json.loads(file.read())
-        if (note["fingerprint"] != fingerprint
-                or note["bytes"] != tf.io.gfile.stat(path).length
-                or note["sha256"] != sha256_file(path)):
+        if note["fingerprint"] != fingerprint:
             return None
-        table = read(path, label_type)
-        if len(table) != note["records"]:
-            return None
-        return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
-    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError):
-        return None  # whatever is wrong with a cache, making it anew puts it right
+        if (note["bytes"] == tf.io.gfile.stat(path).length
+                and note["sha256"] == sha256_file(path)):
+            table = read(path, label_type)
+            if len(table) == note["records"]:
+                return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
+        wrong = "not the file that its .json describes"
+    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError) as error:
+        wrong = f"not to be read ({' '.join(str(error).split())[:100]})"
+    LOGGER.info("note: %s is damaged, %s; the features are made anew", path, wrong)
+    return None
 
 
 def sha256_file(path: str) -> str:

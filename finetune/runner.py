@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import os
 import platform
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import tensorflow as tf
 
 from finetune import (
     checkpoint,
+    checksums,
     distribution,
     evaluation,
     log,
@@ -57,6 +57,7 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
+    prepared = None
     try:
         if config.kind_of_distribution == "multi_worker":
             workers.announce()
@@ -79,30 +80,11 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if not hasattr(error, "problems"):
             raise
         raise UserError(error.problems) from error
-    except (OSError, tf.errors.OpError) as error:
-        trouble = _trouble(error, config)
+    except (OSError, tf.errors.OpError, UserError) as error:
+        trouble = output_folder.trouble(error, config, prepared)
         if trouble is None:
             raise
         raise trouble from error
-
-
-def _trouble(error: Exception, config: RunConfig) -> UserError | None:
-    """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
-    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
-    folder, text = config.output_dir, " ".join(text.split())
-    if folder in text and not tf.io.gfile.isdir(folder):
-        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
-                         "the run has written; the same command starts anew")
-    for sign, reason, remedy in (
-            ("No space left on device", "the disk is full", "make room"),
-            ("Disk quota exceeded", "the disk is full", "make room"),
-            ("Permission denied", "cannot be written to", "allow it"),
-            ("Read-only file system", "cannot be written to", "allow it")):
-        if sign in text:
-            last = checkpoint.latest(folder)
-            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
-                             f"command again. Last whole checkpoint: {last or 'none yet'}")
-    return None
 
 
 class Run:
@@ -195,6 +177,7 @@ class Run:
         settings = os.path.join(folder, outputs.RUN_CONFIG)
         if config.do_train or not tf.io.gfile.exists(settings):
             outputs.write_json(settings, self._given.as_dict())
+        checksums.write(folder, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
 
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 
-from finetune import checkpoint, heads, model, optimizer, outputs
+from finetune import checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -30,11 +30,55 @@ class Start:
 
 
 def own_checkpoint(config: RunConfig) -> str | None:
-    """Returns the checkpoint in output_dir to use: for training the newest, else the best."""
-    if config.overwrite_output_dir:
-        return None
-    find = checkpoint.latest if config.do_train else checkpoint.chosen
-    return find(config.output_dir)
+    """Returns the checkpoint in output_dir to use: for training the newest, else the best.
+
+    Raises:
+        UserError: it is damaged, and there is no whole one before it.
+    """
+    return None if config.overwrite_output_dir else _own(config)[0]
+
+
+def _own(config: RunConfig) -> tuple[str | None, list[str]]:
+    """Returns the checkpoint in output_dir to use, and what to tell of those passed over.
+
+    Training goes on from one before a damaged one, and makes that again, with the same bits. Of
+    the best one the same holds, wherever later training has come to.
+    """
+    folder, problems = config.output_dir, []
+    candidates, best = checkpoint.candidates(folder), checkpoint.best(folder)
+    if best:
+        prefix = os.path.join(folder, best["checkpoint"])
+        damage = checkpoint.damage(prefix, slots=False)
+        if not config.do_train:
+            candidates = [prefix]
+        elif damage:
+            problems.append(f"{damage} (the best so far)")
+            candidates = [one for one in candidates if _step(one) < best["step"]]
+    for prefix in candidates:
+        damage = checkpoint.damage(prefix, slots=config.do_train)
+        if damage is None:
+            return prefix, _passed_over(config, prefix, problems)
+        problems.append(damage)
+    if problems:
+        raise UserError([*problems, f"--output_dir={folder}: holds no whole checkpoint "
+                         + ("but those above; " if not best else "to make it again from; ")
+                         + "put the files back, or give --overwrite_output_dir to train anew"])
+    return None, []
+
+
+def _passed_over(config: RunConfig, prefix: str, problems: list[str]) -> list[str]:
+    state = os.path.join(config.output_dir, checkpoint.STATE_FILE)
+    if problems and config.engine == "original":
+        raise UserError([*problems, f"--engine=original takes the checkpoint that {state} names: "
+                         f"let it name {os.path.basename(prefix)}, the one before"])
+    by_state = config.do_train or checkpoint.best(config.output_dir) is None
+    if not problems and by_state and prefix != checkpoint.latest(config.output_dir):
+        return [f"{state} names no checkpoint that is there; {prefix} is used"]
+    return [f"{problem}; {prefix}, the one before, is used" for problem in problems]
+
+
+def _step(prefix: str) -> int:
+    return int(prefix.rpartition("-")[2])
 
 
 def check_head(config: RunConfig) -> None:
@@ -94,7 +138,7 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     if rows and rows != len(labels):
         raise UserError(f"--output_dir={config.output_dir} holds {described(rows)}; "
                         f"this run {_has(rows, len(labels))}: {remedy}")
-    report = checkpoint.compare(held, wanted)
+    report = restore_report.compare(held, wanted)
     if report.fresh or report.reshaped:
         different = [name for name, _, _ in report.reshaped] + report.fresh
         raise UserError(f"--output_dir={config.output_dir} holds another model than "
@@ -104,7 +148,8 @@ def _from_output_dir(config: RunConfig, bert_config: BertConfig, labels: list[st
     if problems:
         raise UserError(problems)
     names = report.loaded + [model.GLOBAL_STEP]
-    notices = [] if config.do_train else _other_reading(config, config.output_dir)
+    notices = _own(config)[1] + (
+        [] if config.do_train else _other_reading(config, config.output_dir))
     if config.do_train:
         slots = list(model.slot_shapes(wanted))
         names += [name for name in [*slots, model.LOSS_SCALE] if name in held]
@@ -137,10 +182,10 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
     prefix = config.init_checkpoint
     held = checkpoint.shapes(prefix)
     wanted = variable_shapes(bert_config)
-    problems = checkpoint.start_problems(prefix, held, wanted)
+    problems = restore_report.start_problems(prefix, held, wanted)
     if problems:
         raise UserError(problems)
-    report = checkpoint.compare(held, wanted)
+    report = restore_report.compare(held, wanted)
     notices = _other_activation(config, bert_config)
     if report.fresh:
         notices.append(f"not in the checkpoint, starting at random: {', '.join(report.fresh)}")
@@ -153,7 +198,7 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
     if "output_weights" in held:
         known = outputs.read_labels(os.path.dirname(prefix))
         head = heads.variable_shapes(len(labels), bert_config.hidden_size)
-        if checkpoint.compare(held, head).loaded == list(head) and known in (None, labels):
+        if restore_report.compare(held, head).loaded == list(head) and known in (None, labels):
             names = names + list(head)
             notices.append("the checkpoint's trained head is the starting point")
         else:
@@ -168,14 +213,14 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
     prefix = config.init_checkpoint
     held = checkpoint.shapes(prefix)
     wanted = model.variable_shapes(bert_config, len(labels))
-    report = checkpoint.compare(held, wanted)
+    report = restore_report.compare(held, wanted)
     rows = held["output_weights"][0]
     if rows != len(labels):
         raise UserError(f"--init_checkpoint={prefix}: is {described(rows)}, this run "
                         f"{_has(rows, len(labels))}; give a checkpoint that was trained for that, "
                         "or train one: --do_train and a new --output_dir")
     if report.fresh or report.reshaped:
-        raise UserError(checkpoint.start_problems(prefix, held, wanted)
+        raise UserError(restore_report.start_problems(prefix, held, wanted)
                         or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
     names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
     return Start(prefix, names, False, _other_activation(config, bert_config)

@@ -43,6 +43,8 @@ class Trainer:
         self._table, self._evaluate, self._best_metric = table, evaluate, best_metric
         self._watch = watch or Stopwatch()
         self._step = TrainingStep(strategy, state, bert_config, config, plan, table)
+        self._order = training_order(len(table), config.train_batch_size, config.seed,
+                                     config.shuffle_buffer_size)
         self._timed_step = self._watch.compiling(self._step)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
         self._checkpoints = Writer(self._folder)
@@ -65,8 +67,6 @@ class Trainer:
 
     def _make_steps(self, events: EventWriter, first: int, stop: stopping.Stop) -> None:
         config, steps = self._config, self._plan.steps
-        order = training_order(len(self._table), config.train_batch_size, config.seed,
-                               config.shuffle_buffer_size)
         progress = Progress("train", steps, first, config.log_every_steps)
         if self.missed_evaluation():
             self._compare(events, first, stop)
@@ -77,7 +77,7 @@ class Trainer:
                             self._best_metric, config.early_stopping_patience)
                 break
             count = self._steps_in_a_call(step)
-            self._update([order.batch(step + number) for number in range(count)])
+            self._update([self._order.batch(step + number) for number in range(count)])
             for _ in range(count):
                 step += 1
                 self._tell(progress, events, first, step)
@@ -121,10 +121,12 @@ class Trainer:
                             "nothing, and the loss is scaled by half as much from now on", step)
             elif not (math.isfinite(loss) and math.isfinite(norm)):
                 self._checkpoints.wait()  # one that is being written is the last one kept
+                rows = ", ".join(str(row + 1) for row in self._order.batch(step - 1))
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
-                    f"diverged. Last checkpoint kept: {checkpoint.latest(self._config.output_dir)}"
-                    f". Try a learning rate below --learning_rate={self._config.learning_rate}")
+                    f"diverged, in the batch of the training rows {rows} (the first is 1). Last "
+                    f"checkpoint kept: {checkpoint.latest(self._config.output_dir)}. Try a "
+                    f"learning rate below --learning_rate={self._config.learning_rate}")
             self._losses.append(loss)
         self._pending.clear()
 

@@ -33,6 +33,7 @@ SPLITS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.
 
 def import_original() -> Any:
     """Returns (bert.run_classifier, the tf it uses); tf.contrib has a stand-in where it is gone."""
+    os.environ.pop("TF2_BEHAVIOR", None)  # TensorFlow 2 leaves it to its children; 1.15 obeys
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]  # ours is no package
     try:
         import tensorflow.contrib  # noqa: F401  (TensorFlow 1)

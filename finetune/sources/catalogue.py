@@ -256,6 +256,9 @@ def _tensor_problems(prefix: str, shapes: dict[str, tuple[int, ...]]) -> list[st
 
 
 def _record(entry: Entry, folder: str) -> None:
+    with log.quiet():  # as above
+        from finetune import checksums
+
     files = sorted({*os.listdir(folder)} - {SOURCE_FILE})
     content: dict[str, Any] = {
         "name": entry.name, "source": entry.source, "description": entry.description,
@@ -267,3 +270,4 @@ def _record(entry: Entry, folder: str) -> None:
             content["activation"] = json.load(file)["activation"]
     with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")
+    checksums.write(folder, ("vocab.txt", "bert_config.json"))

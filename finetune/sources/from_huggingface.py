@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, outputs
+from finetune import checkpoint, checksums, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
@@ -69,6 +69,7 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
         outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
         _write_notes(made, folder, done)
+        checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
     return done
 
 

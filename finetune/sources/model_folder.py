@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from finetune import checkpoint, outputs
+from finetune import checkpoint, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.sources import download
@@ -81,7 +81,7 @@ def open_model(source: str, bert_config_file: str | None, vocab_file: str | None
                   if outputs.read_bytes(path) is None]
         if not found:
             config = BertConfig.from_json_file(config_path)
-            found += checkpoint.start_problems(prefix, held, variable_shapes(config))
+            found += restore_report.start_problems(prefix, held, variable_shapes(config))
             run = {**(outputs.read_json(os.path.join(folder, SOURCE_FILE)) or {}),
                    **(outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG)) or {})}
     problems += [problem.replace("--init_checkpoint=", "") for problem in found]

@@ -8,7 +8,7 @@ scripts/convert_checkpoint.sh strip is the command.
 
 import os
 
-from finetune import checkpoint, optimizer, outputs
+from finetune import checkpoint, checksums, optimizer, outputs
 from finetune.bert_config import SOURCE_FILE
 from finetune.errors import UserError
 from finetune.sources.model_folder import (
@@ -55,6 +55,7 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
         for beside in (outputs.LABELS, outputs.RUN_CONFIG, SOURCE_FILE):
             if outputs.read_bytes(given.path(beside)) is not None:
                 outputs.copy(given.path(beside), os.path.join(made, beside))
+        checksums.write(made, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
     dropped = len(given.held) - len(kept)
     notices = [f"{dropped} of {len(given.held)} tensors were Adam's and are left out" if dropped
                else "the checkpoint has none of Adam's tensors: this is a copy"]
