@@ -42,14 +42,18 @@ def vocabulary(cased: bool) -> list[str]:
     return SPECIAL + list(dict.fromkeys(words))
 
 
-def make_checkpoint(folder: pathlib.Path, cased: bool = False) -> pathlib.Path:
-    """Writes bert_config.json, vocab.txt and bert_model.ckpt with random weights."""
+def make_checkpoint(folder: pathlib.Path, cased: bool = False, **sizes: int) -> pathlib.Path:
+    """Writes bert_config.json, vocab.txt and bert_model.ckpt with random weights.
+
+    Args:
+        sizes: of the model where they differ from TINY's.
+    """
     from finetune import checkpoint
     from finetune.bert_config import BertConfig, variable_shapes
 
     folder.mkdir(parents=True)
     words = vocabulary(cased)
-    config = {**TINY, "vocab_size": len(words)}
+    config = {**TINY, **sizes, "vocab_size": len(words)}
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     (folder / "bert_config.json").write_text(json.dumps(config))
     random = np.random.default_rng(1)
