@@ -15,6 +15,7 @@
     stage_times.json      seconds of each stage, with --show_stage_times
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,10 +49,22 @@ def write_text(path: str, text: str) -> None:
 
 
 def _write_parts(path: str, parts: Iterator[str]) -> None:
-    with tf.io.gfile.GFile(path + ".writing", "w") as file:
+    with _replacing(path) as temporary, tf.io.gfile.GFile(temporary, "w") as file:
         for part in parts:
             file.write(part)
-    tf.io.gfile.rename(path + ".writing", path, overwrite=True)
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Gives another name to write under; the file gets its own when the block has succeeded."""
+    temporary = path + ".writing"
+    try:
+        yield temporary
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+        raise
 
 
 def read_text(path: str) -> str | None:
@@ -118,8 +131,8 @@ def append_run(folder: str, record: Mapping[str, Any]) -> None:
 def copy(source: str, target: str) -> None:
     """Copies a file whole or not at all; nothing to do if both have the same bytes."""
     if read_bytes(source) != read_bytes(target):
-        tf.io.gfile.copy(source, target + ".writing", overwrite=True)
-        tf.io.gfile.rename(target + ".writing", target, overwrite=True)
+        with _replacing(target) as temporary:
+            tf.io.gfile.copy(source, temporary, overwrite=True)
 
 
 def run_files(folder: str) -> list[str]:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.distribution.conftest import assert_same_bits, read_rows, tensors
+from tests.distribution.conftest import read_rows, tensors
 
 pytestmark = pytest.mark.slow
 SHAPES = [(2, 1), (4, 1), (1, 2), (1, 3)]  # devices of a worker, workers
@@ -54,34 +54,6 @@ def test_early_stopping_is_one_decision(job, tmp_path):
     assert [one.status for one in done] == [0, 0], done[1].said
     assert len(done[0].losses) == len(done[1].losses) == 4
     assert "early stop at step 4" in done[0].said
-
-
-SAVING = ["--save_checkpoints_steps=3", "--eval_every_steps=5"]
-DROPOUT = {index: {"HEAD_DROPOUT": "0.1"} for index in range(2)}
-
-
-@pytest.fixture(scope="module")
-def unbroken(job, tmp_path_factory):
-    """Output folder of a job of two workers that nothing has happened to."""
-    folder = tmp_path_factory.mktemp("unbroken") / "out"
-    done = job(folder, *SAVING, workers=2, variables=DROPOUT)
-    assert [one.status for one in done] == [0, 0], done[0].said
-    return folder
-
-
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_dies_stops_the_others_and_the_job_goes_on(job, unbroken, tmp_path, victim):
-    died = job(tmp_path / "out", *SAVING, workers=2, variables={
-        **DROPOUT, victim: {**DROPOUT[victim], "DIE_AT": "7"}})
-    other = died[1 - victim]
-    assert died[victim].status == -9
-    assert other.status == 3 and "another worker is gone" in other.said, other.said
-    assert "Traceback" not in other.said and other.ended - died[victim].ended < 60
-    print(f"worker {1 - victim} ended {other.ended - died[victim].ended:.1f} s after the other")
-    again = job(tmp_path / "out", *SAVING, workers=2, variables=DROPOUT)
-    assert [one.status for one in again] == [0, 0], again[0].said
-    assert "goes on from" in again[0].said
-    assert_same_bits(tmp_path / "out", unbroken)
 
 
 def test_workers_with_other_settings_are_told(job, tmp_path):
