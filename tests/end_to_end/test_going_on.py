@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import run_classifier_custom
-from finetune import checkpoint, outputs
+from finetune import checkpoint, heads, outputs
+from finetune.trainer import Trainer
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import LABELS, SMALL, names, results, tensors
 
@@ -180,3 +181,124 @@ def test_another_seed_gives_other_bits(trained, run, tmp_path):
     # The bias of a key shifts all scores of a query alike, so softmax gives it no gradient.
     still = {name for name, value in other.items() if expected[name] == value}
     assert all(name == "global_step" or "key/bias" in name for name in still), still
+
+
+def cut(folder, step):
+    path = folder / f"model.ckpt-{step}.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.fixture
+def torn(uninterrupted, tmp_path):
+    """A copy of the uninterrupted run: checkpoints 2, 3, 4, 6, 8, 9, or what of them is kept."""
+    folder = shutil.copytree(uninterrupted, tmp_path / "torn")
+    for name in ("predictions.tsv", "test_results.tsv"):
+        (folder / name).unlink()
+    return folder
+
+
+def test_a_torn_newest_checkpoint_is_made_again_from_the_one_before(torn, uninterrupted, run):
+    cut(torn, 9)
+    said = run(*SAVING, f"--output_dir={torn}")
+    assert f"note: {torn}/model.ckpt-9: " in said
+    assert f"{torn}/model.ckpt-8, the one before, is used" in said
+    assert f"goes on from {torn}/model.ckpt-8" in said
+    assert_same_end(torn, uninterrupted)
+
+
+def test_two_torn_checkpoints(torn, uninterrupted, run):
+    cut(torn, 9)
+    (torn / "model.ckpt-8.index").write_bytes(b"")
+    said = run(*SAVING, f"--output_dir={torn}")
+    assert f"goes on from {torn}/model.ckpt-6" in said
+    assert_same_end(torn, uninterrupted)
+
+
+def test_a_torn_best_checkpoint_is_made_again(torn, uninterrupted, run, main, tiny, data):
+    record = json.loads((torn / "best_checkpoint.json").read_text())
+    (torn / "best_checkpoint.json").write_text(json.dumps(
+        {**record, "checkpoint": "model.ckpt-6", "step": 6}))
+    cut(torn, 6)
+    status, said = main(f"--data_dir={data}", "--max_seq_length=16", "--do_predict",
+                        f"--output_dir={torn}")
+    assert status == 2 and f"error: {torn}/model.ckpt-6: " in said and "Traceback" not in said
+    said = run(*SAVING, f"--output_dir={torn}")
+    assert "(the best so far)" in said and f"goes on from {torn}/model.ckpt-4" in said
+    assert tensors(torn) == tensors(uninterrupted)
+
+
+def test_no_whole_checkpoint_is_left(torn, main, tiny, data):
+    for path in torn.glob("model.ckpt-*.data*"):
+        path.write_bytes(path.read_bytes()[:50])
+    before = {path.name: path.read_bytes() for path in torn.iterdir() if path.is_file()}
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
+                        f"--output_dir={torn}")
+    assert status == 2 and "holds no whole checkpoint" in said and "Traceback" not in said
+    assert {path.name: path.read_bytes() for path in torn.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("state", [b"", b"\xff\xfe\0", b'model_checkpoint_path: "model.ckpt-77"\n'])
+def test_a_damaged_state_file(torn, uninterrupted, run, state):
+    (torn / "checkpoint").write_bytes(state)
+    said = run(*SAVING, f"--output_dir={torn}")
+    assert f"{torn}/checkpoint names no checkpoint that is there; {torn}/model.ckpt-9 is used" in said
+    for name in ("predictions.tsv", "best_checkpoint.json"):
+        assert (torn / name).read_bytes() == (uninterrupted / name).read_bytes()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"checkpoint": 3}', "nonsense"])
+def test_a_damaged_record_of_the_best(torn, main, tiny, data, content):
+    (torn / "best_checkpoint.json").write_text(content)
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *SAVING,
+                        f"--output_dir={torn}")
+    assert status == 2 and f"error: {torn}/best_checkpoint.json: is not" in said
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "vocab.txt", "bert_config.json"])
+@pytest.mark.parametrize("flags", [["--do_predict"], SAVING], ids=["prediction", "training"])
+def test_an_altered_small_file_is_refused(torn, main, tiny, data, name, flags):
+    text = (torn / name).read_text()
+    (torn / name).write_text(text.replace("bug", "bag") if name == "labels.txt" else text + " ")
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, *flags,
+                        f"--output_dir={torn}")
+    assert status == 2 and f"error: {torn / name}: has been altered or damaged" in said
+    (torn / "SHA256SUMS").unlink()
+    if name == "vocab.txt":  # a blank behind the last token: nothing else would have told
+        assert main(f"--data_dir={data}", "--max_seq_length=16", "--do_predict",
+                    f"--output_dir={torn}")[0] == 0
+
+
+def test_a_damaged_cache_is_made_anew(torn, uninterrupted, run):
+    path = torn / "predict.tf_record"
+    path.write_bytes(path.read_bytes()[:-1])
+    (torn / "train.tf_record.json").write_text("[")
+    said = run(*SAVING, f"--output_dir={torn}")
+    for name in ("predict", "train"):
+        assert f"note: {torn}/{name}.tf_record is damaged" in said
+    assert_same_end(torn, uninterrupted)
+
+
+def test_a_loss_that_is_no_number(run, main, tiny, data, tmp_path, monkeypatch):
+    """The step, its rows and the last good checkpoint are named; nothing diverged is written."""
+    losses, output = heads.losses, tmp_path / "out"
+    monkeypatch.setattr(heads, "losses", lambda logits, label_ids: losses(
+        logits, label_ids) * tf.where(made[0] > 4, float("nan"), 1.0))
+    made = [tf.Variable(0)]
+    update = Trainer._update
+
+    def counted(self, batches):
+        made[0].assign_add(1)
+        rows.append([int(row) + 1 for row in batches[0]])
+        update(self, batches)
+
+    rows = []
+    monkeypatch.setattr(Trainer, "_update", counted)
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
+                        "--save_checkpoints_steps=2", "--num_train_epochs=3", "--log_every_steps=1",
+                        f"--output_dir={output}")
+    assert status == 2 and "Traceback" not in said
+    told = [line for line in said.splitlines() if line.startswith("error: step 5: the loss is nan")]
+    assert len(told) == 1 and f"training rows {', '.join(map(str, rows[4]))} (the" in told[0]
+    assert f"Last checkpoint kept: {output}/model.ckpt-4" in told[0]
+    assert checkpoint.damage(str(output / "model.ckpt-4"), slots=True) is None
+    assert checkpoint.steps(str(output)) == [2, 4]

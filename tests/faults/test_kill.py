@@ -143,8 +143,8 @@ def test_asked_to_stop(zygote, arguments, unbroken, tmp_path, tally, number, nam
         count.survived += not wrong
         failures += [wrong] if wrong else []
         shutil.rmtree(folder)
-    count.detail = (f"status {128 + number}, a checkpoint of the step under way, {slowest:.1f} s at "
-                    "most; the same command: the same bits")
+    count.detail = (f"status {128 + number}, a checkpoint of the step under way, {slowest:.1f} s "
+                    "at most; the same command: the same bits")
     assert not failures
 
 
