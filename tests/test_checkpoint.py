@@ -99,7 +99,7 @@ def test_a_checkpoint_that_was_not_finished_is_invisible(tmp_path, monkeypatch, 
             folder.write(2, small(2))
     assert not [name for name in names(tmp_path) if name.startswith(checkpoint.WRITING)]
     assert not checkpoint.exists(str(tmp_path / "model.ckpt-2"))
-    assert folder.steps() == [1]
+    assert checkpoint.steps(str(tmp_path)) == [1]
     assert checkpoint.latest(str(tmp_path)) == str(tmp_path / "model.ckpt-1")
     same(checkpoint.read(str(tmp_path / "model.ckpt-1"), ["weight"]), small(1))
     folder.write(2, small(2))  # and the same step can be written again
@@ -120,7 +120,7 @@ def test_the_newest_are_kept(tmp_path, keep, kept):
     for step in (1, 2, 10, 11):
         prefix = folder.write(step, small(step))
         assert prefix == checkpoint.latest(str(tmp_path)) == str(tmp_path / f"model.ckpt-{step}")
-    assert folder.steps() == kept
+    assert checkpoint.steps(str(tmp_path)) == kept
     assert names(tmp_path) == files(*kept)
     state = tf.train.get_checkpoint_state(str(tmp_path))
     assert list(state.all_model_checkpoint_paths) == [
@@ -132,7 +132,7 @@ def test_the_best_is_kept_until_another_is_better(tmp_path):
     assert checkpoint.best(str(tmp_path)) is None
     for step, value, kept in ((1, 0.5, [1]), (2, 0.5, [1, 2]), (3, 0.75, [1, 3]), (4, 0.7, [3, 4])):
         folder.write(step, small(step))
-        assert folder.steps() == kept
+        assert checkpoint.steps(str(tmp_path)) == kept
         assert folder.note_evaluation(step, "accuracy", value) == (step in (1, 3))
     assert checkpoint.best(str(tmp_path)) == {
         "checkpoint": "model.ckpt-3", "step": 3, "metric": "accuracy", "value": 0.75,
@@ -173,7 +173,7 @@ def test_a_run_that_goes_on_from_an_older_checkpoint_keeps_what_it_writes(tmp_pa
     folder = Folder(str(tmp_path), keep)
     prefix = folder.write(60, small(60))
     assert checkpoint.latest(str(tmp_path)) == prefix == str(tmp_path / "model.ckpt-60")
-    assert folder.steps() == sorted(kept)
+    assert checkpoint.steps(str(tmp_path)) == sorted(kept)
     state = tf.train.get_checkpoint_state(str(tmp_path))  # TensorFlow deletes the first ones first
     assert list(state.all_model_checkpoint_paths) == [
         str(tmp_path / f"model.ckpt-{step}") for step in kept]

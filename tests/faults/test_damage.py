@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.end_to_end.conftest import LABELS, names, tensors
+from tests.end_to_end.conftest import LABELS, data, names, tensors  # noqa: F401  (a fixture)
 from tests.faults.tally import scale
 
 MORE = ["--do_train", "--do_eval", "--do_predict", "--num_train_epochs=2",
@@ -18,7 +18,7 @@ RENEWED = ("eval_results.txt", "predictions.tsv", "test_results.tsv", "confusion
 
 
 @pytest.fixture(scope="module")
-def whole(tiny, data, tmp_path_factory):
+def whole(tiny, data, tmp_path_factory):  # noqa: F811
     """The folder of a run with checkpoints and evaluations on the way."""
     import run_classifier_custom
 
@@ -43,7 +43,8 @@ def damaged(random_, content):
 
 
 @pytest.mark.parametrize("going_on", [True, False], ids=["training goes on", "prediction"])
-def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path, tally):
+def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  # noqa: F811
+                                 tally):
     files = [name for name in names(whole) if "tfevents" not in name and name not in RENEWED]
     tries = scale(1, 30)
     random_, failures, refused = random.Random(going_on), [], set()
