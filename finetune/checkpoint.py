@@ -95,10 +95,10 @@ def best(folder: str) -> dict[str, Any] | None:
         UserError: the file is damaged.
     """
     path = os.path.join(folder, BEST_FILE)
-    record = outputs.read_json(path)
+    record = outputs.read_json(path, dict)
     if record is None:
         return None
-    if not (isinstance(record, dict) and record.keys() >= _OF_BEST.keys() and all(
+    if not (record.keys() >= _OF_BEST.keys() and all(
             isinstance(record[key], kind) for key, kind in _OF_BEST.items())):
         raise UserError(f"{path}: is not what a run writes there ({', '.join(_OF_BEST)}); put it "
                         "right, or delete it and the best is counted anew")

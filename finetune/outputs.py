@@ -68,11 +68,16 @@ def _replacing(path: str) -> Iterator[str]:
 
 
 def read_text(path: str) -> str | None:
-    """Returns a file's text, or None if there is no such file."""
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()
+    """Returns a file's text, or None if there is no such file.
+
+    Raises:
+        UserError: it is no text any more.
+    """
+    try:
+        content = read_bytes(path)
+        return None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is damaged: {error}; put it right or delete it") from error
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -88,18 +93,25 @@ def same_lines(one: bytes, other: bytes) -> bool:
     return one.split() == other.split()
 
 
-def read_json(path: str) -> Any:
+def read_json(path: str, kind: type = object) -> Any:
     """Returns the contents of a JSON file of ours, or None if there is no such file.
 
+    Args:
+        kind: dict or list, where it has to be one.
+
     Raises:
-        UserError: it is not JSON any more.
+        UserError: it is not JSON any more, or not of the kind.
     """
     text = read_text(path)
     try:
-        return None if text is None else json.loads(text)
+        content = None if text is None else json.loads(text)
     except ValueError as error:
         raise UserError(f"{path}: is not JSON any more ({error}); put it right or delete it"
                         ) from error
+    if content is not None and not isinstance(content, kind):
+        raise UserError(f"{path}: is not what a run writes there, a JSON "
+                        f"{'list' if kind is list else 'object'}; put it right or delete it")
+    return content
 
 
 def read_labels(folder: str) -> list[str] | None:
@@ -125,7 +137,7 @@ def write_json(path: str, value: Any) -> None:
 def append_run(folder: str, record: Mapping[str, Any]) -> None:
     """Adds one run to runs.json."""
     path = os.path.join(folder, RUNS)
-    write_json(path, [*(read_json(path) or []), record])
+    write_json(path, [*(read_json(path, list) or []), record])
 
 
 def copy(source: str, target: str) -> None:

@@ -236,7 +236,7 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
 
     Of a checkpoint that has been at Hugging Face and back source.json tells.
     """
-    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG))
+    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG), dict)
     if trained is None:
         with contextlib.suppress(UserError):  # not JSON: no file of a conversion's
             beside = outputs.read_json(os.path.join(folder, SOURCE_FILE))

@@ -46,10 +46,10 @@ def damaged(random_, content):
 def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  # noqa: F811
                                  tally):
     files = [name for name in names(whole) if "tfevents" not in name and name not in RENEWED]
-    tries = scale(1, 30)
     random_, failures, refused = random.Random(going_on), [], set()
+    chosen = [random_.choice(files) for _ in range(scale(8, 300))]
     count = tally("a file of an output folder cut or altered, then "
-                  + ("training goes on" if going_on else "prediction"), tries * len(files), 0)
+                  + ("training goes on" if going_on else "prediction"), len(chosen), 0)
     flags = ([*MORE, "--num_train_epochs=3"] if going_on else ["--do_eval", "--do_predict"])
     command = [f"--data_dir={data}", f"--init_checkpoint={tiny}", "--max_seq_length=16",
                "--train_batch_size=5", "--learning_rate=1e-3", f"--labels={','.join(LABELS)}",
@@ -57,7 +57,7 @@ def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  #
     expected = shutil.copytree(whole, tmp_path / "expected")
     assert main(*command, f"--output_dir={expected}")[0] == 0
     bits = tensors(expected)
-    for name in files * tries:
+    for name in chosen:
         folder = shutil.copytree(whole, tmp_path / "damaged")
         content = (folder / name).read_bytes()
         kind, altered = damaged(random_, content)
@@ -72,7 +72,7 @@ def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  #
         else:
             wrong = " ".join(one for one in RESULTS if (folder / one).read_bytes()
                              != (expected / one).read_bytes())
-            wrong += " weights" if tensors(folder) != bits else ""
+            wrong += " weights" if going_on and tensors(folder) != bits else ""
         count.survived += not wrong
         failures += [(name, kind, wrong)] if wrong and content != altered else []
         shutil.rmtree(folder)
