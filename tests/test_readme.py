@@ -50,7 +50,8 @@ FOREIGN = {
     "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab",
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
-    "dry_run", "ntasks", "requeue"}  # of scripts/run_*.sh, tested below, and of SLURM
+    "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
+    "short", "check", "require", "only", ""}  # of test_faults.sh, sha256sum and pip
 
 
 class Block(typing.NamedTuple):
