@@ -2,7 +2,7 @@
 # Do everything to a run that it has to survive, and print how often each was tried and survived.
 #
 #   scripts/test_faults.sh            all of it: kills, full disks, damaged files, 10,000 mutated inputs,
-#                                     workers that die (about an hour on two cores)
+#                                     workers that die (half an hour on two cores)
 #   scripts/test_faults.sh --short    what scripts/test.sh does of it
 #   scripts/test_faults.sh --help     show this text
 #
