@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import checkpoint_state, inputs, outputs
+from finetune.checkpoint_state import BEST_FILE, STATE_FILE
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sources import tensor_files
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 
-STATE_FILE = "checkpoint"
-BEST_FILE = "best_checkpoint.json"
 WRITING = ".writing-"
 # What TensorFlow's reader raises for a file that is cut, altered or none of its own.
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
@@ -64,14 +63,12 @@ def snapshot(tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
 
 def exists(prefix: str) -> bool:
     """Whether there is a checkpoint of this prefix."""
-    return tf.io.gfile.exists(prefix + ".index")
+    return inputs.is_file(prefix + ".index")
 
 
 def latest(folder: str) -> str | None:
     """Returns the prefix of the folder's newest checkpoint, by its file `checkpoint`, or None."""
-    # Not tf.train.latest_checkpoint, which says ERROR where the files it names are gone.
-    state = tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
-    prefix = state.model_checkpoint_path if state else None
+    prefix = checkpoint_state.newest(folder)
     return prefix if prefix and exists(prefix) else None
 
 
@@ -80,7 +77,7 @@ def best(folder: str) -> dict[str, Any] | None:
 
     `evaluated` is the step of the last evaluation.
     """
-    record = outputs.read_json(os.path.join(folder, BEST_FILE))
+    record = checkpoint_state.best(folder)
     return record if record and exists(os.path.join(folder, record["checkpoint"])) else None
 
 
@@ -137,6 +134,10 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
     Raises:
         UserError: it cannot be read.
     """
+    if "://" not in prefix:  # TensorFlow would wait for a writer of a pipe
+        for path in tf.io.gfile.glob(prefix + ".data-*"):
+            if not os.path.isfile(path):
+                raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: {path} is no file")
     try:
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     except UNREADABLE as error:

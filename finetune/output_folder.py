@@ -15,6 +15,8 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.training_step import Plan
 
+_LONGEST_PATH, _LONGEST_NAME = 4000, 255  # bytes; Linux has 4,096, and files' names come on top
+
 
 def output_problems(config: RunConfig) -> list[str]:
     """Returns why a run cannot write into --output_dir."""
@@ -22,6 +24,9 @@ def output_problems(config: RunConfig) -> list[str]:
     if set(path) & checkpoint.PATTERN:
         return [f"--output_dir={path}: TensorFlow takes * ? [ ] \\ in a path for a pattern; name "
                 "another folder"]
+    unusable = None if "://" in path else _unusable(path)
+    if unusable:
+        return [f"--output_dir={path}: {unusable}; name another folder"]
     above = path if "://" in path else _nearest(path)
     if tf.io.gfile.exists(above) and not tf.io.gfile.isdir(above):
         return [f"--output_dir={path}: {above} is a file; name a folder"]
@@ -34,7 +39,35 @@ def output_problems(config: RunConfig) -> list[str]:
             return problems
     if "://" not in path and not os.access(above, os.W_OK):
         return [f"--output_dir={path}: {above} cannot be written to"]
-    return []
+    return [f"--output_dir={path}: {name} there is no {kind}, and a run writes one of that name; "
+            "name another folder" for name, kind in _in_the_way(path)]
+
+
+def _unusable(path: str) -> str | None:
+    """Returns why no folder can have this path, or None."""
+    full = os.fsencode(os.path.abspath(path))
+    if len(full) > _LONGEST_PATH or max(map(len, full.split(b"/"))) > _LONGEST_NAME:
+        return "the name is too long"
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _in_the_way(path: str) -> Iterator[tuple[str, str]]:
+    """Yields (name, kind) of what stands where a run would write, and is none of that kind."""
+    if "://" in path:
+        return
+    for name in outputs.WRITTEN:
+        place = os.path.join(path, name)
+        if os.path.lexists(place) and not os.path.isfile(place):
+            yield name, "file"
+    place = os.path.join(path, outputs.EVENTS_OF_EVAL)
+    if os.path.lexists(place) and not os.path.isdir(place):
+        yield outputs.EVENTS_OF_EVAL, "folder"
 
 
 @contextlib.contextmanager

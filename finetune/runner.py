@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import os
 import platform
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from finetune import (
     preflight,
     records,
     summary,
+    trouble,
     workers,
 )
 from finetune.config import RunConfig
@@ -79,30 +79,11 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if not hasattr(error, "problems"):
             raise
         raise UserError(error.problems) from error
-    except (OSError, tf.errors.OpError) as error:
-        trouble = _trouble(error, config)
-        if trouble is None:
+    except (OSError, MemoryError, tf.errors.OpError) as error:
+        mistake = trouble.of(error, config)
+        if mistake is None:
             raise
-        raise trouble from error
-
-
-def _trouble(error: Exception, config: RunConfig) -> UserError | None:
-    """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
-    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
-    folder, text = config.output_dir, " ".join(text.split())
-    if folder in text and not tf.io.gfile.isdir(folder):
-        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
-                         "the run has written; the same command starts anew")
-    for sign, reason, remedy in (
-            ("No space left on device", "the disk is full", "make room"),
-            ("Disk quota exceeded", "the disk is full", "make room"),
-            ("Permission denied", "cannot be written to", "allow it"),
-            ("Read-only file system", "cannot be written to", "allow it")):
-        if sign in text:
-            last = checkpoint.latest(folder)
-            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
-                             f"command again. Last whole checkpoint: {last or 'none yet'}")
-    return None
+        raise mistake from error
 
 
 class Run:

@@ -63,7 +63,8 @@ class Sweep:
         self._file = spec.read(config, parse_flag)
         self._runs = self._file.runs
         self._folders = folders.assign(self._folder, self._runs)
-        self._notes = outputs.read_json(self._path(swept.RUNS)) or {}
+        self._notes = {name: note for name, note in (
+            outputs.read_object(self._path(swept.RUNS)) or {}).items() if isinstance(note, dict)}
         self._tried: set[str] = set()  # folders of the runs made by this process
 
     def check(self) -> None:

@@ -1,0 +1,55 @@
+"""What a folder says of its checkpoints: the file `checkpoint` the newest, another the best."""
+
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from finetune import outputs
+from finetune.config_problems import shown
+from finetune.errors import UserError
+
+STATE_FILE = "checkpoint"
+BEST_FILE = "best_checkpoint.json"
+_KINDS = {"checkpoint": (str,), "step": (int,), "metric": (str,), "value": (int, float),
+          "evaluated": (int,)}
+
+
+def newest(folder: str) -> str | None:
+    """Returns the prefix that the file `checkpoint` names, or None if there is no such file.
+
+    Raises:
+        UserError: it names none any more; TensorFlow would take it for none, with a warning.
+    """
+    path = os.path.join(folder, STATE_FILE)
+    if outputs.read_text(path) is None:
+        return None
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("CRITICAL")
+    try:  # not tf.train.latest_checkpoint, which says ERROR where the files it names are gone
+        state = tf.train.get_checkpoint_state(folder)
+    except ValueError:
+        state = None
+    finally:
+        logger.setLevel(level)
+    if state is None:
+        raise UserError(f"{path}: names no checkpoint any more; put it right or delete it")
+    return state.model_checkpoint_path
+
+
+def best(folder: str) -> dict[str, Any] | None:
+    """Returns what best_checkpoint.json says, or None if there is no such file.
+
+    Raises:
+        UserError: it says something else than a run writes there.
+    """
+    path = os.path.join(folder, BEST_FILE)
+    record = outputs.read_object(path)
+    if record is None:
+        return None
+    for name, kinds in _KINDS.items():
+        if type(record.get(name)) not in kinds:
+            raise UserError(f"{path}: {name} is {shown(record.get(name))}, which no run writes; "
+                            "put it right or delete the file")
+    return record

@@ -1,0 +1,44 @@
+"""What stops a run at its work and is no defect: a full disk, a lost folder, too little memory.
+
+    except (OSError, MemoryError, tf.errors.OpError) as error:
+        mistake = trouble.of(error, config)       # None: a defect, whose traceback is wanted
+"""
+
+import errno
+import os
+import re
+
+import tensorflow as tf
+
+from finetune import checkpoint
+from finetune.config import RunConfig
+from finetune.errors import UserError
+
+# TensorFlow says of a file "path; Is a directory".
+_OF_A_FILE = re.compile(f"; (?:{'|'.join(re.escape(os.strerror(one)) for one in errno.errorcode)})")
+_MOST = 300  # characters of what TensorFlow says
+
+
+def of(error: Exception, config: RunConfig) -> UserError | None:
+    """Returns the user's view of an error, or None where it can only be a defect."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
+    folder, text = config.output_dir, " ".join(text.split())
+    if folder in text and not tf.io.gfile.isdir(folder):
+        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
+                         "the run has written; the same command starts anew")
+    for sign, reason, remedy in (
+            ("No space left on device", "the disk is full", "make room"),
+            ("Disk quota exceeded", "the disk is full", "make room"),
+            ("Permission denied", "cannot be written to", "allow it"),
+            ("Read-only file system", "cannot be written to", "allow it")):
+        if sign in text:
+            last = checkpoint.latest(folder)
+            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
+                             f"command again. Last whole checkpoint: {last or 'none yet'}")
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return UserError(f"not enough memory ({text[:_MOST]}); lower --train_batch_size, "
+                         "--eval_batch_size, --predict_batch_size or --max_seq_length, or compute "
+                         "a step in parts by --gradient_accumulation_steps")
+    if isinstance(error, OSError) or "File system scheme" in text or _OF_A_FILE.search(text):
+        return UserError(text[:_MOST])
+    return None
