@@ -157,7 +157,8 @@ def test_each_mistake_in_a_label_list_is_told_with_its_origin(labels, said):
 def test_a_whole_file_taken_for_a_list_of_labels_is_told_in_a_few_lines_and_at_once():
     found = config_problems.of_labels([f"{number}\tit crashes" for number in range(100_000)], "f")
     assert len(found) == 21 and found[-1] == "f: ... and 99,980 more problems"
-    message, = config_problems.of_labels(["a" * 9000] * 2 + [str(n) for n in range(50_000)] * 2, "f")
+    labels = ["a" * 9000, *map(str, range(50_000))]
+    message, = config_problems.of_labels(labels * 2, "f")
     assert message.endswith(", ... (50,001 in all)") and len(message) < 500
 
 

@@ -73,6 +73,17 @@ class Case:
         else:
             path.write_bytes(mutations.mutated(self.draw, path.read_bytes()))
 
+    def write_altered(self, value: Any, name: str) -> pathlib.Path:
+        """Writes a value with one node changed as JSON or YAML, or something else in its place."""
+        value = mutations.altered(self.draw, value)
+        path = self.folder / f"{name}.{self.draw.choice(('json', 'yaml'))}"
+        yaml = path.suffix == ".yaml" and isinstance(value, dict)
+        make = mutations.yaml_bytes if yaml else mutations.json_bytes
+        path.write_bytes(make(self.draw, value))
+        if self.draw.random() < 0.05:
+            mutations.special_file(self.draw, path)
+        return path
+
     def flags(self, *more: str, model: pathlib.Path | None | str = "tiny") -> list[str]:
         """Returns the flags of a short run of own files."""
         given = [f"--data_dir={self.data}", *SHORT, f"--output_dir={self.folder / 'out'}", *more]
@@ -98,31 +109,36 @@ def table(rows: list[tuple[str, str, str]], data_format: str) -> bytes:
 def _own_file(data_format: str) -> Callable[[Case], list[str]]:
     def make(case: Case) -> list[str]:
         case.write_data(data_format)
-        paths = [case.data / f"{split}.{data_format}" for split in ("train", "train", "dev", "test")]
+        paths = [case.data / f"{split}.{data_format}"
+                 for split in ("train", "train", "dev", "test")]
         for _ in range(case.draw.choice((1, 1, 2))):
             path = case.draw.choice(paths)
             if data_format == "json" and case.draw.random() < 0.4 and path.is_file():
                 objects = [dict(zip(("id", "text", "label"), row, strict=True)) for row in ROWS]
-                path.write_bytes(mutations.json_bytes(case.draw, mutations.altered(case.draw, objects)))
+                objects = mutations.altered(case.draw, objects)
+                path.write_bytes(mutations.json_bytes(case.draw, objects))
             elif path.is_file() and not path.is_symlink():
                 case.mutate(path)
         options = ("--labels=bug,feature,question", "--task_type=regression", "--header=false",
                    f"--encoding={case.draw.choice((*mutations.ENCODINGS, *ENCODINGS))}",
-                   "--text_column=text,label", "--text_b_column=id", "--label_column=id", "--header=true",
-                   "--text_column=1", "--label_column=2", "--id_column=0", "--text_b_column=text",
+                   "--text_column=text,label", "--text_b_column=id", "--label_column=id",
+                   "--header=true", "--text_column=1", "--label_column=2", "--id_column=0",
+                   "--text_b_column=text",
                    f"--data_format={case.draw.choice(('tsv', 'csv', 'jsonl', 'json'))}")
         some = [option for option in options if case.draw.random() < 0.06]
         return case.flags(*case.stages(), *some)
     return make
 
 
-ENCODINGS = ("utf-8", "ascii", "idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape",
-             "base64", "rot13", "zlib", "hex", "mbcs", "utf_16_le", "cp65001", "", " ", "x" * 300, "é", "a\nb")
+ENCODINGS = ("utf-8", "ascii", "idna", "punycode", "undefined", "unicode_escape",
+             "raw_unicode_escape", "base64", "rot13", "zlib", "hex", "mbcs", "utf_16_le", "cp65001", "", " ", "x" * 300,
+             "é", "a\nb")
 
 
 def _task(case: Case) -> list[str]:
     """A file in the layout of a known task."""
-    name = case.draw.choice([name for name in processors.names() if name not in ("delimited", "ax")])
+    name = case.draw.choice([name for name in processors.names()
+                             if name not in ("delimited", "ax")])
     processor = registry.get(name)()
     labels = processor.labels or ("0.5", "1", "4.75")
     paths = []
@@ -135,7 +151,8 @@ def _task(case: Case) -> list[str]:
         width = max(column for column in used if column is not None) + 1 + (split.label == -1)
         lines = []
         if split.header:
-            lines.append([split.header if column == texts[0] else f"c{column}" for column in range(width)])
+            lines.append([split.header if column == texts[0] else f"c{column}"
+                          for column in range(width)])
         for number, (_, text, _) in enumerate(ROWS):
             cells = [text if column in texts else "x" for column in range(width)]
             if split.label is not None:
@@ -196,12 +213,7 @@ def _config(case: Case) -> list[str]:
                 "metric_for_best": "accuracy", "eval_every_steps": 1}
     for name in case.draw.sample(sorted(set(_flags()) - set(settings)), 3):
         settings[name] = mutations.odd_value(case.draw)
-    path = case.folder / case.draw.choice(("run.json", "run.yaml"))
-    value = mutations.altered(case.draw, settings)
-    make = mutations.json_bytes if path.suffix == ".json" or not isinstance(value, dict) else mutations.yaml_bytes
-    path.write_bytes(make(case.draw, value))
-    if case.draw.random() < 0.05:
-        mutations.special_file(case.draw, path)
+    path = case.write_altered(settings, "run")
     return [*SHORT, f"--output_dir={case.folder / 'out'}", f"--config={path}",
             *case.draw.choice(((), (), ("--do_train", f"--data_dir={case.data}")))]
 
@@ -221,17 +233,13 @@ def _sweep(case: Case) -> list[str]:
         "list": [{"num_train_epochs": 0.4, "max_seq_length": 12}, {"labels": ["a"]}],
         "seeds": case.draw.choice((2, [1, 2])), "choose_by": "accuracy", "keep": "best"}
     del spec["list"][case.draw.choice((1, 1, 1, 0))]
-    value = mutations.altered(case.draw, spec)
-    path = case.folder / case.draw.choice(("sweep.json", "sweep.yaml"))
-    make = mutations.json_bytes if path.suffix == ".json" or not isinstance(value, dict) else mutations.yaml_bytes
-    path.write_bytes(make(case.draw, value))
-    if case.draw.random() < 0.05:
-        mutations.special_file(case.draw, path)
+    path = case.write_altered(spec, "sweep")
     return case.flags("--do_train", "--do_eval", f"--sweep={path}")
 
 
 def _flags() -> dict[str, Any]:
-    return {field.name: field for field in dataclasses.fields(RunConfig) if field.name not in NOT_TRIED}
+    return {field.name: field for field in dataclasses.fields(RunConfig)
+            if field.name not in NOT_TRIED}
 
 
 def _special_paths(case: Case) -> list[str]:
@@ -244,12 +252,14 @@ def _special_paths(case: Case) -> list[str]:
 
 
 TEXT_VALUES = (
-    "", " ", "0", "-1", "1", "2", "1.5", "1e999", "nan", "inf", "-inf", "1e308", "5e-324", "9" * 12, "9" * 400,
-    "9" * 5000, "2147483648", "9223372036854775808", "true", "TRUE", "t", "yes", "None", "null", "é", "\u202e",
-    "\u2028", "\udcff", "\udced\udca0\udc80", "a,b", "a,b,a", ",", '"', '"a', "'", "a\nb", "\r", "\t", "x" * 70_000,
-    "x," * 30_000, "/", "/dev/null", "/dev/zero", "/proc/self/mem", "/dev/null/x", "..", "~", "*", "[a]", "a/" * 3000,
-    "foo://bar/baz", "ram://x/y", "--do_train", "-", "=", "=1", "cola", "mnli", "text", "label", "id", "bug,feature",
-    "٣", "0x10", "1_000", "+5", "5 ", "train.tsv", "data", "run.yaml", "\x1b[31m", "\x7f", "\ufeff1")
+    "", " ", "0", "-1", "1", "2", "1.5", "1e999", "nan", "inf", "-inf", "1e308", "5e-324", "9" * 12,
+    "9" * 400, "9" * 5000, "2147483648", "9223372036854775808", "true", "TRUE", "t", "yes", "None",
+    "null", "é", "\u202e", "\u2028", "\udcff", "\udced\udca0\udc80", "a,b", "a,b,a", ",", '"',
+    '"a', "'", "a\nb", "\r", "\t", "x" * 70_000, "x," * 30_000, "/", "/dev/null", "/dev/zero",
+    "/proc/self/mem", "/dev/null/x", "..", "~", "*", "[a]", "a/" * 3000,
+    "foo://bar/baz", "ram://x/y", "--do_train", "-", "=", "=1", "cola", "mnli", "text", "label",
+    "id", "bug,feature", "٣", "0x10", "1_000", "+5", "5 ", "train.tsv", "data", "run.yaml",
+    "\x1b[31m", "\x7f", "\ufeff1")
 
 
 def _flags_case(case: Case) -> list[str]:
@@ -260,7 +270,7 @@ def _flags_case(case: Case) -> list[str]:
     for _ in range(case.draw.choice((1, 1, 2, 3))):
         name = case.draw.choice((*fields, *case.draw.sample(sorted(fields), 3)))
         field = fields[name]
-        value = case.draw.choice((*TEXT_VALUES, *places, *places, *(field.metadata["choices"] or ())))
+        value = case.draw.choice((*TEXT_VALUES, *places * 2, *(field.metadata["choices"] or ())))
         form = case.draw.randrange(20)
         if form < 12:
             given.append(f"--{name}={value}")
@@ -273,7 +283,8 @@ def _flags_case(case: Case) -> list[str]:
         elif form == 15:
             given.append(f"--no{name}" + (f"={value}" if flag_type(field) is bool else ""))
         elif form == 16:
-            given.append(f"--{case.draw.choice((name[:-1], name.upper(), name + 's', name + ' ', value))}={value}")
+            other = case.draw.choice((name[:-1], name.upper(), name + "s", name + " ", value))
+            given.append(f"--{other}={value}")
         elif form == 17:
             given.insert(case.draw.randrange(len(given)), f"--{name}={value}")
         elif form == 18:
@@ -288,7 +299,8 @@ def _output_folder(case: Case) -> list[str]:
     case.write_data()
     out = shutil.copytree(case.models.trained, case.folder / "out")
     names = sorted(path.name for path in out.iterdir() if path.is_file())
-    small = [name for name in names if name.endswith((".json", ".txt", "checkpoint", ".tsv", ".log"))]
+    small = [name for name in names
+             if name.endswith((".json", ".txt", "checkpoint", ".tsv", ".log"))]
     path = out / case.draw.choice((*names, *small * 3))
     if path.suffix == ".json" and case.draw.random() < 0.6:
         value = mutations.altered(case.draw, json.loads(path.read_text()))
@@ -307,8 +319,9 @@ def _checkpoint(case: Case) -> list[str]:
     case.write_data()
     model = case.copy_model()
     (model / "checkpoint").write_text('model_checkpoint_path: "bert_model.ckpt"\n')
-    case.mutate(*sorted(path for path in model.iterdir() if path.name.startswith(("bert_model", "check"))),
-                share_special=0.2)
+    paths = sorted(path for path in model.iterdir()
+                   if path.name.startswith(("bert_model", "checkpoint")))
+    case.mutate(*paths, share_special=0.2)
     return case.flags(*case.stages(), model=model)
 
 

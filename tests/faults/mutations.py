@@ -16,11 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 SPECIAL_TEXTS = (
-    "\0", "\ufeff", "\r", "\r\n", "\n", "\n\n", "\t", "\t\t\t", "\x0c", "\x0b", "\x1c", "\x1e", "\x85",
-    "\u2028", "\u2029", "\xa0", "\u200b", "\u202e", "\ufffd", "\ufffe", "\U0001f600", "e\u0301", "\u03a3",
-    '"', '""', "'", ",", ";", "|", "\\", "\\n", "\\ud800", "[CLS]", "[SEP]", "[PAD]", "##s", "#", "nan", "NaN",
-    "-Infinity", "1e999", "-1", "0", "1_0", "9" * 30, "9" * 5000, "0x10", "٣", "true", "null", "~",
-    "x" * 500, "{", "}", "[", "]", ":", "*", "&a", "!!int", "- ", "? ", "%", "@", "\x01", "\x02", "\x1b[2J")
+    "\0", "\ufeff", "\r", "\r\n", "\n", "\n\n", "\t", "\t\t\t", "\x0c", "\x0b", "\x1c", "\x1e",
+    "\x85", "\u2028", "\u2029", "\xa0", "\u200b", "\u202e", "\ufffd", "\ufffe", "\U0001f600",
+    "e\u0301", "\u03a3", '"', '""', "'", ",", ";", "|", "\\", "\\n", "\\ud800", "[CLS]", "[SEP]",
+    "[PAD]", "##s", "#", "nan", "NaN", "-Infinity", "1e999", "-1", "0", "1_0", "9" * 30, "9" * 5000,
+    "0x10", "٣", "true", "null", "~", "x" * 500, "{", "}", "[", "]", ":", "*", "&a", "!!int", "- ",
+    "? ", "%", "@", "\x01", "\x02", "\x1b[2J")
 SPECIAL_BYTES = (b"\xff", b"\xfe", b"\x80", b"\xc3", b"\xe9", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
                  b"\xc0\x80", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b\x08", b"PK\x03\x04")
 ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1", "cp1252",
@@ -85,8 +86,8 @@ def _lines(draw: random.Random, data: bytes) -> bytes:
 
 def _separators(draw: random.Random, data: bytes) -> bytes:
     """Puts other separators, quotes or line ends in place of those that stand there."""
-    old, new = draw.choice(((b"\t", b","), (b",", b"\t"), (b"\t", b";"), (b",", b";"), (b"\t", b" "),
-                            (b"\n", b"\r\n"), (b"\n", b"\r"), (b"\n", b"\n\n"), (b'"', b"'"),
+    old, new = draw.choice(((b"\t", b","), (b",", b"\t"), (b"\t", b";"), (b",", b";"),
+                            (b"\t", b" "), (b"\n", b"\r\n"), (b"\n", b"\r"), (b"\n", b"\n\n"), (b'"', b"'"),
                             (b"'", b'"'), (b'"', b""), (b" ", b'"'), (b":", b"="), (b"\n", b"\0"),
                             (b"\n", "\u2028".encode()), (b"\n", "\x85".encode()), (b"\n", b"\x0c")))
     return data.replace(old, new, draw.choice((-1, 1, 3)))
@@ -107,9 +108,10 @@ def _huge(draw: random.Random, data: bytes) -> bytes:
 
 def _whole(draw: random.Random, data: bytes) -> bytes:
     """Something else altogether."""
-    return draw.choice((b"", b"\n", b"\0", b"\xef\xbb\xbf", data * 2, data[::-1], b"null", b"[]", b"{}", b'""',
-                        b"0", b"[[]]", b"[{}]", b'{"": ""}', b"\x1f\x8b\x08\x00" + data, data.upper(),
-                        b"<html></html>", draw.randbytes(draw.choice((1, 10, 1000))),
+    return draw.choice((b"", b"\n", b"\0", b"\xef\xbb\xbf", data * 2, data[::-1], b"null",
+                        b"[]", b"{}", b'""',
+                        b"0", b"[[]]", b"[{}]", b'{"": ""}', b"\x1f\x8b\x08\x00" + data,
+                        data.upper(), b"<html></html>", draw.randbytes(draw.choice((1, 10, 1000))),
                         data.rstrip(b"\n"), data.partition(b"\n")[2], data.partition(b"\n")[0],
                         b"\xef\xbb\xbf" + data, b" " + data))
 
@@ -127,11 +129,11 @@ def mutated(draw: random.Random, data: bytes) -> bytes:
 
 
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 3, 1.5, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), 10**9,
-    2**31, 2**63, 10**30, "", " ", "0", "-1", "1e999", "nan", "None", "true", "x", "é", "\0", "a\0b",
-    "\ud800", "\u2028", "a\nb", "a,b", 'a"b', "--do_train", "[]", "x" * 70_000, "9" * 5000, "/",
-    "/dev/null", "..", "*", "foo://bar/baz", [], [[]], [None], [True], [1, "a"], ["a", "a"], [""],
-    {}, {"a": 1}, {"": None}, [{}], {"a": {"b": []}}, list(range(3000)))
+    None, True, False, 0, -1, 1, 2, 3, 1.5, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"),
+    10**9, 2**31, 2**63, 10**30, "", " ", "0", "-1", "1e999", "nan", "None", "true", "x", "é",
+    "\0", "a\0b", "\ud800", "\u2028", "a\nb", "a,b", 'a"b', "--do_train", "[]", "x" * 70_000, "9" * 5000,
+    "/", "/dev/null", "..", "*", "foo://bar/baz", [], [[]], [None], [True], [1, "a"], ["a", "a"],
+    [""], {}, {"a": 1}, {"": None}, [{}], {"a": {"b": []}}, list(range(3000)))
 
 
 def odd_value(draw: random.Random) -> Any:
@@ -149,8 +151,8 @@ def altered(draw: random.Random, value: Any) -> Any:
         if how == 4:
             return {name: one for name, one in value.items() if name != key}
         if how == 5:
-            return {**value, str(draw.choice(("", "x", "é", "\ud800", key.upper(), f"{key}x", "labels"))):
-                    odd_value(draw)}
+            name = draw.choice(("", "x", "é", "\ud800", key.upper(), f"{key}x", "labels"))
+            return {**value, name: odd_value(draw)}
         return {**value, key: odd_value(draw)}
     if isinstance(value, list) and value and draw.random() < 0.85:
         at = draw.randrange(len(value))
@@ -184,13 +186,14 @@ def json_bytes(draw: random.Random, value: Any) -> bytes:
 
 BOMB = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 9)}]" for i in range(12))
 YAML_SNIPPETS = (
-    "!!int ''", "!!int x", "!!float ''", "!!float x", "!!bool x", "!!bool ''", "!!timestamp x", "!!timestamp ''",
-    "2001-02-30", "2001-01-01T00:00:00+99:99", "!!binary x", "!!binary eA==", "!!map [a]", "!!map x",
-    "!!seq {a: 1}", "!!set {a, b}", "!!set [a]", "!!omap [a: 1]", "!!omap {a: 1}", "!!pairs [a: 1]",
-    "!!null x", "!!str [a]", "!!merge x", "=", "<<", "&a [*a]", "*nowhere", "!!python/object/apply:os.getcwd []",
-    "!<tag:x> y", "! x", "1:60", "-1:60:60", "0b2", "0o9", "09", "0x", "._", "+.inf", ".nan", "1e5", "1_0", "@x",
-    "`x", "%x", "|\n  x", ">\n x", "'x", '"x', '"\\x"', '"\\ud800"', '"\\0"', "- - - x", "? x", "{x", "[x", "{a, b: }",
-    "[a, , b]", "x: y: z", "\tx", "yes", "~", "no")
+    "!!int ''", "!!int x", "!!float ''", "!!float x", "!!bool x", "!!bool ''", "!!timestamp x",
+    "!!timestamp ''", "2001-02-30", "2001-01-01T00:00:00+99:99", "!!binary x", "!!binary eA==",
+    "!!map [a]", "!!map x", "!!seq {a: 1}", "!!set {a, b}", "!!set [a]", "!!omap [a: 1]",
+    "!!omap {a: 1}", "!!pairs [a: 1]", "!!null x", "!!str [a]", "!!merge x", "=", "<<", "&a [*a]",
+    "*nowhere", "!!python/object/apply:os.getcwd []", "!<tag:x> y", "! x", "1:60", "-1:60:60",
+    "0b2", "0o9", "09", "0x", "._", "+.inf", ".nan", "1e5", "1_0", "@x",
+    "`x", "%x", "|\n  x", ">\n x", "'x", '"x', '"\\x"', '"\\ud800"', '"\\0"', "- - - x", "? x",
+    "{x", "[x", "{a, b: }", "[a, , b]", "x: y: z", "\tx", "yes", "~", "no")
 
 
 def yaml_bytes(draw: random.Random, value: dict[str, Any]) -> bytes:
@@ -199,8 +202,9 @@ def yaml_bytes(draw: random.Random, value: dict[str, Any]) -> bytes:
     for _ in range(draw.randint(0, 2)):
         at, snippet = draw.randrange(len(lines) + 1), draw.choice(YAML_SNIPPETS)
         key = draw.choice((*value, "x", "<<", "? [a, b]\n", "&k k", "!!int 5", "1", "null", "true"))
-        lines.insert(at, draw.choice((f"{key}: {snippet}", snippet, f"{key}: [{snippet}]", "---", "...",
-                                      f"{key}: {{{snippet}: 1}}", "%YAML 9.9", "# x", f"<<: {snippet}")))
+        lines.insert(at, draw.choice((f"{key}: {snippet}", snippet, f"{key}: [{snippet}]", "---",
+                                      "...", f"{key}: {{{snippet}: 1}}", "%YAML 9.9", "# x",
+                                      f"<<: {snippet}")))
     if draw.random() < 0.08:
         lines = [BOMB, *lines, f"{draw.choice(tuple(value) or ('x',))}: *a11"]
     if draw.random() < 0.04:
@@ -221,7 +225,8 @@ def vocabulary_bytes(draw: random.Random, data: bytes) -> bytes:
         tokens[at] = draw.choice((special.lower(), f" {special} ", f"{special}\0", "", "the",
                                   special.strip("[]"), f"\ufeff{special}"))
     elif how == 2:
-        tokens.insert(draw.randrange(len(tokens)), draw.choice((special, "the", "", " ", "\u2028", "x\x85y")))
+        tokens.insert(draw.randrange(len(tokens)),
+                      draw.choice((special, "the", "", " ", "\u2028", "x\x85y")))
     elif how == 3:
         tokens[draw.randrange(len(tokens))] = draw.choice(tokens)
     elif how == 4:

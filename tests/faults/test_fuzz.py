@@ -1,4 +1,4 @@
-"""Mutated inputs: every one ends in success or in messages of ours, in time, with nothing half done.
+"""Mutated inputs: each ends in success or in messages of ours, in time, with nothing half done.
 
     FAULTS=full scripts/test.sh tests/faults/test_fuzz.py      10,000 cases
     FUZZ_CASE=7 scripts/test.sh tests/faults/test_fuzz.py      case 7 alone
@@ -115,7 +115,7 @@ def tried(models, main, tmp_path, monkeypatch):
         if not wrong:
             shutil.rmtree(folder)
             return ""
-        lines = [f"case {number}, {cases.family_of(number)}, after {time.monotonic() - began:.1f} s:",
+        lines = [f"case {number}, {cases.family_of(number)}, {time.monotonic() - began:.1f} s:",
                  wrong[:3000], f"flags: {shlex.join(flags)[:3000]}", f"input: {folder}",
                  f"alone: FUZZ_CASE={number} scripts/test.sh tests/faults/test_fuzz.py"]
         return "\n".join(lines).encode("utf-8", "backslashreplace").decode()

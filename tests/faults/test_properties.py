@@ -33,7 +33,8 @@ from tests.faults.tally import scale
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NO_BREAK = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r"))
 LABEL = st.one_of(st.text(max_size=8), st.sampled_from(
-    ["bug", "a,b", 'the "bug"', "é", "0", "-1", "a\u2028b", " a", "a\t", "", "\ud800", "\0", "--x"]))
+    ["bug", "a,b", 'the "bug"', "é", "0", "-1", "a\u2028b", " a", "a\t", "", "\ud800", "\0",
+    "--x"]))
 LABELS = st.lists(LABEL, max_size=6)
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=20)
 
