@@ -37,8 +37,10 @@ def of_numbers(config: "RunConfig") -> list[str]:
             found.append(f"--{name}={shown(value)}: must be {most} or less")
     for name in ("learning_rate", "num_train_epochs"):
         value = getattr(config, name)
-        if not 0 < value <= 1e6:
-            found.append(f"--{name}={value}: must be a number above 0, and 1000000 at most")
+        if not value > 0:  # NaN is not either
+            found.append(f"--{name}={value}: must be a number above 0")
+        elif value > 1e6:  # infinity, and what overflows a float32 or the number of steps
+            found.append(f"--{name}={value}: must be 1000000 or less")
     if config.gradient_accumulation_steps > max(config.train_batch_size, 1):
         found.append(f"--gradient_accumulation_steps={config.gradient_accumulation_steps}: a "
                      f"step of --train_batch_size={config.train_batch_size} rows has no more "

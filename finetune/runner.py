@@ -79,7 +79,7 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if not hasattr(error, "problems"):
             raise
         raise UserError(error.problems) from error
-    except (OSError, MemoryError, tf.errors.OpError) as error:
+    except trouble.KINDS as error:
         mistake = trouble.of(error, config)
         if mistake is None:
             raise

@@ -1,6 +1,6 @@
 """What stops a run at its work and is no defect: a full disk, a lost folder, too little memory.
 
-    except (OSError, MemoryError, tf.errors.OpError) as error:
+    except trouble.KINDS as error:
         mistake = trouble.of(error, config)       # None: a defect, whose traceback is wanted
 """
 
@@ -15,7 +15,11 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 
 # TensorFlow says of a file "path; Is a directory".
-_OF_A_FILE = re.compile(f"; (?:{'|'.join(re.escape(os.strerror(one)) for one in errno.errorcode)})")
+_OF_A_FILE = re.compile("; (?:" + "|".join(re.escape(os.strerror(one)) for one in (
+    errno.ENOENT, errno.EIO, errno.ENXIO, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+    errno.EINVAL, errno.ENFILE, errno.EMFILE, errno.ETXTBSY, errno.EFBIG, errno.ENAMETOOLONG,
+    errno.ENOTEMPTY, errno.ELOOP)) + ")")
+KINDS = (OSError, MemoryError, tf.errors.OpError)
 _MOST = 300  # characters of what TensorFlow says
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from finetune import checkpoint, log, outputs, records, swept
+from finetune import checkpoint, log, outputs, records, swept, trouble
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, duration
@@ -42,9 +42,15 @@ def run(config: RunConfig, parse_flag: Callable[[str], RunConfig],
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    sweep = Sweep(config, parse_flag, make_processor, program)
-    sweep.check()
-    return sweep.execute()
+    try:
+        sweep = Sweep(config, parse_flag, make_processor, program)
+        sweep.check()
+        return sweep.execute()
+    except trouble.KINDS as error:
+        mistake = trouble.of(error, config)
+        if mistake is None:
+            raise
+        raise mistake from error
 
 
 class Sweep:

@@ -131,8 +131,8 @@ def _own_file(data_format: str) -> Callable[[Case], list[str]]:
 
 
 ENCODINGS = ("utf-8", "ascii", "idna", "punycode", "undefined", "unicode_escape",
-             "raw_unicode_escape", "base64", "rot13", "zlib", "hex", "mbcs", "utf_16_le", "cp65001", "", " ", "x" * 300,
-             "é", "a\nb")
+             "raw_unicode_escape", "base64", "rot13", "zlib", "hex", "mbcs",
+             "utf_16_le", "cp65001", "", " ", "x" * 300, "é", "a\nb")
 
 
 def _task(case: Case) -> list[str]:
