@@ -88,7 +88,8 @@ def _separators(draw: random.Random, data: bytes) -> bytes:
     """Puts other separators, quotes or line ends in place of those that stand there."""
     old, new = draw.choice(((b"\t", b","), (b",", b"\t"), (b"\t", b";"), (b",", b";"),
                             (b"\t", b" "), (b"\n", b"\r\n"), (b"\n", b"\r"), (b"\n", b"\n\n"),
-                            (b'"', b"'"), (b"'", b'"'), (b'"', b""), (b" ", b'"'), (b":", b"="), (b"\n", b"\0"),
+                            (b'"', b"'"), (b"'", b'"'), (b'"', b""), (b" ", b'"'), (b":", b"="),
+                            (b"\n", b"\0"),
                             (b"\n", "\u2028".encode()), (b"\n", "\x85".encode()), (b"\n", b"\x0c")))
     return data.replace(old, new, draw.choice((-1, 1, 3)))
 
@@ -132,8 +133,8 @@ ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 3, 1.5, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"),
     10**9, 2**31, 2**63, 10**30, "", " ", "0", "-1", "1e999", "nan", "None", "true", "x", "é",
     "\0", "a\0b", "\ud800", "\u2028", "a\nb", "a,b", 'a"b', "--do_train", "[]", "x" * 70_000,
-    "9" * 5000, "/", "/dev/null", "..", "*", "foo://bar/baz", [], [[]], [None], [True], [1, "a"], ["a", "a"],
-    [""], {}, {"a": 1}, {"": None}, [{}], {"a": {"b": []}}, list(range(3000)))
+    "9" * 5000, "/", "/dev/null", "..", "*", "foo://bar/baz", [], [[]], [None], [True], [1, "a"],
+    ["a", "a"], [""], {}, {"a": 1}, {"": None}, [{}], {"a": {"b": []}}, list(range(3000)))
 
 
 def odd_value(draw: random.Random) -> Any:
