@@ -1,7 +1,9 @@
 """The inputs of the fuzzer: case number N is the same folder and the same flags on every machine.
 
     family = family_of(7)
-    flags = make(7, folder, models)      # writes the case's files into the folder
+    flags = make(7, folder, models)      # writes the case's files; to be run from the folder
+
+No path in flags or files begins at the root, so that the bytes that are mutated are the same.
 """
 
 import dataclasses
@@ -62,7 +64,7 @@ class Case:
             (self.data / f"{split}.{data_format}").write_bytes(table(rows, data_format))
 
     def copy_model(self) -> pathlib.Path:
-        """Copies the checkpoint's folder."""
+        """Copies the checkpoint's folder to `model`."""
         return shutil.copytree(self.models.tiny, self.folder / "model")
 
     def mutate(self, *paths: pathlib.Path, share_special: float = 0.06) -> None:
@@ -84,11 +86,9 @@ class Case:
             mutations.special_file(self.draw, path)
         return path
 
-    def flags(self, *more: str, model: pathlib.Path | None | str = "tiny") -> list[str]:
+    def flags(self, *more: str, model: str | None = "tiny") -> list[str]:
         """Returns the flags of a short run of own files."""
-        given = [f"--data_dir={self.data}", *SHORT, f"--output_dir={self.folder / 'out'}", *more]
-        if model == "tiny":
-            model = self.models.tiny
+        given = ["--data_dir=data", *SHORT, "--output_dir=out", *more]
         return [*given, f"--init_checkpoint={model}"] if model else given
 
 
@@ -181,7 +181,7 @@ def _vocabulary(case: Case) -> list[str]:
         lines = data.decode("utf-8", "replace").split("\n")[:-1]
         count = case.draw.choice((len(lines), len({line.strip() for line in lines})))
         config.write_text(json.dumps({**json.loads(config.read_text()), "vocab_size": count}))
-    return _with_or_without(case, model)
+    return _with_or_without(case)
 
 
 def _bert_config(case: Case) -> list[str]:
@@ -194,28 +194,28 @@ def _bert_config(case: Case) -> list[str]:
         path.write_bytes(mutations.json_bytes(case.draw, value))
     else:
         case.mutate(path, share_special=0.3)
-    return _with_or_without(case, model)
+    return _with_or_without(case)
 
 
-def _with_or_without(case: Case, model: pathlib.Path) -> list[str]:
+def _with_or_without(case: Case) -> list[str]:
     """Starts from the weights of a folder, or at random with its vocabulary and configuration."""
     if case.draw.random() < 0.5:
-        return case.flags(*case.stages(), model=model)
-    return case.flags(*case.stages(), f"--vocab_file={model / 'vocab.txt'}",
-                      f"--bert_config_file={model / 'bert_config.json'}", model=None)
+        return case.flags(*case.stages(), model="model")
+    return case.flags(*case.stages(), "--vocab_file=model/vocab.txt",
+                      "--bert_config_file=model/bert_config.json", model=None)
 
 
 def _config(case: Case) -> list[str]:
     case.write_data()
     settings = {"do_train": True, "do_eval": True, "learning_rate": 5e-5, "labels": list(LABELS),
                 "seed": 3, "num_train_epochs": 0.4, "text_column": ["text"],
-                "init_checkpoint": str(case.models.tiny), "data_dir": str(case.data),
+                "init_checkpoint": "tiny", "data_dir": "data",
                 "metric_for_best": "accuracy", "eval_every_steps": 1}
     for name in case.draw.sample(sorted(set(_flags()) - set(settings)), 3):
         settings[name] = mutations.odd_value(case.draw)
     path = case.write_altered(settings, "run")
-    return [*SHORT, f"--output_dir={case.folder / 'out'}", f"--config={path}",
-            *case.draw.choice(((), (), ("--do_train", f"--data_dir={case.data}")))]
+    return [*SHORT, "--output_dir=out", f"--config={path.name}",
+            *case.draw.choice(((), (), ("--do_train", "--data_dir=data")))]
 
 
 def _labels_file(case: Case) -> list[str]:
@@ -223,7 +223,7 @@ def _labels_file(case: Case) -> list[str]:
     path = case.folder / "labels.txt"
     path.write_text("\n".join(LABELS) + "\n")
     case.mutate(path, share_special=0.15)
-    return case.flags(*case.stages(), f"--labels_file={path}")
+    return case.flags(*case.stages(), f"--labels_file={path.name}")
 
 
 def _sweep(case: Case) -> list[str]:
@@ -234,7 +234,7 @@ def _sweep(case: Case) -> list[str]:
         "seeds": case.draw.choice((2, [1, 2])), "choose_by": "accuracy", "keep": "best"}
     del spec["list"][case.draw.choice((1, 1, 1, 0))]
     path = case.write_altered(spec, "sweep")
-    return case.flags("--do_train", "--do_eval", f"--sweep={path}")
+    return case.flags("--do_train", "--do_eval", f"--sweep={path.name}")
 
 
 def _flags() -> dict[str, Any]:
@@ -247,7 +247,7 @@ def _special_paths(case: Case) -> list[str]:
     for number in range(9):
         path = case.folder / f"special{number}"
         mutations.special_file(case.draw, path)
-        places.append(str(path))
+        places.append(path.name)
     return places
 
 
@@ -310,8 +310,7 @@ def _output_folder(case: Case) -> list[str]:
     stages = case.draw.choice((STAGES, ("--do_eval",), ("--do_predict",), ("--do_train",),
                                ("--do_train", "--overwrite_output_dir")))
     if case.draw.random() < 0.3:  # the same folder, but to start from
-        other = f"--output_dir={case.folder / 'next'}"
-        return case.flags(*stages, other, model=out)
+        return case.flags(*stages, "--output_dir=next", model="out")
     return case.flags(*stages, "--num_train_epochs=1.0")
 
 
@@ -322,7 +321,7 @@ def _checkpoint(case: Case) -> list[str]:
     paths = sorted(path for path in model.iterdir()
                    if path.name.startswith(("bert_model", "checkpoint")))
     case.mutate(*paths, share_special=0.2)
-    return case.flags(*case.stages(), model=model)
+    return case.flags(*case.stages(), model="model")
 
 
 FAMILIES: dict[str, Callable[[Case], list[str]]] = {
@@ -341,4 +340,5 @@ def family_of(number: int) -> str:
 
 def make(number: int, folder: pathlib.Path, models: Models) -> list[str]:
     """Writes the files of a case into an empty folder and returns its flags."""
+    (folder / "tiny").symlink_to(models.tiny)
     return FAMILIES[family_of(number)](Case(random.Random(number), folder, models))
