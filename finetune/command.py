@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from finetune import log, stopping
 from finetune.errors import UserError
 
+_LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
 # What would break a line or command a terminal, as Python writes it: a message is one line.
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
@@ -49,8 +50,9 @@ def run(work: Callable[[], int | None], folder: str | None = None,
 
 
 def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
-    print(*(f"error: {problem.translate(_VISIBLE)}" for problem in problems), sep="\n",
-          file=sys.stderr)
+    for problem in problems:
+        more = "..." if len(problem) > _LONGEST else ""
+        print(f"error: {problem[:_LONGEST].translate(_VISIBLE)}{more}", file=sys.stderr)
     return status
 
 

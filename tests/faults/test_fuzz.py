@@ -182,7 +182,8 @@ def test_mutated(family, tried, tally):
         wrong += [found] if found else []
         if len(wrong) == MOST_SHOWN:
             break
-    assert not wrong, "\n\n".join(["", *wrong])
+    if wrong:
+        pytest.fail("\n\n".join(["", *wrong]), pytrace=False)
 
 
 @pytest.mark.parametrize(("status", "said", "written", "went", "wrong"), [
