@@ -51,8 +51,9 @@ def run(work: Callable[[], int | None], folder: str | None = None,
 
 def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
     for problem in problems:
-        more = "..." if len(problem) > _LONGEST else ""
-        print(f"error: {problem[:_LONGEST].translate(_VISIBLE)}{more}", file=sys.stderr)
+        if len(problem) > _LONGEST:
+            problem = f"{problem[:_LONGEST // 2]} ... {problem[-_LONGEST // 2:]}"
+        print(f"error: {problem.translate(_VISIBLE)}", file=sys.stderr)
     return status
 
 

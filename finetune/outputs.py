@@ -79,6 +79,8 @@ def read_bytes(path: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if "://" not in path and not os.path.isdir(os.path.dirname(path) or "."):
+            return None  # of a folder that cannot be the user is told elsewhere
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 

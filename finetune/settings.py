@@ -11,6 +11,7 @@ from finetune import config_problems, inputs
 from finetune.errors import UserError
 
 MOST_BYTES = 1_000_000  # of a file of settings; PyYAML takes some seconds for so many
+_LONGEST_NAME = 100  # of a flag
 MOST_ALIASES = 30  # of aliases within aliases a short file makes more than a memory holds
 
 
@@ -81,9 +82,14 @@ def _refuse_twice(names: Iterable[str]) -> None:
 
 
 def argument_problems(arguments: Sequence[str]) -> list[str]:
-    """Returns which arguments of a command line cannot be written down in run_config.json."""
-    return [f"{config_problems.shown(one)} is not UTF-8" for one in arguments
-            if not config_problems.is_utf8(one)]
+    """Returns what is wrong with the arguments of a command line before they are taken apart.
+
+    What is no UTF-8 cannot be written down in run_config.json; absl fails at names that are long.
+    """
+    shown = config_problems.shown
+    return [*(f"{shown(one)} is not UTF-8" for one in arguments if not config_problems.is_utf8(one)),
+            *(f"unknown flag {shown(one)}: see --help" for one in arguments
+              if one.startswith("-") and len(one.partition("=")[0]) > _LONGEST_NAME)]
 
 
 def read_settings(path: str) -> dict[str, str]:

@@ -252,6 +252,8 @@ def test_a_pipe_is_read_if_somebody_writes_into_it(tmp_path):
 def test_arguments_that_are_no_utf_8():
     assert argument_problems(["--labels=é", "--data_dir=\udcff"]) == [
         "'--data_dir=\\udcff' is not UTF-8"]
+    message, = argument_problems([f"--{'x' * 70_000}=1", "-" + "x" * 99])
+    assert message.startswith("unknown flag '--xxxx") and len(message) < 200
 
 
 def test_as_dict_is_ready_for_json_and_leaves_out_what_must_not_be_repeated():

@@ -1,6 +1,7 @@
 """Mistakes of the user, through the command: all told at once, exit status 2, nothing written."""
 
 import shutil
+import stat
 
 import pytest
 
@@ -12,8 +13,8 @@ SMALL = ["--max_seq_length=16", "--train_batch_size=5", "--num_train_epochs=2"]
 
 def snapshot(folder):
     """Returns what lies in a folder, byte for byte, with the times of the last change."""
-    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns,
-                                            path.read_bytes() if path.is_file() else None)
+    return {str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.read_bytes()
+                                            if stat.S_ISREG(path.lstat().st_mode) else None)
             for path in folder.rglob("*")}
 
 
