@@ -87,7 +87,8 @@ def argument_problems(arguments: Sequence[str]) -> list[str]:
     What is no UTF-8 cannot be written down in run_config.json; absl fails at names that are long.
     """
     shown = config_problems.shown
-    return [*(f"{shown(one)} is not UTF-8" for one in arguments if not config_problems.is_utf8(one)),
+    return [*(f"{shown(one)} is not UTF-8" for one in arguments
+              if not config_problems.is_utf8(one)),
             *(f"unknown flag {shown(one)}: see --help" for one in arguments
               if one.startswith("-") and len(one.partition("=")[0]) > _LONGEST_NAME)]
 
