@@ -103,9 +103,11 @@ def test_tsv_is_read_as_written(counted, table, end, last, encoding):
 
 
 @every(table=st.lists(st.lists(TEXT, min_size=2, max_size=4), max_size=8),
-       quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
-       end=st.sampled_from(["\n", "\r\n"]))
-def test_csv_is_read_as_pythons_writer_wrote_it(counted, table, quoting, end):
+       form=st.sampled_from([(csv.QUOTE_ALL, "\n"), (csv.QUOTE_ALL, "\r\n"),
+                             # where lines end at \n Python leaves a \r in a cell unquoted
+                             (csv.QUOTE_MINIMAL, "\r\n")]))
+def test_csv_is_read_as_pythons_writer_wrote_it(counted, table, form):
+    quoting, end = form
     assume(not (table and table[0][0].startswith("\ufeff")))
     with counted("readers"), folder() as place:
         with open(place / "a.csv", "w", newline="", encoding="utf-8") as file:
