@@ -29,6 +29,7 @@ from finetune import (
     preflight,
     records,
     summary,
+    trouble,
     workers,
 )
 from finetune.config import RunConfig
@@ -84,11 +85,11 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if not hasattr(error, "problems"):
             raise
         raise UserError(error.problems) from error
-    except (OSError, tf.errors.OpError, UserError) as error:
-        trouble = output_folder.trouble(error, config, prepared)
-        if trouble is None:
+    except (*trouble.KINDS, UserError) as error:
+        mistake = trouble.of(error, config, prepared)
+        if mistake is None:
             raise
-        raise trouble from error
+        raise mistake from error
 
 
 class Run:

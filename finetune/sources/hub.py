@@ -45,7 +45,7 @@ def with_checkpoint(config: RunConfig) -> tuple[RunConfig, list[str]]:
         return config, []
     if config.init_checkpoint:  # RunConfig.problems() says that they exclude each other
         return dataclasses.replace(config, do_lower_case=config.do_lower_case is not False), []
-    trained = outputs.read_json(os.path.join(config.output_dir, outputs.RUN_CONFIG), dict) or {}
+    trained = outputs.read_object(os.path.join(config.output_dir, outputs.RUN_CONFIG)) or {}
     if own_checkpoint(config) and trained.get("bert_hub_module_handle") == handle:
         return _with_casing(config, trained.get("do_lower_case")), []
     folder = checkpoint_of(handle)
