@@ -8,6 +8,8 @@ from typing import Any
 from finetune import config_problems, inputs
 from finetune.errors import UserError
 
+_MOST = 1_000_000  # characters of YAML's values, as often as its anchors repeat them
+
 
 def load(path: str, flag: str) -> Any:
     """Reads a YAML or JSON file.
@@ -16,12 +18,31 @@ def load(path: str, flag: str) -> Any:
         flag: the flag that named it, for the message.
 
     Raises:
-        UserError: the file is missing, neither YAML nor JSON, or gives a name twice.
+        UserError: the file is missing, neither YAML nor JSON, gives a name twice, or repeats a
+            value of its own without end.
     """
     import yaml
 
+    sizes: dict[yaml.Node, int] = {}
+
     class Loader(yaml.SafeLoader):
-        """Safe, and refuses what YAML itself forbids and PyYAML lets pass: a name given twice."""
+        """Safe, and refuses what YAML itself forbids and PyYAML lets pass: a name given twice.
+
+        And a file of a few lines that anchors, each repeating the one before, make of any size.
+        """
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            """Returns the next node; counts the characters in it."""
+            node = super().compose_node(parent, index)
+            inside = node.value
+            if isinstance(node, yaml.MappingNode):
+                inside = [each for pair in inside for each in pair]
+            sizes[node] = 1 + (len(inside) if isinstance(node, yaml.ScalarNode) else
+                               sum(sizes.get(each, 0) for each in inside))
+            if sizes[node] > _MOST:
+                raise ValueError(f"holds more than {_MOST:,} characters, as often as its anchors "
+                                 "repeat them")
+            return node
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict:
             """Returns the mapping of a node."""
@@ -38,7 +59,7 @@ def load(path: str, flag: str) -> Any:
         except ValueError:
             return yaml.load(text, Loader)
         return json.loads(text, object_pairs_hook=_once)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--{flag}={path}: cannot be read: {reason}") from error
 

@@ -13,6 +13,8 @@ import errno
 import hashlib
 import os
 import tempfile
+import urllib.parse
+from typing import Any
 
 import tensorflow as tf
 
@@ -111,18 +113,29 @@ def resolve(handle: str) -> str:
     if "://" not in handle:
         raise UserError(f"{FLAG}={handle}: there is no such folder, and it is no address "
                         "(https://tfhub.dev/...)")
-    if handle.startswith("http"):
+    by_http = urllib.parse.urlsplit(handle).scheme in ("http", "https")
+    if by_http:
         download.require_safe(handle)
     try:
         with log.quiet():
             import tensorflow_hub
+            from tensorflow_hub.compressed_module_resolver import HttpCompressedFileResolver
     except ImportError as error:
         raise UserError(f"{FLAG}={handle}: tensorflow-hub cannot be imported ({error}); it needs "
                         f"setuptools below 82 and tf-keras. {_by_hand(handle)}") from error
+
+    class Resolver(HttpCompressedFileResolver):
+        """tensorflow-hub's own, which by itself would follow a redirection to plain http."""
+
+        def _call_urlopen(self, request: Any) -> Any:
+            return download.opener(handle).open(request, timeout=60)
+
     os.makedirs(_cache(), exist_ok=True)
     log.LOGGER.info("looking for %s in %s, else downloading it", handle, _cache())
     try:
-        return tensorflow_hub.resolve(handle)
+        return Resolver()(handle) if by_http else tensorflow_hub.resolve(handle)
+    except UserError as error:
+        raise UserError(f"{FLAG}={handle}: cannot be fetched: {error}") from error
     except (OSError, EOFError, ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = " ".join(str(getattr(error, "message", error)).split())
         raise UserError(f"{FLAG}={handle}: cannot be fetched ({reason}). {_by_hand(handle)}"
