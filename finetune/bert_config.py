@@ -44,7 +44,7 @@ class BertConfig:
         except (tf.errors.OpError, OSError) as error:
             reason = " ".join(str(getattr(error, "message", error)).split())
             raise UserError(f"{flag}: cannot be read: {reason}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{flag}: is not JSON: {error}") from error
         return cls.from_dict(fields, flag)
 

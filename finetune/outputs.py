@@ -82,7 +82,7 @@ def read_json(path: str) -> Any:
     text = read_text(path)
     try:
         return None if text is None else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not JSON any more ({error}); put it right or delete it"
                         ) from error
 

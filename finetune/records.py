@@ -135,7 +135,7 @@ def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> Featu
         if len(table) != note["records"]:
             return None
         return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
-    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError):
+    except (tf.errors.OpError, UserError, ValueError, RecursionError, KeyError, TypeError):
         return None  # whatever is wrong with a cache, making it anew puts it right
 
 

@@ -226,7 +226,7 @@ def problems_of(folder: str, entry: Entry) -> list[str]:
                     for key, value in expected.items() if config.get(key) != value]
         shapes = {} if problems else variable_shapes(
             BertConfig.from_dict(config, "bert_config.json"))
-    except (ValueError, AttributeError, UserError) as error:
+    except (ValueError, RecursionError, AttributeError, UserError) as error:
         return [f"bert_config.json is not what it should be: {error}."]
     with open(os.path.join(folder, "vocab.txt"), "rb") as file:
         lines = sum(1 for _ in file)
