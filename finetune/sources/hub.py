@@ -130,9 +130,9 @@ def resolve(handle: str) -> str:
         def _call_urlopen(self, request: Any) -> Any:
             return download.opener(handle).open(request, timeout=60)
 
-    os.makedirs(_cache(), exist_ok=True)
-    log.LOGGER.info("looking for %s in %s, else downloading it", handle, _cache())
     try:
+        os.makedirs(_cache(), exist_ok=True)
+        log.LOGGER.info("looking for %s in %s, else downloading it", handle, _cache())
         return Resolver()(handle) if by_http else tensorflow_hub.resolve(handle)
     except UserError as error:
         raise UserError(f"{FLAG}={handle}: cannot be fetched: {error}") from error
@@ -149,11 +149,19 @@ def _by_hand(handle: str) -> str:
 
 
 def _cache() -> str:
-    """Returns the folder that tensorflow-hub keeps modules in."""
+    """Returns the folder that tensorflow-hub keeps modules in.
+
+    Raises:
+        UserError: it is the one for everybody, and somebody else was there first.
+    """
     given = os.environ.get(CACHE, "")
     if given and "://" not in given:
         return given
-    return os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    folder = os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    if os.path.lexists(folder) and os.lstat(folder).st_uid != os.getuid():
+        raise UserError(f"{folder}: belongs to another user, who can change the modules in it; "
+                        f"name a folder of your own in {CACHE}")
+    return folder
 
 
 def _digest(module: saved_model.Module) -> str:

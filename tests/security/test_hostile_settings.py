@@ -22,8 +22,8 @@ TAGS = {
     "new": "!!python/object/new:os.system ['touch canary']",
     "new_type": f'!!python/object/new:type {{args: [z, !!python/tuple [], '
                 f'{{extend: !!python/name:exec }}], listitems: "{TOUCH}"}}',
-    "object": "!!python/object:subprocess.Popen {args: [touch, canary]}",
     # Those above make the canary where yaml.unsafe_load reads them.
+    "object": "!!python/object:subprocess.Popen {args: [touch, canary]}",
     "name": "!!python/name:os.system",
     "module": "!!python/module:os",
     "tuple": "!!python/tuple [1, 2]",
@@ -64,7 +64,7 @@ def test_attack_by_yaml(attack, place, reader, canary):
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("attack", list(TAGS)[:list(TAGS).index("name")])
+@pytest.mark.parametrize("attack", list(TAGS)[:list(TAGS).index("object")])
 def test_the_attack_works_on_those_who_let_it(attack, canary):
     with contextlib.suppress(Exception):
         yaml.unsafe_load(PLACES["value"].replace("{}", TAGS[attack]))

@@ -90,10 +90,11 @@ def findings(source):
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             yield forbidden(name_of(node, imported) or "")
-        # A value that is computed counts too: nobody can tell what it will be.
-        elif isinstance(node, ast.keyword) and node.arg in KEYWORDS and (
-                getattr(node.value, "value", KEYWORDS[node.arg]) is KEYWORDS[node.arg]):
-            yield f"{node.arg}={KEYWORDS[node.arg]}"
+        elif isinstance(node, ast.keyword) and node.arg in KEYWORDS:
+            worst = KEYWORDS[node.arg]
+            # A value that is computed counts too: nobody can tell what it will be.
+            given = node.value.value if isinstance(node.value, ast.Constant) else worst
+            yield f"{node.arg}={worst}" if given is worst else None
 
 
 def test_no_file_can_run_what_it_reads():
@@ -110,6 +111,7 @@ def test_no_file_can_run_what_it_reads():
     "import importlib\nimportlib.import_module('x')", "from importlib import import_module",
     "import os\nos.system('x')", "import os as o\no.popen('x')",
     "import subprocess\nsubprocess.run('x', shell=True)", "run('x', shell=flag)",
+    "run('x', shell=self.flag)",
     "import yaml\nyaml.load(text, yaml.Loader)", "import yaml as y\ny.unsafe_load(text)",
     "import torch\ntorch.load('x')", "from torch import load as f",
     "import numpy as np\nnp.load('x', allow_pickle=True)", "read('x', allow_pickle=True)",
