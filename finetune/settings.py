@@ -23,6 +23,22 @@ def load(path: str, flag: str) -> Any:
     """
     import yaml
 
+    try:
+        text = inputs.read_bytes(path).decode("utf-8-sig")
+        try:  # not all JSON is YAML: tabs, characters written as two \\u escapes
+            json.loads(text)
+        except ValueError:
+            return yaml.load(text, _loader())
+        return json.loads(text, object_pairs_hook=_once)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--{flag}={path}: cannot be read: {reason}") from error
+
+
+def _loader() -> type:
+    """Returns a reader of YAML for one file."""
+    import yaml
+
     sizes: dict[yaml.Node, int] = {}
 
     class Loader(yaml.SafeLoader):
@@ -52,16 +68,7 @@ def load(path: str, flag: str) -> Any:
                     raise ValueError(f"{name!r} is given more than once")
             return super().construct_mapping(node, deep)
 
-    try:
-        text = inputs.read_bytes(path).decode("utf-8-sig")
-        try:  # not all JSON is YAML: tabs, characters written as two \\u escapes
-            json.loads(text)
-        except ValueError:
-            return yaml.load(text, Loader)
-        return json.loads(text, object_pairs_hook=_once)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--{flag}={path}: cannot be read: {reason}") from error
+    return Loader
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -121,6 +121,12 @@ def fetch(url: str, path: str, size: int | None = None, sha256: str | None = Non
             wait = pause * 2 ** (failures - 1)
             print(f"{error}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
+    _require_expected(url, part, size, sha256)
+    os.replace(part, path)
+
+
+def _require_expected(url: str, part: str, size: int | None, sha256: str | None) -> None:
+    """Deletes what arrived and refuses it, if it is not the file that was asked for."""
     if size not in (None, arrived := os.path.getsize(part)):
         os.remove(part)
         raise WrongFile(f"{url}: {arrived:,} bytes arrived; {size:,} were expected.")
@@ -128,7 +134,6 @@ def fetch(url: str, path: str, size: int | None = None, sha256: str | None = Non
         os.remove(part)
         raise WrongFile(f"{url}: the file that arrived has another sha256 than {sha256}. It was "
                         "thrown away; run it again, and if it stays so, do not trust the address.")
-    os.replace(part, path)
 
 
 def sha256_of(path: str) -> str:
