@@ -81,7 +81,7 @@ def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:
         problems.append(f"{path}: {'no such file' if not os.path.exists(path) else error.strerror}"
                         ".")
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path}: is not valid JSON: {error}.")
         return None
     if not isinstance(config, dict):
