@@ -20,12 +20,17 @@ def named(folder: str) -> list[str]:
 
     There are none where there is no such file, and in a damaged one; of that TensorFlow warns, in
     words that help nobody.
+
+    Raises:
+        UserError: it is no file, or cannot be read.
     """
+    if outputs.read_bytes(os.path.join(folder, STATE_FILE)) is None:
+        return []
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("CRITICAL")
     try:  # not tf.train.latest_checkpoint, which says ERROR where the files it names are gone
-        state = tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
+        state = tf.train.get_checkpoint_state(folder)
     except ValueError:
         state = None
     finally:
