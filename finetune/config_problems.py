@@ -18,7 +18,8 @@ def of_numbers(config: "RunConfig") -> list[str]:
                         ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
                         ("early_stopping_patience", 0), ("seed", 0),
                         ("shuffle_buffer_size", 0), ("inter_op_threads", 0),
-                        ("intra_op_threads", 0)):
+                        ("intra_op_threads", 0),
+                        ("explain_rows", 0)):
         value = getattr(config, name)
         if value < least:
             found.append(f"--{name}={value}: must be {least} or more")
@@ -62,6 +63,24 @@ def of_modes(config: "RunConfig") -> list[str]:
         found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
     if config.metric_for_best and not config.eval_every_steps:
         found.append("--metric_for_best compares evaluations: give --eval_every_steps")
+    return found
+
+
+def of_explanation(config: "RunConfig") -> list[str]:
+    """Returns why --do_explain cannot go with the other flags, or lacks from them."""
+    if not config.do_explain:
+        return [f"--explain_label={config.explain_label} goes with --do_explain"
+                ] * (config.explain_label is not None)
+    later = ("train without it, then explain with --init_checkpoint={} --do_explain and another "
+             "--output_dir").format(config.output_dir)
+    found = []
+    if config.engine == "original":
+        found.append(f"--do_explain: --engine=original cannot; {later}")
+    if config.kind_of_distribution == "tpu":
+        found.append(f"--do_explain: works on a CPU or GPU, not on a TPU; {later}")
+    if config.sweep:
+        found.append(f"--do_explain does not go with --sweep={config.sweep}: explain its chosen "
+                     "run, with --init_checkpoint=that run's folder")
     return found
 
 

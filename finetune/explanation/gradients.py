@@ -1,16 +1,17 @@
 """Integrated gradients (Sundararajan, Taly, Yan, 2017, arXiv:1703.01365) of a logit by token.
 
-The path leads from a baseline, where [MASK] stands for every token of the text and [CLS] and [SEP]
+The path leads from a baseline, where [PAD] stands for every token of the text and [CLS] and [SEP]
 stay, straight to the text's own word embeddings. What token i adds to logit F is
 
     sum_d (x_id - x'_id) * integral over a from 0 to 1 of dF/dx_id (x' + a (x - x')) da
 
-and over all tokens that sums to F(x) - F(x') (completeness), which tells whether the integral was
-taken finely enough: it is taken by Gauss-Legendre quadrature, with more and more points until the
-sum is right.
+and over all tokens that sums to F(x) - F(x') (completeness). It holds for each part of the path as
+well, and so tells where the integral was taken too coarsely: such parts are halved, until each
+adds up to its own share. Within a part it is Gauss-Lobatto quadrature, whose points include both
+ends.
 
 Every text is worked on by itself, so that its bits do not depend on what else is explained.
-Letters: K points of the path, S tokens, H hidden, L labels.
+Letters: K points of the path, P parts of it, S tokens, H hidden, L labels.
 """
 
 import dataclasses
@@ -25,9 +26,10 @@ from finetune.bert_config import BertConfig
 from finetune.tokenization import Tokenizer
 from finetune.used_words import WORDS
 
-BASELINE_TOKENS = ("[MASK]", "[PAD]", "[UNK]")  # the first that the vocabulary has
-POINTS = (16, 32, 64, 128, 256)  # tried one after the other
+BASELINE_TOKENS = ("[PAD]", "[MASK]", "[UNK]")  # the first that the vocabulary has
 RELATIVE, ABSOLUTE = 0.01, 0.001  # what may lack: a share of the logit's difference, or so much
+_POINTS = 9  # of a part of the path: exact for polynomials up to degree 15
+_SHORTEST = 1 / 64  # part that is still taken
 _TOKENS = 2048  # on all points of a call: bounds the memory
 
 
@@ -39,12 +41,14 @@ class Attribution:
         tokens: float64[S]; exactly 0 for [CLS] and [SEP].
         logit: F(x), of the text.
         baseline_logit: F(x'), of the baseline.
-        points: of the path.
+        baseline_label: which label the baseline gets.
+        points: of the path at which gradients were taken, in all.
     """
 
     tokens: np.ndarray
     logit: float
     baseline_logit: float
+    baseline_label: int
     points: int
 
     @property
@@ -55,8 +59,19 @@ class Attribution:
     @property
     def complete(self) -> bool:
         """Whether they add up to it, within RELATIVE or ABSOLUTE."""
-        difference = abs(self.logit - self.baseline_logit)
-        return abs(self.gap) <= max(RELATIVE * difference, ABSOLUTE)
+        return abs(self.gap) <= allowed(self.logit, self.baseline_logit)
+
+
+def allowed(logit: float, baseline_logit: float) -> float:
+    """Returns how much the tokens may lack to add up to the difference of two logits."""
+    return max(RELATIVE * abs(logit - baseline_logit), ABSOLUTE)
+
+
+def lobatto(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns nodes and weights, float64[count], of Gauss-Lobatto quadrature from 0 to 1."""
+    legendre = np.polynomial.Legendre.basis(count - 1)
+    nodes = np.concatenate([[-1.0], legendre.deriv().roots(), [1.0]])
+    return (nodes + 1) / 2, 1 / (count * (count - 1) * legendre(nodes) ** 2)
 
 
 def baseline_token(tokenizer: Tokenizer) -> str:
@@ -113,21 +128,28 @@ class IntegratedGradients:
         Args:
             input_ids, segment_ids: as for `logits`.
             label: which logit.
-
-        Returns:
-            The attribution with the fewest of POINTS that is complete, else that with the most.
         """
-        ends = self._walk(input_ids, segment_ids, np.array([0, 1], np.float32), label)[1]
-        baseline_logit, logit = ends[:, label].astype(float).tolist()
-        for points in POINTS:
-            nodes, weights = np.polynomial.legendre.leggauss(points)
-            slopes, _ = self._walk(input_ids, segment_ids,
-                                   ((nodes + 1) / 2).astype(np.float32), label)        # [K, S]
-            tokens = (weights / 2) @ slopes.astype(np.float64)                          # [S]
-            found = Attribution(tokens, logit, baseline_logit, points)
-            if found.complete:
-                break
-        return found
+        nodes, weights = lobatto(_POINTS)
+        tokens, points = np.zeros(len(input_ids)), 0
+        starts, width, ends = np.zeros(1), 1.0, None
+        while len(starts):
+            places = (starts[:, None] + nodes * width).astype(np.float32)              # [P, K]
+            slopes, logits = self._walk(input_ids, segment_ids, places.ravel(), label)
+            slopes = slopes.reshape(*places.shape, -1).astype(np.float64)           # [P, K, S]
+            logits = logits.reshape(*places.shape, -1)                              # [P, K, L]
+            if ends is None:
+                ends = logits[0, 0], logits[0, -1]
+                lacking = allowed(float(ends[1][label]), float(ends[0][label]))
+            sums = width * np.einsum("k,pks->ps", weights, slopes)                     # [P, S]
+            change = (logits[:, -1, label] - logits[:, 0, label]).astype(np.float64)
+            coarse = np.abs(change - sums.sum(1)) > lacking * width
+            coarse &= width > _SHORTEST
+            tokens += sums[~coarse].sum(0)
+            points += places.size
+            width /= 2
+            starts = np.concatenate([starts[coarse], starts[coarse] + width])
+        return Attribution(tokens, float(ends[1][label]), float(ends[0][label]),
+                           int(ends[0].argmax()), points)
 
     def _walk(self, input_ids: np.ndarray, segment_ids: np.ndarray, places: np.ndarray,
               label: int) -> tuple[np.ndarray, np.ndarray]:
