@@ -218,7 +218,8 @@ class RunConfig:
     def problems(self) -> list[str]:
         """Returns all that is wrong with the settings themselves, a message each."""
         return [*config_problems.of_numbers(self), *self.label_problems(),
-                *config_problems.of_modes(self), *config_problems.of_explanation(self), *config_problems.of_devices(self)]
+                *config_problems.of_modes(self), *config_problems.of_explanation(self),
+                *config_problems.of_devices(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

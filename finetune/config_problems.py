@@ -71,8 +71,8 @@ def of_explanation(config: "RunConfig") -> list[str]:
     if not config.do_explain:
         return [f"--explain_label={config.explain_label} goes with --do_explain"
                 ] * (config.explain_label is not None)
-    later = ("train without it, then explain with --init_checkpoint={} --do_explain and another "
-             "--output_dir").format(config.output_dir)
+    later = (f"train without it, then explain with --init_checkpoint={config.output_dir} "
+             "--do_explain and another --output_dir")
     found = []
     if config.engine == "original":
         found.append(f"--do_explain: --engine=original cannot; {later}")

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from finetune import heads, model
 from finetune.bert_config import BertConfig
@@ -130,7 +131,7 @@ class Explainer:
     def _one(self, a: str, b: str, chosen: int | None) -> Explanation:
         features = self._features(a, b)
         logits = self._gradients.logits(features.input_ids, features.segment_ids)
-        answers = heads.answers(logits[None]).numpy()[0]
+        answers = heads.answers(tf.constant(logits[None])).numpy()[0]
         top = int(answers.argmax())
         label = top if chosen is None else chosen
         found = self._gradients.explain(features.input_ids, features.segment_ids, label)

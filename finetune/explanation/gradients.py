@@ -29,7 +29,8 @@ from finetune.used_words import WORDS
 BASELINE_TOKENS = ("[PAD]", "[MASK]", "[UNK]")  # the first that the vocabulary has
 RELATIVE, ABSOLUTE = 0.01, 0.001  # what may lack: a share of the logit's difference, or so much
 _POINTS = 9  # of a part of the path: exact for polynomials up to degree 15
-_SHORTEST = 1 / 64  # part that is still taken
+_SHORT = 1 / 64  # shorter parts may lack as much as one of this: float32 gives no more digits
+_SHORTEST = 1 / 4096  # part that is halved no more
 _TOKENS = 2048  # on all points of a call: bounds the memory
 
 
@@ -142,7 +143,7 @@ class IntegratedGradients:
                 lacking = allowed(float(ends[1][label]), float(ends[0][label]))
             sums = width * np.einsum("k,pks->ps", weights, slopes)                     # [P, S]
             change = (logits[:, -1, label] - logits[:, 0, label]).astype(np.float64)
-            coarse = np.abs(change - sums.sum(1)) > lacking * width
+            coarse = np.abs(change - sums.sum(1)) > lacking * max(width, _SHORT)
             coarse &= width > _SHORTEST
             tokens += sums[~coarse].sum(0)
             points += places.size
