@@ -8,6 +8,8 @@ nor a printer is needed to tell them apart; the text stays black on it (contrast
 import html
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from finetune import outputs
 from finetune.explanation.explainer import ExplainedText, Explanation, Word
 from finetune.explanation.gradients import RELATIVE
@@ -16,6 +18,7 @@ from finetune.explanation.table import visible
 _LEVELS = 8
 _NAMED = 4  # words for and against that are written out below a text
 _UNSEEN_SHOWN = 400  # characters
+_PALE = 0.25  # full colour is at least this share of what the strongest word of a usual row adds
 _FOR, _AGAINST = (107, 174, 214), (253, 174, 97)  # at full strength
 _STYLE = """
 body{font:16px/1.6 system-ui,sans-serif;color:#111;background:#fff;margin:0 auto;max-width:60rem;
@@ -63,12 +66,13 @@ def _page(title: str, ids: Sequence[str], explanations: Sequence[Explanation], r
     yield from _buttons(groups, explanations)
     yield "<main>\n"
     doubt = sorted(range(len(explanations)), key=lambda row: explanations[row].confidence or 0)
+    floor = float(np.median([_strongest(one) for one in explanations] or [0])) * _PALE
     ranks = {row: rank for rank, row in enumerate(doubt)}
     for row, (row_id, one) in enumerate(zip(ids, explanations, strict=True)):
         group = f" g{groups.index(one.prediction)}" if groups else ""
         yield (f'<article class="row{group}" style="--doubt:{ranks[row]}">\n'
                + _header(row_id, one)
-               + "".join(_marked(text, _strongest(one)) for text in one.texts)
+               + "".join(_marked(text, max(_strongest(one), floor)) for text in one.texts)
                + _footer(one) + "</article>\n")
     yield "</main>\n</html>\n"
 
@@ -124,9 +128,9 @@ def _legend(explanations: Sequence[Explanation], rows: int) -> str:
              f"In {len(explanations) - lacking:,} of them") + (
         f" the words add up to the difference within {RELATIVE:.0%}"
         + (f"; in {lacking:,} they do not, which is said there." if lacking else "."))
-    return (f'<p>{scale} <i class="a5">against</i> (dotted line): {against}; '
+    return (f'<p>{scale} &nbsp; <i class="a5">against</i> (dotted line): {against}; '
             f'<i class="f5">for</i> (solid line): {what}. Full colour is the strongest word of its '
-            "row.</p>\n"
+            "row; a row whose words add little, compared with the others, stays pale.</p>\n"
             '<p class="note">Integrated gradients: what each word adds to the '
             f'{"score" if regression else "label’s logit"}, against the same text with every '
             f"token blanked out. {told}</p>\n")
@@ -141,10 +145,11 @@ def _header(row_id: str, one: Explanation) -> str:
             f"{one.logit:.2f}</header>\n")
 
 
-def _marked(text: ExplainedText, strongest: float) -> str:
+def _marked(text: ExplainedText, full: float) -> str:
+    """Returns a text with its words coloured; `full` is the attribution of full colour."""
     parts, shown = [], 0
     for word in text.words:
-        level = round(_LEVELS * abs(word.attribution) / strongest) if strongest else 0
+        level = round(_LEVELS * abs(word.attribution) / full) if full else 0
         parts.append(_text(text.text[shown:word.start]))
         parts.append(f'<i class="{"f" if word.attribution > 0 else "a"}{level}" title="'
                      f'{word.attribution:+.3f}">{_text(word.text)}</i>' if level else
@@ -155,7 +160,7 @@ def _marked(text: ExplainedText, strongest: float) -> str:
     if text.unseen:
         more = "" if len(unseen) <= _UNSEEN_SHOWN else " …"
         parts.append(f'<span class="unseen">{_text(unseen[:_UNSEEN_SHOWN])}{more} [not seen by '
-                     f"the model: {text.unseen:,} words]</span>")
+                     f"the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
     return f'<div class="text" dir="auto">{"".join(parts)}</div>\n'
 
 

@@ -8,6 +8,7 @@ import pytest
 import run_classifier_custom
 from finetune import checkpoint, model
 from finetune.bert_config import BertConfig
+from finetune.explanation import Explainer
 from finetune.tokenization import Tokenizer
 from tests.conftest import WORDS
 
@@ -45,6 +46,12 @@ def lively(made):
 def arguments(untrained):
     """What `explain` takes behind the texts."""
     return (untrained.state, untrained.bert_config, untrained.tokenizer, LABELS, 32)
+
+
+@pytest.fixture(scope="session")
+def explainer(arguments):
+    """Explains with the untrained model; its graph is traced once."""
+    return Explainer(*arguments)
 
 
 def planted(rows, seed):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import encoder, heads
-from finetune.explanation import Explainer, explain, gradients
+from finetune.explanation import explain, gradients
 from finetune.layers import Dropout, layer_norm
 from finetune.layout import PaddedLayout
 from tests.explanation.conftest import LABELS
@@ -17,8 +17,8 @@ TEXTS = ["The app crashes when I open a file!", ("how can I use it?", "save the 
 
 
 @pytest.fixture(scope="module")
-def found(arguments):
-    return explain(TEXTS, *arguments)
+def found(explainer):
+    return list(explainer.explain(TEXTS))
 
 
 def test_the_words_add_up_to_the_logit_s_difference(found):
@@ -62,8 +62,7 @@ def slow(made, input_ids, segment_ids, label, points=800):
 
 @pytest.mark.parametrize("text", TEXTS[:2], ids=["single", "pair"])
 @pytest.mark.parametrize("label", [0, 2])
-def test_the_same_as_a_slow_sum_along_the_path(untrained, arguments, text, label):
-    explainer = Explainer(*arguments)
+def test_the_same_as_a_slow_sum_along_the_path(untrained, explainer, text, label):
     features = explainer._features(*(text if isinstance(text, tuple) else (text, "")))
     ids, segments = features.input_ids, features.segment_ids
     mine = explainer._gradients.explain(ids, segments, label)
@@ -74,33 +73,33 @@ def test_the_same_as_a_slow_sum_along_the_path(untrained, arguments, text, label
     assert (mine.tokens[specials] == 0).all() and (mine.tokens[~specials] != 0).all()
 
 
-def test_a_coarse_part_is_halved_until_it_adds_up(untrained, arguments, monkeypatch):
-    few = explain(TEXTS[:1], *arguments)[0]
+def test_a_coarse_part_is_halved_until_it_adds_up(explainer, monkeypatch):
+    few = next(explainer.explain(TEXTS))
     for name in ("RELATIVE", "ABSOLUTE"):
         monkeypatch.setattr(gradients, name, 2e-5)
-    many = explain(TEXTS[:1], *arguments)[0]
+    many = next(explainer.explain(TEXTS))
     assert few.points < many.points and abs(many.gap) < 2e-4
     monkeypatch.setattr(gradients, "_SHORTEST", 1 / 8)
     monkeypatch.setattr(gradients, "RELATIVE", 0.0)
     monkeypatch.setattr(gradients, "ABSOLUTE", 0.0)
-    never = explain(TEXTS[:1], *arguments)[0]
+    never = next(explainer.explain(TEXTS))
     assert not never.complete and never.points == 9 * (1 + 2 + 4 + 8)  # it ends all the same
 
 
-def test_words_that_are_alike_get_alike(untrained, arguments):
+def test_words_that_are_alike_get_alike(untrained, explainer):
     """Without positions, the same word gets the same wherever it stands."""
     positions = untrained.state.weights["bert/embeddings/position_embeddings"]
     before = positions.numpy()
     try:
         positions.assign(np.tile(before[:1], (len(before), 1)))
-        words = explain(["crash the page crash"], *arguments)[0].words()
+        words = next(explainer.explain(["crash the page crash"])).words()
     finally:
         positions.assign(before)
     assert words[0].attribution == pytest.approx(words[3].attribution, abs=1e-6)
     assert abs(words[0].attribution - words[2].attribution) > 1e-4
 
 
-def test_a_word_that_is_the_baseline_s_adds_nothing(untrained, arguments, monkeypatch):
+def test_a_word_that_is_the_baseline_s_adds_nothing(arguments, monkeypatch):
     monkeypatch.setattr(gradients, "BASELINE_TOKENS", ("page",))
     words = explain(["the page crash"], *arguments)[0].words()
     assert words[1].attribution == 0.0 != words[0].attribution
@@ -112,22 +111,22 @@ def test_the_same_bits_whatever_else_is_explained(arguments, found):
         dataclasses.astuple(one) for one in found]
 
 
-def test_a_long_text_in_parts_is_the_same(arguments, found, monkeypatch):
+def test_a_long_text_in_parts_is_the_same(explainer, found, monkeypatch):
     monkeypatch.setattr(gradients, "_TOKENS", 1)
-    again = explain(TEXTS[:2], *arguments)
+    again = explainer.explain(TEXTS[:2])
     for one, other in zip(again, found, strict=False):
         assert [word.attribution for word in one.words()] == pytest.approx(
             [word.attribution for word in other.words()], abs=1e-4)
 
 
-def test_a_label_by_name(arguments, found):
-    by_name = {label: explain(TEXTS[:1], *arguments, label=label)[0] for label in LABELS}
+def test_a_label_by_name(explainer, found):
+    by_name = {label: next(explainer.explain(TEXTS, label)) for label in LABELS}
     assert by_name[found[0].prediction] == found[0]
     assert {one.prediction for one in by_name.values()} == {found[0].prediction}
     assert len({one.logit for one in by_name.values()}) == 3
     assert [one.label for one in by_name.values()] == LABELS
     with pytest.raises(ValueError):
-        explain(TEXTS[:1], *arguments, label="none")
+        next(explainer.explain(TEXTS, "none"))
 
 
 def test_lobatto_is_exact_to_its_degree():

@@ -1,5 +1,6 @@
 """explanations.html: every text escaped, every word marked; what a browser makes of it."""
 
+import dataclasses
 import html.parser
 import re
 import shutil
@@ -66,6 +67,17 @@ def test_words_are_marked_by_sign_and_strength(tmp_path):
     assert marks == [("f8", "+2.000"), ("a4", "-1.000")]  # the others are too weak to be seen
 
 
+def test_a_row_whose_words_add_nothing_stays_pale(tmp_path):
+    usual = explanation()
+    weak = explanation()
+    words = tuple(Word(word.text, word.start, word.end, word.attribution / 100)
+                  for word in weak.words())
+    weak = dataclasses.replace(weak, texts=(ExplainedText(EVIL, words, 0),))
+    tags = Tree(written(tmp_path, [usual, weak, usual])).tags
+    assert [attrs["class"] for tag, attrs in tags if tag == "i" and "title" in attrs] == [
+        "f8", "a4"] * 2
+
+
 def test_what_was_not_seen_is_told_and_shortened(tmp_path):
     one = explanation("alert me " + "long " * 1000, unseen=998)
     content = written(tmp_path, [one])
@@ -84,8 +96,7 @@ def test_text_in_the_table_cannot_break_it(tmp_path):
     text = "a\x0bb c\x00d\ud800 e\u2028f"
     one = explanation(text)
     words = tuple(Word(part, 0, 1, 0.5) for part in (text, "x\ty"))
-    one = Explanation((ExplainedText(text, words, 0),), *[
-        getattr(one, name) for name in list(one.__dataclass_fields__)[1:]])
+    one = dataclasses.replace(one, texts=(ExplainedText(text, words, 0),))
     path = tmp_path / outputs.EXPLANATIONS
     table.write(str(path), ["i\td\n"], [one])
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -98,7 +98,7 @@ def test_pairs_and_scores(tiny, main, tmp_path):
     assert first[0]["confidence"] == "" and first[0]["label"] == "score"
     assert float(first[0]["prediction"]) == pytest.approx(float(first[0]["logit"]), abs=1e-5)
     page = (tmp_path / "output" / outputs.EXPLANATIONS_PAGE).read_text()
-    assert "not seen by the model: 1 words" in page and "raises the score" in page
+    assert "not seen by the model: 1 word]" in page and "raises the score" in page
 
 
 @pytest.mark.parametrize(("flags", "parts"), [
