@@ -31,7 +31,7 @@ RELATIVE, ABSOLUTE = 0.01, 0.001  # what may lack: a share of the logit's differ
 _POINTS = 9  # of a part of the path: exact for polynomials up to degree 15
 _SHORT = 1 / 64  # shorter parts may lack as much as one of this: float32 gives no more digits
 _SHORTEST = 1 / 4096  # part that is halved no more
-_TOKENS = 2048  # on all points of a call: bounds the memory
+_TOKENS = 1024  # on all points of a call: bounds the memory, and more would not be faster
 
 
 @dataclasses.dataclass(frozen=True)
