@@ -36,6 +36,9 @@ class RunConfig:
     do_train: bool = setting("What to do", "Fine-tune on the training split.", False, True)
     do_eval: bool = setting("What to do", "Score the dev split.", False, True)
     do_predict: bool = setting("What to do", "Predict the test split.", False, True)
+    do_explain: bool = setting(
+        "What to do", "Say what each word of the first rows of the test split adds to their "
+        "answers (docs/explain.md).", False)
     output_dir: str | None = setting(
         "What to do", "Folder for everything the run writes (required).", None, True)
     overwrite_output_dir: bool = setting(
@@ -56,7 +59,7 @@ class RunConfig:
         "same seed gives the same bits on the same machine.", 42)
     show_stage_times: bool = setting(
         "What to do", "Show at the end where the time went (start, features, compile, train, eval, "
-        "checkpoint, predict), and write it into output_dir/stage_times.json.", False)
+        "checkpoint, predict, explain), and write it into output_dir/stage_times.json.", False)
 
     # Data
     data_dir: str | None = setting("Data", "Folder of the data files.", None, True)
@@ -152,6 +155,13 @@ class RunConfig:
     predict_batch_size: int = setting(
         "Evaluation and prediction", "Rows in a prediction step, in the same way.", 8, True)
 
+    explain_rows: int = setting(
+        "Evaluation and prediction", "Rows that --do_explain explains, from the first on; 0: all.",
+        100)
+    explain_label: str | None = setting(
+        "Evaluation and prediction", "The label whose logit --do_explain explains (default: of "
+        "each row the one predicted).")
+
     # Devices
     precision: str = setting(
         "Devices", "Type in which the encoder's layers compute; weights, optimizer and loss stay "
@@ -196,8 +206,9 @@ class RunConfig:
     def missing(self) -> list[str]:
         """Returns what has to be given before anything else can be checked."""
         found = []
-        if not (self.do_train or self.do_eval or self.do_predict):
-            found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict")
+        if not (self.do_train or self.do_eval or self.do_predict or self.do_explain):
+            found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
+                         "--do_explain")
         if not self.output_dir:
             found.append("--output_dir is required: the folder for everything the run writes")
         if not (self.data_dir or self.train_file or self.dev_file or self.test_file):
@@ -207,7 +218,8 @@ class RunConfig:
     def problems(self) -> list[str]:
         """Returns all that is wrong with the settings themselves, a message each."""
         return [*config_problems.of_numbers(self), *self.label_problems(),
-                *config_problems.of_modes(self), *config_problems.of_devices(self)]
+                *config_problems.of_modes(self), *config_problems.of_explanation(self),
+                *config_problems.of_devices(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

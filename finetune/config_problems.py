@@ -21,7 +21,7 @@ _BOUNDS = {
     **dict.fromkeys(("save_checkpoints_steps", "iterations_per_loop", "num_tpu_cores",
                      "log_every_steps"), (1, _WHOLE)),
     **dict.fromkeys(("keep_checkpoint_max", "eval_every_steps", "early_stopping_patience",
-                     "seed"), (0, _WHOLE)),
+                     "seed", "explain_rows"), (0, _WHOLE)),
     "shuffle_buffer_size": (0, 10_000_000),  # kept in memory
     **dict.fromkeys(("inter_op_threads", "intra_op_threads"), (0, 4096))}
 
@@ -75,6 +75,24 @@ def of_modes(config: "RunConfig") -> list[str]:
         found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
     if config.metric_for_best and not config.eval_every_steps:
         found.append("--metric_for_best compares evaluations: give --eval_every_steps")
+    return found
+
+
+def of_explanation(config: "RunConfig") -> list[str]:
+    """Returns why --do_explain cannot go with the other flags, or lacks from them."""
+    if not config.do_explain:
+        return [f"--explain_label={config.explain_label} goes with --do_explain"
+                ] * (config.explain_label is not None)
+    later = (f"train without it, then explain with --init_checkpoint={config.output_dir} "
+             "--do_explain and another --output_dir")
+    found = []
+    if config.engine == "original":
+        found.append(f"--do_explain: --engine=original cannot; {later}")
+    if config.kind_of_distribution == "tpu":
+        found.append(f"--do_explain: works on a CPU or GPU, not on a TPU; {later}")
+    if config.sweep:
+        found.append(f"--do_explain does not go with --sweep={config.sweep}: explain its chosen "
+                     "run, with --init_checkpoint=that run's folder")
     return found
 
 

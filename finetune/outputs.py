@@ -10,6 +10,8 @@
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
                           (regression: id, predicted score)
+    explanations.tsv      with --do_explain: what each word adds
+    explanations.html     the same to look at
     events.out.tfevents.* TensorBoard: loss, rate, metrics
     run.log               what was shown
     stage_times.json      seconds of each stage, with --show_stage_times
@@ -34,10 +36,12 @@ RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
+EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json")
+           EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
+           "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),

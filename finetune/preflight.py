@@ -16,6 +16,7 @@ from finetune import checkpoint, checksums, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
 from finetune.output_folder import output_problems, room_problems
@@ -92,6 +93,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
                 wrong = [f"{problem}; the checkpoint was trained with these labels"
                          for problem in wrong]
             problems += wrong
+        problems += explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else _plan(config, examples, problems)
     start = None
@@ -211,7 +213,7 @@ def _other_vocabulary(config: RunConfig) -> list[str]:
 def needed_splits(config: RunConfig) -> list[str]:
     """Returns which of train, dev and test the flags ask for."""
     dev = config.do_eval or (config.do_train and config.eval_every_steps > 0)
-    wanted = {"train": config.do_train, "dev": dev, "test": config.do_predict}
+    wanted = {"train": config.do_train, "dev": dev, "test": config.do_predict or config.do_explain}
     return [split for split, needed in wanted.items() if needed]
 
 

@@ -1,4 +1,4 @@
-"""The story of a run: check, prepare, train, evaluate, predict.
+"""The story of a run: check, prepare, train, evaluate, predict, explain.
 
     data_dir/*.tsv --processor--> examples --features, records--> *.tf_record --batches--> tokens
         --encoder, head--> logits --optimizer--> model.ckpt-N
@@ -34,6 +34,7 @@ from finetune import (
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.explanation import report as explanations
 from finetune.features import blocks, convert, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
@@ -136,6 +137,9 @@ class Run:
         if self._config.do_predict:
             with self._watch.stage("predict"):
                 self._predict(tables["test"])
+        if self._config.do_explain:
+            with self._watch.stage("explain"):
+                explanations.write(self._prepared, self._state)
         self._tell_end()
 
     def _execute_original(self) -> None:

@@ -182,6 +182,10 @@ class Tokenizer:
         ends = np.flatnonzero(ids < 0)
         return ids[ids >= 0], np.diff(ends, prepend=-1) - 1
 
+    def words(self, text: str) -> list[tuple[str, tuple[int, ...]]]:
+        """Returns the words that the original makes of a text, each with the ids of its pieces."""
+        return [(word, self._words[word]) for word in self._characters.spaced([text])[0].split()]
+
     def fingerprint(self) -> dict[str, str | bool]:
         """What decides this tokenizer's ids, for `records.cached`."""
         tokens = "\n".join(self.vocab).encode("utf-8", "surrogatepass")

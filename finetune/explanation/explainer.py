@@ -1,0 +1,178 @@
+"""Why a model answers as it does: what every word of a text adds to a logit.
+
+    explainer = Explainer(state, bert_config, tokenizer, ["bug", "feature"], max_seq_length=128)
+    for found in explainer.explain(["It crashes", ("a question", "its answer")]):
+        found.prediction, [(word.text, word.attribution) for word in found.words()]
+
+The words' attributions add up to `logit - baseline_logit`, but for `gap`; see gradients.py.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import heads, model
+from finetune.bert_config import BertConfig
+from finetune.explanation.gradients import Attribution, IntegratedGradients
+from finetune.explanation.words import Span, Splitter
+from finetune.feature_table import FeatureBlock
+from finetune.features import assemble
+from finetune.task_kind import TaskKind
+from finetune.tokenization import Tokenizer
+
+Text = str | tuple[str, str | None]  # a text, or a pair of texts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Word:
+    """A word and what it adds to the logit.
+
+    Attributes:
+        text: as it was written.
+        start, end: its place in the text, in characters.
+        attribution: above 0: speaks for the label (for a higher score), below: against it.
+    """
+
+    text: str
+    start: int
+    end: int
+    attribution: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExplainedText:
+    """A text of a row.
+
+    Attributes:
+        text: as it was written, whole.
+        words: those that the model saw, in their order.
+        unseen: how many words more the text has, which --max_seq_length cut off.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    unseen: int
+
+    @property
+    def seen_until(self) -> int:
+        """Where the part begins that the model did not see: len(text) if it saw all."""
+        if not self.unseen:
+            return len(self.text)
+        return self.words[-1].end if self.words else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a row got its answer.
+
+    Attributes:
+        texts: one, or two of a pair.
+        prediction: the label predicted, or the score as text.
+        confidence: probability of that label; None of a regression.
+        label: whose logit is explained; of a regression "score".
+        logit, baseline_logit: of the text, and of the same with [PAD] for every token.
+        baseline_prediction: the label that the baseline gets; None of a regression.
+        gap: what the words lack to add up to the difference of the two.
+        complete: whether the gap is small enough, see gradients.py.
+        points: of the path that the gradients were taken at.
+    """
+
+    texts: tuple[ExplainedText, ...]
+    prediction: str
+    confidence: float | None
+    label: str
+    logit: float
+    baseline_logit: float
+    baseline_prediction: str | None
+    gap: float
+    complete: bool
+    points: int
+
+    def words(self) -> list[Word]:
+        """Returns the words of all texts that the model saw."""
+        return [word for text in self.texts for word in text.words]
+
+
+class Explainer:
+    """Explains the answers of a model, text by text.
+
+    Args:
+        state: the weights; what they are when `explain` works counts.
+        bert_config: of the model.
+        tokenizer: text -> ids.
+        labels: of the model; [SCORE] for a regression.
+        max_seq_length: longest input in tokens, what is behind it is not seen.
+    """
+
+    def __init__(self, state: model.State, bert_config: BertConfig, tokenizer: Tokenizer,
+                 labels: Sequence[str], max_seq_length: int):
+        self._tokenizer, self._labels = tokenizer, list(labels)
+        self._max_seq_length = max_seq_length
+        self._splitter = Splitter(tokenizer)
+        self._gradients = IntegratedGradients(state, bert_config, tokenizer)
+
+    def explain(self, texts: Iterable[Text], label: str | None = None) -> Iterator[Explanation]:
+        """Yields the explanation of each text or pair of texts.
+
+        Args:
+            texts: strings, or pairs of them; a second one that is empty or None is none.
+            label: whose logit is explained; None: that of the label predicted.
+
+        Raises:
+            ValueError: there is no such label.
+        """
+        chosen = None if label is None else self._labels.index(label)
+        for text in texts:
+            a, b = (text, None) if isinstance(text, str) else text
+            yield self._one(a, b or "", chosen)
+
+    def _one(self, a: str, b: str, chosen: int | None) -> Explanation:
+        features = self._features(a, b)
+        logits = self._gradients.logits(features.input_ids, features.segment_ids)
+        answers = heads.answers(tf.constant(logits[None])).numpy()[0]
+        top = int(answers.argmax())
+        label = top if chosen is None else chosen
+        found = self._gradients.explain(features.input_ids, features.segment_ids, label)
+        regression = TaskKind.of(len(self._labels)) is TaskKind.REGRESSION
+        return Explanation(
+            self._words(a, b, features, found),
+            f"{answers[0]:.6f}" if regression else self._labels[top],
+            None if regression else float(answers[top]), self._labels[label], found.logit,
+            found.baseline_logit, None if regression else self._labels[found.baseline_label],
+            found.gap, found.complete, found.points)
+
+    def _features(self, a: str, b: str) -> FeatureBlock:
+        return assemble(self._tokenizer.encode_flat([a]), self._tokenizer.encode_flat([b]),
+                        [None], self._max_seq_length, self._tokenizer)
+
+    def _words(self, a: str, b: str, features: FeatureBlock, found: Attribution
+               ) -> tuple[ExplainedText, ...]:
+        second = int(features.segment_ids.sum())  # the tokens of b and their [SEP], if there are
+        tokens = found.tokens[1:len(found.tokens) - second - 1]
+        texts = [_explained(a, self._splitter.split(a), tokens)]
+        if b:
+            texts.append(_explained(b, self._splitter.split(b),
+                                    found.tokens[len(found.tokens) - second:-1]))
+        return tuple(texts)
+
+
+def _explained(text: str, spans: Sequence[Span], tokens: np.ndarray) -> ExplainedText:
+    """Sums the tokens of a text, float64[S], to its words; the last may be cut within a word."""
+    ends = np.cumsum([span.pieces for span in spans], dtype=int)
+    words = []
+    for span, end in zip(spans, ends.tolist(), strict=True):
+        if end - span.pieces >= len(tokens):
+            break
+        words.append(Word(text[span.start:span.end], span.start, span.end,
+                          float(tokens[end - span.pieces:end].sum())))
+    return ExplainedText(text, tuple(words), len(spans) - len(words))
+
+
+def explain(texts: Iterable[Text], state: model.State, bert_config: BertConfig,
+            tokenizer: Tokenizer, labels: Sequence[str], max_seq_length: int,
+            label: str | None = None) -> list[Explanation]:
+    """Explains some texts or pairs of texts; see `Explainer`, which is for more than one call."""
+    explainer = Explainer(state, bert_config, tokenizer, labels, max_seq_length)
+    return list(explainer.explain(texts, label))
