@@ -1,8 +1,9 @@
-"""The story of a run: check, prepare, train, evaluate, predict.
+"""The story of a run: check, prepare, train, evaluate, predict, export.
 
     data_dir/*.tsv --processor--> examples --features, records--> *.tf_record --batches--> tokens
         --encoder, head--> logits --optimizer--> model.ckpt-N
         --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
+        --export--> export/saved_model, model.tflite, model.onnx, huggingface, README.md
 """
 
 import contextlib
@@ -33,6 +34,8 @@ from finetune import (
 )
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.export import comparison, exporter
+from finetune.export.settings import as_trained
 from finetune.features import blocks, convert, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
@@ -66,7 +69,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         problems = [*problems, *distribution.problems(strategy, config)]
         if config.engine == "original":
             problems += original.problems(config)
-        prepared = preflight.check(config, processor, problems, workers.is_chief(strategy))
+        prepared = preflight.check(as_trained(config), processor, problems,
+                                   workers.is_chief(strategy))
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
@@ -131,6 +135,9 @@ class Run:
         if self._config.do_predict:
             with self._watch.stage("predict"):
                 self._predict(tables["test"])
+        if self._config.do_export:
+            with self._watch.stage("export"):
+                self._export()
         self._tell_end()
 
     def _execute_original(self) -> None:
@@ -208,15 +215,23 @@ class Run:
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy)
-        examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
-        few = FeatureTable.from_features(convert(
-            examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
+        few = self._first_rows()
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
+
+    def _first_rows(self) -> FeatureTable:
+        """Returns a batch of the data; where the run reads none, made-up rows."""
+        config, prepared = self._config, self._prepared
+        if not prepared.examples:
+            return comparison.made_up(prepared.bert_config, config.max_seq_length,
+                                      self._kind.label_type)
+        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
+        return FeatureTable.from_features(convert(
+            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
+            require_labels=False), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -271,3 +286,9 @@ class Run:
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
         self._report.write_predictions(config.output_dir, ids, probabilities)
+
+    def _export(self) -> None:
+        """Writes the weights that are in memory: the best, else the newest."""
+        if workers.is_chief(self._strategy):
+            exporter.export_run(self._prepared, self._state)
+        workers.from_chief(self._strategy, 0)  # the others wait: a job ends as a whole
