@@ -41,7 +41,8 @@ RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE
              EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint",
              "best_checkpoint.json", "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),
-             EXPORT, "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
+             f"{EXPORT}/*", "graph.pbtxt", "events.out.tfevents.*",
+             f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 
 def write_text(path: str, text: str) -> None:
@@ -125,7 +126,7 @@ def copy(source: str, target: str) -> None:
 
 
 def run_files(folder: str) -> list[str]:
-    """Returns the paths in a folder that have the names of a run's files, export/ as a whole."""
+    """Returns the paths in a folder that have the names of a run's files, folders in export/ too."""
     return [path for pattern in RUN_FILES
             for path in tf.io.gfile.glob(os.path.join(folder, pattern))]
 
@@ -134,9 +135,9 @@ def remove_run(folder: str) -> None:
     """Deletes what earlier runs wrote into a folder; other files stay."""
     for path in run_files(folder):
         (tf.io.gfile.rmtree if tf.io.gfile.isdir(path) else tf.io.gfile.remove)(path)
-    evaluations = os.path.join(folder, EVENTS_OF_EVAL)
-    if tf.io.gfile.isdir(evaluations) and not tf.io.gfile.listdir(evaluations):
-        tf.io.gfile.rmtree(evaluations)
+    for within in (os.path.join(folder, name) for name in (EVENTS_OF_EVAL, EXPORT)):
+        if tf.io.gfile.isdir(within) and not tf.io.gfile.listdir(within):
+            tf.io.gfile.rmtree(within)
 
 
 def write_eval_results(folder: str, original: Mapping[str, Any], step: int,

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from finetune.config import RunConfig
 from finetune.export.classifier import Classifier
 from finetune.export.facts import Facts, Split
 
@@ -16,8 +17,13 @@ UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
 _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "output_dir",
           "show_stage_times", "labels", "init_checkpoint")
-_SCORES = ("eval_accuracy", "f1_macro", "mcc", "precision", "recall", "f1", "pearson", "spearman",
-           "mse", "mae", "eval_loss")
+_ALWAYS = ("seed", "do_lower_case", "max_seq_length", "train_batch_size", "learning_rate",
+           "num_train_epochs", "warmup_proportion")  # at their defaults, too
+# In eval_results.txt -> in a hub's list of metrics.
+_SCORES = {"eval_accuracy": "accuracy", "f1_macro": "f1", "mcc": "matthews_correlation",
+           "precision": "precision", "recall": "recall", "f1": "f1",
+           "pearson_spearman": "", "pearson": "pearsonr", "spearman": "spearmanr", "mse": "mse",
+           "mae": "mae", "eval_loss": ""}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +74,8 @@ def _front_matter(classifier: Classifier, facts: Facts, library: str | None) -> 
 
 
 def _named_scores(facts: Facts) -> list[str]:
-    return [name.removeprefix("eval_") for name in _SCORES if name in (facts.scores or {})]
+    return list(dict.fromkeys(hub for name, hub in _SCORES.items()
+                              if hub and name in (facts.scores or {})))
 
 
 def _head(classifier: Classifier, facts: Facts) -> Iterator[str]:
@@ -155,10 +162,11 @@ def _training(facts: Facts) -> Iterator[str]:
     yield f"*   Started: {_known(run.get('started'))}; device: {_known(run.get('device'))}."
     python = {"python": run["python"]} if "python" in run else {}
     yield f"*   With {_versions({**python, **run.get('versions', {})})}."
-    flags = {name: value for name, value in settings.items()
-             if name not in _ASIDE and value is not None}
-    yield "*   Flags: " + (", ".join(_flag(name, value) for name, value in flags.items())
-                           or UNKNOWN) + "."
+    defaults = RunConfig().as_dict()
+    flags = [_flag(name, value) for name, value in settings.items()
+             if name not in _ASIDE and (name in _ALWAYS or value != defaults.get(name))]
+    yield "*   Flags: " + (f"{', '.join(flags)}; all others at their defaults." if flags else
+                           f"{UNKNOWN}.")
 
 
 def _base(facts: Facts) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from finetune import log, model, outputs, summary
+from finetune import model, outputs, summary
 from finetune.export import (
     card,
     comparison,
@@ -49,8 +49,7 @@ def export_run(prepared: "Prepared", state: model.State) -> None:
         prepared.bert_config, prepared.labels, outputs.read_bytes(config.vocab_file),
         config.do_lower_case, config.max_seq_length, int(state.step.numpy()))
     known = facts.gather(trained_folder(config, prepared.start.prefix), classifier)
-    with log.quiet():  # TensorFlow Lite talks to standard error
-        export(os.path.join(config.output_dir, outputs.EXPORT), classifier, chosen(config), known)
+    export(os.path.join(config.output_dir, outputs.EXPORT), classifier, chosen(config), known)
 
 
 def export(target: str, classifier: Classifier, formats: Sequence[str], known: Facts) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from finetune import log
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
 from finetune.export.formats import FORMATS
@@ -33,16 +34,18 @@ def write(classifier: Classifier, folder: str) -> None:
     serving = Serving(classifier)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [serving.serve.get_concrete_function()], serving)
+    with log.quiet():
+        content = converter.convert()
     with open(os.path.join(folder, FORMATS["tflite"]), "wb") as file:
-        file.write(converter.convert())
+        file.write(content)
 
 
 def answers(classifier: Classifier, folder: str,
             batches: Sequence[dict[str, np.ndarray]]) -> Iterator[np.ndarray]:
     """Yields what TensorFlow Lite's interpreter makes of the file, for each batch of inputs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is to be had from another package too
+    with log.quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the interpreter has moved to a package of its own
         interpreter = tf.lite.Interpreter(os.path.join(folder, FORMATS["tflite"]))
-    runner = interpreter.get_signature_runner()
-    for batch in batches:
-        yield runner(**batch)[classifier.answer]
+        runner = interpreter.get_signature_runner()
+        found = [runner(**batch)[classifier.answer] for batch in batches]
+    yield from found
