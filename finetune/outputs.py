@@ -126,7 +126,7 @@ def copy(source: str, target: str) -> None:
 
 
 def run_files(folder: str) -> list[str]:
-    """Returns the paths in a folder that have the names of a run's files, folders in export/ too."""
+    """Returns the paths in a folder that have the names of a run's; in export/ folders, too."""
     return [path for pattern in RUN_FILES
             for path in tf.io.gfile.glob(os.path.join(folder, pattern))]
 

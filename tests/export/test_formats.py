@@ -188,9 +188,9 @@ def test_answers_that_are_no_numbers_are_refused(make_classifier):
 
 def test_an_export_takes_the_place_of_the_one_before(tmp_path):
     for text in ("one", "two"):
-        with exporter.whole(str(tmp_path / "export")) as made:
-            with open(os.path.join(made, text), "w") as file:
-                file.write(text)
+        with (exporter.whole(str(tmp_path / "export")) as made,
+              open(os.path.join(made, text), "w") as file):
+            file.write(text)
     assert files(tmp_path) == {"export/two": b"two"}
 
 
