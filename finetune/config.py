@@ -10,6 +10,7 @@ import typing
 from typing import Any
 
 from finetune import config_problems
+from finetune.export import formats
 
 
 def setting(group: str, help_text: str, default: Any = None, original: bool = False,
@@ -39,6 +40,12 @@ class RunConfig:
     do_explain: bool = setting(
         "What to do", "Say what each word of the first rows of the test split adds to their "
         "answers (docs/explain.md).", False)
+    do_export: bool = setting(
+        "What to do", "Write the classifier into output_dir/export in the forms that other "
+        "programs load, with a model card; needs no data (docs/export.md).", False)
+    export_formats: tuple[str, ...] | None = setting(
+        "What to do", "What --do_export writes, comma-separated: saved_model, tflite, onnx, "
+        "huggingface (default: all but onnx, which needs scripts/setup.sh --export).")
     output_dir: str | None = setting(
         "What to do", "Folder for everything the run writes (required).", None, True)
     overwrite_output_dir: bool = setting(
@@ -59,7 +66,8 @@ class RunConfig:
         "same seed gives the same bits on the same machine.", 42)
     show_stage_times: bool = setting(
         "What to do", "Show at the end where the time went (start, features, compile, train, eval, "
-        "checkpoint, predict, explain), and write it into output_dir/stage_times.json.", False)
+        "checkpoint, predict, explain, export), and write it into output_dir/stage_times.json.",
+        False)
 
     # Data
     data_dir: str | None = setting("Data", "Folder of the data files.", None, True)
@@ -206,12 +214,14 @@ class RunConfig:
     def missing(self) -> list[str]:
         """Returns what has to be given before anything else can be checked."""
         found = []
-        if not (self.do_train or self.do_eval or self.do_predict or self.do_explain):
+        reads_data = self.do_train or self.do_eval or self.do_predict or self.do_explain
+        if not (reads_data or self.do_export):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
-                         "--do_explain")
+                         "--do_explain, --do_export")
         if not self.output_dir:
             found.append("--output_dir is required: the folder for everything the run writes")
-        if not (self.data_dir or self.train_file or self.dev_file or self.test_file):
+        files = self.data_dir or self.train_file or self.dev_file or self.test_file
+        if not files and (reads_data or not self.do_export):
             found.append("--data_dir is required: the folder of the data files")
         return found
 
@@ -219,7 +229,7 @@ class RunConfig:
         """Returns all that is wrong with the settings themselves, a message each."""
         return [*config_problems.of_numbers(self), *self.label_problems(),
                 *config_problems.of_modes(self), *config_problems.of_explanation(self),
-                *config_problems.of_devices(self)]
+                *config_problems.of_devices(self), *formats.problems(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

@@ -146,7 +146,8 @@ def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, real: tf.Tensor,
         float[B, N, F, D].
     """
     scale, dtype = 1.0 / math.sqrt(query.shape[-1]), query.dtype
-    padding = (1.0 - tf.cast(real, tf.float32))[:, None, None, :] * -10000.0        # [B, 1, 1, S]
+    padding = (1.0 - tf.cast(real, tf.float32)) * -10000.0                           # [B, S]
+    padding = tf.expand_dims(tf.expand_dims(padding, 1), 1)  # TFLite takes no [:, None, None, :]
 
     @tf.custom_gradient
     def run(query, key, value):

@@ -12,7 +12,7 @@ LOGGER = logging.getLogger("finetune")
 # Libraries that are not there: of no interest on a machine without a GPU, and the summary of the
 # run names the device on any.
 _GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit",
-             "Unable to register cu")
+             "Unable to register cu", "XNNPACK delegate for CPU")
 _CLEAR_LINE = "\r\033[K"
 
 

@@ -15,6 +15,7 @@
     events.out.tfevents.* TensorBoard: loss, rate, metrics
     run.log               what was shown
     stage_times.json      seconds of each stage, with --show_stage_times
+    export/               what --do_export wrote, see finetune/export
 """
 
 import contextlib
@@ -34,6 +35,7 @@ from finetune.task_kind import TaskKind
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
+EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
@@ -45,7 +47,8 @@ WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_T
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),
-             "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
+             f"{EXPORT}/*", "graph.pbtxt", "events.out.tfevents.*",
+             f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
 
 def write_text(path: str, text: str) -> None:
@@ -179,7 +182,7 @@ def copy(source: str, target: str) -> None:
 
 
 def run_files(folder: str) -> list[str]:
-    """Returns the paths of the files in a folder that have the names of a run's files."""
+    """Returns the paths in a folder that have the names of a run's; in export/ folders, too."""
     return [path for pattern in RUN_FILES
             for path in tf.io.gfile.glob(os.path.join(folder, pattern))]
 
@@ -187,10 +190,10 @@ def run_files(folder: str) -> list[str]:
 def remove_run(folder: str) -> None:
     """Deletes what earlier runs wrote into a folder; other files stay."""
     for path in run_files(folder):
-        tf.io.gfile.remove(path)
-    evaluations = os.path.join(folder, EVENTS_OF_EVAL)
-    if tf.io.gfile.isdir(evaluations) and not tf.io.gfile.listdir(evaluations):
-        tf.io.gfile.rmtree(evaluations)
+        (tf.io.gfile.rmtree if tf.io.gfile.isdir(path) else tf.io.gfile.remove)(path)
+    for within in (os.path.join(folder, name) for name in (EVENTS_OF_EVAL, EXPORT)):
+        if tf.io.gfile.isdir(within) and not tf.io.gfile.listdir(within):
+            tf.io.gfile.rmtree(within)
 
 
 def write_eval_results(folder: str, original: Mapping[str, Any], step: int,

@@ -1,14 +1,14 @@
-"""The story of a run: check, prepare, train, evaluate, predict, explain.
+"""The story of a run: check, prepare, train, evaluate, predict, explain, export.
 
     data_dir/*.tsv --processor--> examples --features, records--> *.tf_record --batches--> tokens
         --encoder, head--> logits --optimizer--> model.ckpt-N
         --metrics, outputs--> eval_results.txt, predictions.tsv, test_results.tsv
+        --export--> export/saved_model, model.tflite, model.onnx, huggingface, README.md
 """
 
 import contextlib
 import dataclasses
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from finetune import (
     checkpoint,
-    checksums,
     distribution,
     evaluation,
     log,
@@ -28,6 +27,7 @@ from finetune import (
     outputs,
     preflight,
     records,
+    run_folder,
     summary,
     trouble,
     workers,
@@ -35,6 +35,8 @@ from finetune import (
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
+from finetune.export import comparison, exporter
+from finetune.export.settings import as_trained
 from finetune.features import blocks, convert, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
@@ -63,14 +65,14 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     try:
         problems = [*problems, *(original.problems(config) if config.engine == "original" else ())]
         if config.kind_of_distribution == "multi_worker":  # what this one sees is told at once
-            prepared = preflight.check(config, processor, [*problems, *workers.cluster_problems()],
-                                       workers.own_index() == 0)
+            prepared = preflight.check(as_trained(config), processor, [
+                *problems, *workers.cluster_problems()], workers.own_index() == 0)
             workers.announce()
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
         of_devices = distribution.problems(strategy, config)
         if prepared is None:
-            prepared = preflight.check(config, processor, [*problems, *of_devices])
+            prepared = preflight.check(as_trained(config), processor, [*problems, *of_devices])
         elif of_devices:
             raise UserError(of_devices)
         with contextlib.ExitStack() as opened:
@@ -131,15 +133,15 @@ class Run:
         tables = self._tables()
         if self._config.do_train:
             self._train(tables)
-        if self._config.do_eval:
-            with self._watch.stage("eval"):
-                self._evaluate(tables["dev"])
-        if self._config.do_predict:
-            with self._watch.stage("predict"):
-                self._predict(tables["test"])
-        if self._config.do_explain:
-            with self._watch.stage("explain"):
-                explanations.write(self._prepared, self._state)
+        for stage, wanted, work in (
+                ("eval", self._config.do_eval, lambda: self._evaluate(tables["dev"])),
+                ("predict", self._config.do_predict, lambda: self._predict(tables["test"])),
+                ("explain", self._config.do_explain,
+                 lambda: explanations.write(self._prepared, self._state)),
+                ("export", self._config.do_export, self._export)):
+            if wanted:
+                with self._watch.stage(stage):
+                    work()
         self._tell_end()
 
     def _execute_original(self) -> None:
@@ -167,26 +169,8 @@ class Run:
         self._opened.enter_context(output_folder.held(folder))
         if config.overwrite_output_dir:
             outputs.remove_run(folder)
-        data = {split: {"path": path, "sha256": records.sha256_file(path)}
-                for split, path in prepared.files.items()}
-        changes = summary.changes(folder, self._given, data.get("train", {}).get("sha256"))
-        outputs.append_run(folder, {  # first: it tells that the folder is a run's
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": self._command,
-            "seed": config.seed, "engine": config.engine, "device": self._device,
-            "versions": summary.versions(), "python": platform.python_version(),
-            **({"original": self._original.versions} if self._original else {}),
-            "data": data, "start": prepared.start.prefix})
-        log.start(os.path.join(folder, outputs.LOG))
-        for line in changes:
-            log.LOGGER.info("note: %s", line)
-        outputs.write_labels(folder, prepared.labels)
-        outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
-        outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG),
-                           prepared.bert_config.to_json())
-        settings = os.path.join(folder, outputs.RUN_CONFIG)
-        if config.do_train or not tf.io.gfile.exists(settings):
-            outputs.write_json(settings, self._given.as_dict())
-        checksums.write(folder, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
+        run_folder.begin(prepared, self._given, self._command, self._device,
+                         self._original.versions if self._original else None)
 
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config
@@ -217,15 +201,23 @@ class Run:
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy)
-        examples = next(iter(self._prepared.examples.values()))[:config.eval_batch_size]
-        few = FeatureTable.from_features(convert(
-            examples, self._prepared.labels, config.max_seq_length, self._prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
+        few = self._first_rows()
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
+
+    def _first_rows(self) -> FeatureTable:
+        """Returns a batch of the data; where the run reads none, made-up rows."""
+        config, prepared = self._config, self._prepared
+        if not prepared.examples:
+            return comparison.made_up(prepared.bert_config, config.max_seq_length,
+                                      self._kind.label_type)
+        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
+        return FeatureTable.from_features(convert(
+            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
+            require_labels=False), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -280,3 +272,9 @@ class Run:
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
         self._report.write_predictions(config.output_dir, ids, probabilities)
+
+    def _export(self) -> None:
+        """Writes the weights that are in memory: the best, else the newest."""
+        if workers.is_chief(self._strategy):
+            exporter.export_run(self._prepared, self._state)
+        workers.from_chief(self._strategy, 0)  # the others wait: a job ends as a whole

@@ -51,7 +51,8 @@ FOREIGN = {
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
-    "short", "check", "require", "only", ""}  # of test_faults.sh, sha256sum and pip
+    "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
+    "export"}  # of scripts/setup.sh
 
 
 class Block(typing.NamedTuple):
@@ -144,7 +145,8 @@ def test_blocks(document, reader, main):
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
             later = document.read_text(encoding="utf-8").split(block.text)[1]
-            assert block.kind != "python" or f"={path.stem}:" in later, f"{block.where}: not run"
+            assert block.kind != "python" or (
+                f"={path.stem}:" in later or f"python {block.path}\n" in later), block.where
         elif block.kind == "text":
             if block.path:
                 check_shown(reader / block.path, block)
@@ -173,6 +175,9 @@ def run_command(command, where, main):
     elif words[0] == "python" and words[1].startswith("benchmarks/"):
         done = subprocess.run([sys.executable, ROOT / words[1], *words[2:]], capture_output=True,
                               text=True)
+        assert done.returncode == 0, f"{where}: {done.stderr}"
+    elif words[0] == "python" and len(words) == 2 and os.path.isfile(words[1]):  # the reader's
+        done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
     elif words[0] == "iconv":
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
@@ -216,6 +221,9 @@ def check_script(words, where):
     elif script.name == "download_glue.sh":
         tasks = [word for word in words[1:] if not word.startswith("--")]
         assert glue.load(str(ROOT / "scripts" / "glue.json")).find(tasks), where
+    elif script.name == "setup.sh":
+        known = subprocess.run([script, "--help"], capture_output=True, text=True).stdout
+        assert all(f"setup.sh {word} " in known for word in words[1:]), where
     elif script.name == "test.sh":
         assert all((ROOT / word).exists() for word in words[1:] if not word.startswith("-")), where
     elif script.name == "check_parity.sh":  # takes minutes
@@ -337,7 +345,7 @@ def test_every_file_of_a_run_is_in_the_readme(tmp_path, tiny, issues, main):
     status, error = main(
         f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={folder}", *SHORTER,
         "--do_train", "--do_eval", "--do_predict", "--do_explain", "--train_batch_size=1",
-        "--eval_every_steps=2", "--show_stage_times")
+        "--eval_every_steps=2", "--show_stage_times", "--do_export", "--export_formats=saved_model")
     assert status == 0, error
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for name in written:

@@ -83,6 +83,16 @@ def test_test_dependencies_go_into_the_same_environment(project: Project) -> Non
     assert project.calls() == ["venv", "pip requirements.lock", "pip requirements-test.lock"]
 
 
+def test_what_an_export_needs_goes_into_the_same_environment(project: Project) -> None:
+    project.add_python()
+    project.run("setup.sh")
+    for _ in range(2):
+        done = project.run("setup.sh", "--export")
+        assert (done.returncode, done.stdout) == (0, f"{project.venv}/bin/python\n"), done.stderr
+    project.run("setup.sh")
+    assert project.calls() == ["venv", "pip requirements.lock", "pip requirements-export.lock"]
+
+
 def test_changed_lock_is_installed(project: Project) -> None:
     project.add_python()
     project.run("setup.sh")

@@ -8,12 +8,13 @@ scripts/convert_checkpoint.sh to-huggingface is the command.
 
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from finetune import checkpoint, outputs
-from finetune.bert_config import variable_shapes
+from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer
@@ -51,10 +52,7 @@ def convert(source: str, out_folder: str, bert_config_file: str | None = None,
     content = outputs.read_bytes(given.vocab_path)
     with collected(problems):
         tokens = _decoded(given.vocab_path, content)
-        problems += huggingface_tokenizer.vocabulary_problems(given.vocab_path, tokens,
-                                                              given.config.vocab_size)
-        if "[PAD]" not in tokens:
-            problems.append(f"{given.vocab_path}: has no [PAD], which transformers pads with.")
+        problems += _vocabulary_problems(given.vocab_path, tokens, given.config)
         casing = {"cased": False, "uncased": True}.get(
             vocabulary_casing({token: row for row, token in enumerate(tokens)}))
         known = given.run.get("do_lower_case")
@@ -64,24 +62,57 @@ def convert(source: str, out_folder: str, bert_config_file: str | None = None,
                             "--do_lower_case=true or --do_lower_case=false.")
     if problems:
         raise UserError(problems)
-    tensors, own = _tensors(given), _own(given)
-    length = min(own.get("max_seq_length") or given.config.max_position_embeddings,
-                 given.config.max_position_embeddings)
-    theirs = {**huggingface.config_json(given.config, labels, tokens.index("[PAD]")),
-              **({huggingface.OWN_KEY: own} if own else {})}
-    with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
-        _write_huggingface(made, tensors, theirs, content,
-                           huggingface_tokenizer.settings_json(casing, length))
+    values, own = _values(given), _own(given)
+    with new_folder(out_folder, sum(value.nbytes for value in values.values())) as made:
+        theirs = write(made, values, given.config, labels, content, casing, own)
     if given.config.hidden_act != theirs["hidden_act"]:
         notices.append(f"hidden_act {given.config.hidden_act!r} is called "
                        f"{theirs['hidden_act']!r} there: the same function")
     return Converted(labels, casing, given.config.hidden_act, notices, own.get("max_seq_length"))
 
 
-def _tensors(given: Model) -> dict[str, np.ndarray]:
+def write(folder: str, values: Mapping[str, np.ndarray], config: BertConfig,
+          labels: list[str] | None, vocabulary: bytes, do_lower_case: bool,
+          own: Mapping[str, int]) -> dict[str, Any]:
+    """Writes the files that transformers loads.
+
+    Args:
+        folder: is there.
+        values: by TF1 name; those that `to_tensors` does not know are left out.
+        labels: of the head; None: there is none.
+        vocabulary: bytes of a vocab.txt.
+        own: global_step and max_seq_length, where they are known.
+
+    Returns:
+        The contents of config.json.
+
+    Raises:
+        UserError: the vocabulary is none that transformers can use.
+    """
+    tokens = _decoded(outputs.VOCABULARY, vocabulary)
+    problems = _vocabulary_problems(outputs.VOCABULARY, tokens, config)
+    if problems:
+        raise UserError(problems)
+    length = min(own.get("max_seq_length") or config.max_position_embeddings,
+                 config.max_position_embeddings)
+    theirs = {**huggingface.config_json(config, labels, tokens.index("[PAD]")),
+              **({huggingface.OWN_KEY: dict(own)} if own else {})}
+    _write_huggingface(folder, huggingface.to_tensors(values, config), theirs, vocabulary,
+                       huggingface_tokenizer.settings_json(do_lower_case, length))
+    return theirs
+
+
+def _vocabulary_problems(path: str, tokens: list[str], config: BertConfig) -> list[str]:
+    found = huggingface_tokenizer.vocabulary_problems(path, tokens, config.vocab_size)
+    if "[PAD]" not in tokens:
+        found.append(f"{path}: has no [PAD], which transformers pads with.")
+    return found
+
+
+def _values(given: Model) -> dict[str, np.ndarray]:
     names = [name for name in (*variable_shapes(given.config), *huggingface.HEAD)
              if name in given.held]
-    return huggingface.to_tensors(checkpoint.read(given.prefix, names), given.config)
+    return checkpoint.read(given.prefix, names)
 
 
 def _own(given: Model) -> dict[str, int]:

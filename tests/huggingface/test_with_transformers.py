@@ -154,6 +154,16 @@ def test_what_is_written_here_answers_the_same_in_transformers(name, given_back)
     np.testing.assert_allclose(theirs["logits"], logits, rtol=0, atol=1e-5)
 
 
+def test_what_do_export_writes_answers_the_same(given_back, main, tmp_path):
+    folder, answers = given_back
+    status, error = main("--do_export", "--export_formats=huggingface", "--max_seq_length=24",
+                         f"--init_checkpoint={folder / 'tf1' / 'erf'}",
+                         f"--output_dir={tmp_path / 'run'}")
+    assert status == 0, error
+    theirs = ask(tmp_path / "run" / "export", answer=["huggingface"])["huggingface"]
+    assert theirs == answers["erf"]
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_there_and_back_are_the_same_numbers(name, given_back, tmp_path):
     folder, _ = given_back

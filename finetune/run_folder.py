@@ -1,0 +1,47 @@
+"""What a run writes into its folder before anything else: who it is, and what the weights go with.
+
+    runs.json, run.log, labels.txt, vocab.txt, bert_config.json, run_config.json, SHA256SUMS
+"""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from finetune import checksums, log, outputs, records, summary
+from finetune.config import RunConfig
+from finetune.preflight import Prepared
+
+
+def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
+          original: Mapping[str, str] | None) -> None:
+    """Writes these files, starts the log, and tells what the run changes against an earlier one.
+
+    Args:
+        given: the settings as the user gave them.
+        command: the command line.
+        device: in words.
+        original: versions of what --engine=original runs on; None of ours.
+    """
+    config, folder = prepared.config, prepared.config.output_dir
+    data = {split: {"path": path, "sha256": records.sha256_file(path)}
+            for split, path in prepared.files.items()}
+    changes = summary.changes(folder, given, data.get("train", {}).get("sha256"))
+    outputs.append_run(folder, {  # first: it tells that the folder is a run's
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command,
+        "seed": config.seed, "engine": config.engine, "device": device,
+        "versions": summary.versions(), "python": platform.python_version(),
+        **({"original": original} if original else {}),
+        "data": data, "start": prepared.start.prefix})
+    log.start(os.path.join(folder, outputs.LOG))
+    for line in changes:
+        log.LOGGER.info("note: %s", line)
+    outputs.write_labels(folder, prepared.labels)
+    outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
+    outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())
+    settings = os.path.join(folder, outputs.RUN_CONFIG)
+    if config.do_train or not tf.io.gfile.exists(settings):
+        outputs.write_json(settings, given.as_dict())
+    checksums.write(folder, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
