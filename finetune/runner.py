@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import (
+    baseline,
     checkpoint,
     checksums,
     distribution,
@@ -31,6 +32,8 @@ from finetune import (
     summary,
     workers,
 )
+from finetune.check import cost
+from finetune.check import stage as check
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import blocks, convert, decided_by
@@ -57,21 +60,22 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    prepared = None
+    prepared, given, config = None, config, config.looked_at()
     try:
         if config.kind_of_distribution == "multi_worker":
             workers.announce()
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
-        problems = [*problems, *distribution.problems(strategy, config)]
+        problems = [*problems, *given.problems(), *distribution.problems(strategy, config)]
         if config.engine == "original":
             problems += original.problems(config)
         prepared = preflight.check(config, processor, problems, workers.is_chief(strategy))
+        others = check.other_splits(prepared, processor)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
                     tempfile.TemporaryDirectory(prefix="worker-")))
-            Run(prepared, strategy, config, command, watch or Stopwatch()).execute()
+            Run(prepared, others, strategy, given, command, watch or Stopwatch()).execute()
     except workers.LOST as error:
         if config.kind_of_distribution != "multi_worker":
             raise
@@ -92,11 +96,13 @@ class Run:
 
     Args:
         prepared: what preflight.check found.
+        others: splits that are looked at besides.
         given: the settings as the user gave them.
     """
 
-    def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
-                 command: str, watch: Stopwatch):
+    def __init__(self, prepared: Prepared, others: check.Others, strategy: tf.distribute.Strategy,
+                 given: RunConfig, command: str, watch: Stopwatch):
+        self._others, self._baseline = others, None
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
         self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
@@ -123,7 +129,10 @@ class Run:
         self._load()
         self._open_folder()
         tables = self._tables()
-        if self._config.do_train:
+        self._look(lambda tokens: cost.measure(
+            self._strategy, self._state, self._prepared, next(iter(tables.values())),
+            self._predictor, tokens))
+        if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         if self._config.do_eval:
             with self._watch.stage("eval"):
@@ -136,8 +145,10 @@ class Run:
     def _execute_original(self) -> None:
         self._open_folder()
         self._tables()
-        with self._watch.stage("original"):
-            original.run(self._prepared, self._original)
+        self._look(None)
+        if not self._given.only_checks:
+            with self._watch.stage("original"):
+                original.run(self._prepared, self._original)
         self._tell_end()
 
     def _tables(self) -> dict[str, FeatureTable]:
@@ -147,8 +158,17 @@ class Run:
         summary.before(self._prepared, tables, self._device)
         return tables
 
+    def _look(self, measure: Any) -> None:
+        """Checks the data and scores the baseline, as far as that is asked for."""
+        if self._config.do_check:
+            with self._watch.stage("check"):
+                check.run(self._prepared, self._others, self._given.only_checks, measure)
+        if self._config.baseline:
+            with self._watch.stage("baseline"):
+                self._baseline = baseline.run(self._prepared, self._others.examples)
+
     def _tell_end(self) -> None:
-        summary.after(self._config, time.monotonic() - self._began, self._kind)
+        summary.after(self._given, time.monotonic() - self._began, self._kind)
         if self._config.show_stage_times:
             summary.stage_times(self._config.output_dir, self._watch.seconds())
 
@@ -170,6 +190,8 @@ class Run:
         log.start(os.path.join(folder, outputs.LOG))
         for line in changes:
             log.LOGGER.info("note: %s", line)
+        if self._given.only_checks:  # no model is bound to the folder
+            return
         outputs.write_labels(folder, prepared.labels)
         outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
         outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG),
@@ -262,6 +284,8 @@ class Run:
         config, step = self._config, int(self._state.step.numpy())
         predictions, scores = self._score(table)
         told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
+        if self._baseline:
+            self._baseline.compare(table.label_ids, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()

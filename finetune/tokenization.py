@@ -182,6 +182,12 @@ class Tokenizer:
         ends = np.flatnonzero(ids < 0)
         return ids[ids >= 0], np.diff(ends, prepend=-1) - 1
 
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """Returns the words of some texts that have no pieces, each as often as it occurs."""
+        unknown = (self.unk_id,)
+        return [word for word in " ".join(self._characters.spaced(texts)).split()
+                if self._words[word] == unknown]
+
     def fingerprint(self) -> dict[str, str | bool]:
         """What decides this tokenizer's ids, for `records.cached`."""
         tokens = "\n".join(self.vocab).encode("utf-8", "surrogatepass")

@@ -36,7 +36,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 VARIABLE, FOLDER = "VENV_ORIGINAL", os.path.join(ROOT, ".venv-original")
 SETUP = "scripts/setup_original.sh"
 # Ours, yet done before the original starts or without a meaning to it.
-_OURS = ("overwrite_output_dir", "config", "engine", "seed", "sweep", "bert_hub_module_handle")
+_OURS = ("overwrite_output_dir", "config", "engine", "seed", "sweep", "bert_hub_module_handle",
+         "do_check", "baseline")
 _FLAGS_OF_DATA = ("data_dir", "task_name")  # the flow's processor has the examples at hand
 # Runs in the second environment, from Python 3.7 on.
 _PROBE = """
