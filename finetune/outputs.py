@@ -40,7 +40,8 @@ EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 # Also what the original leaves in its output folder.
 RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-             DATA_CHECK, DATA_CHECK_JSON, BASELINE, EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint",
+             DATA_CHECK, DATA_CHECK_JSON, BASELINE,
+             EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint",
              "best_checkpoint.json", "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),
              "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")

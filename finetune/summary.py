@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval", "predict", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
+           "predict", "original")
 
 
 def versions() -> dict[str, str]:

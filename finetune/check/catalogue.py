@@ -39,7 +39,7 @@ ABOUT = {
         "A run that needs this split ends at once with these messages.",
         "Correct the lines named, or what the flags say of labels and columns."),
     "empty": About(
-        "Empty texts", "none", "Such a row says nothing, and is trained on and scored all the same.",
+        "Empty texts", "none", "Such a row says nothing, and is trained on and scored like others.",
         "Take the rows out, or see whether --text_column names the right columns."),
     "encoding": About(
         "Damaged characters", "none",
@@ -78,7 +78,7 @@ ABOUT = {
         "The model cannot learn such a label, and its probability means nothing.",
         "Take it out of --labels, or find rows for it.", _LABELS, "train"),
     "few_rows": About(
-        "Labels with hardly any rows", "none", "The model will rarely answer such a label, if ever.",
+        "Labels with few rows", "none", "The model will rarely answer such a label, if ever.",
         "Find more rows, or join it with another label.", _LABELS, "train"),
     "never_trained": About(
         "Labels that are not trained", "every label of dev has training rows",
@@ -132,9 +132,9 @@ ABOUT = {
         "on.", "See whether the files belong together.", needs="train"),
     "casing": About(
         "Capitals", "no capitals at all", "Whether case tells something is lost, or is learnt.",
-        "An uncased checkpoint for text in lower case or in capitals; a cased one if case matters."),
+        "An uncased checkpoint for text in small or large letters only; a cased one if case matters."),
     "accents": About(
-        "Accents", "none is lost", "With --do_lower_case accents are dropped: some words become one.",
+        "Accents", "none is lost", "With --do_lower_case accents go: some words become one.",
         "A cased checkpoint (--do_lower_case=False) keeps them."),
     "truncation": About(
         "Texts that are cut", "none", "What stands behind the cut is never read.",

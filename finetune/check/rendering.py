@@ -127,7 +127,8 @@ def sorted_findings(found: Iterable[Finding]) -> list[Finding]:
 def headline(found: Finding) -> str:
     """Returns a finding in a line: severity, what, where, how many."""
     split = f"{found.split}: " if found.split else ""
-    return f"{found.severity.value}: {ABOUT[found.check].title}. {split}{found.text}"
+    severity = "PROBLEM " if found.severity is Severity.PROBLEM else ""
+    return f"{severity}{ABOUT[found.check].title}: {split}{found.text}"
 
 
 def _paragraph(found: Finding) -> Iterator[str]:

@@ -118,8 +118,9 @@ def look(prepared: Prepared, others: Others) -> rendering.Result:
     found = [*_of_splits(others), *_checks(prepared, surveys, regression)]
     found = resolved([*found, *_fine(found, surveys, regression)], examples)
     return rendering.Result(
-        rendering.sorted_findings(found), surveys, prepared.tokenizer, prepared.config.max_seq_length,
-        prepared.bert_config.max_position_embeddings, regression, time.monotonic() - began)
+        rendering.sorted_findings(found), surveys, prepared.tokenizer,
+        prepared.config.max_seq_length, prepared.bert_config.max_position_embeddings, regression,
+        time.monotonic() - began)
 
 
 def _of_splits(others: Others) -> list[Finding]:

@@ -67,13 +67,13 @@ def _unknown(survey: Survey, tokenizer: Tokenizer) -> Iterator[Finding]:
     count, total = int(survey.pieces[tokenizer.unk_id]), int(survey.pieces.sum())
     if count:
         rows, first = survey.unknown_rows
-        words = survey.unknown.most_common(_MOST_WORDS)
-        told = ", ".join(f"{_visible(word)} {times:,}" for word, times in words)
+        words = {_visible(word): times for word, times in survey.unknown.most_common(_MOST_WORDS)}
+        told = ", ".join(f"{word} {times:,}" for word, times in words.items())
         yield Finding(
             "unknown", graded(count, total, *_UNKNOWN), survey.split,
             f"{share(count, total, 'tokens')} are [UNK], in {rows:,} "
             f"{'row' if rows == 1 else 'rows'}; most often: {told}", count, total,
-            details={"rows": rows, "words": dict(words)}, samples=samples(survey.split, first))
+            details={"rows": rows, "words": words}, samples=samples(survey.split, first))
 
 
 def _visible(word: str) -> str:
