@@ -132,7 +132,7 @@ ABOUT = {
         "on.", "See whether the files belong together.", needs="train"),
     "casing": About(
         "Capitals", "no capitals at all", "Whether case tells something is lost, or is learnt.",
-        "An uncased checkpoint for text in small or large letters only; a cased one if case matters."),
+        "An uncased checkpoint for text in letters of one case; a cased one if case matters."),
     "accents": About(
         "Accents", "none is lost", "With --do_lower_case accents go: some words become one.",
         "A cased checkpoint (--do_lower_case=False) keeps them."),

@@ -68,8 +68,8 @@ def _order(train: Survey, buffered: bool) -> Iterator[Finding]:
     if changes < 0.5 * expected - 3 * expected ** 0.5:
         yield Finding(
             "order", Severity.PROBLEM if buffered else Severity.FINE, "train",
-            f"the file is sorted by label, or nearly: from row to row it changes {changes:,} times, "
-            f"in a random order {expected:,.0f} times", changes, train.rows,
+            f"the file is sorted by label, or nearly: from row to row the label changes {changes:,} "
+            f"times, in a random order {expected:,.0f} times", changes, train.rows,
             advice=None if buffered else "Nothing: all rows are shuffled in every epoch.")
 
 

@@ -139,7 +139,7 @@ def test_html_is_told_of_but_not_types_and_placeholders(splits, look):
 def test_unknown_words_and_how_often(splits, look):
     for row in (3, 4, 9):
         put("train", row, "open the \u65e5 file \u65e5 of \u672c please")(splits)
-        splits["train"][row].text_a += f" {'app page mode'.split()[row % 3]}"
+        splits["train"][row].text_a += f" {['app', 'page', 'mode'][row % 3]}"
         splits["train"][row].label = "bug"
     put("train", 9, "save \u65e5")(splits)
     result = look(splits)
@@ -190,7 +190,7 @@ def test_accents_that_are_dropped(splits, look):
 def test_rows_that_are_cut(splits, look):
     long = " ".join(["open the file"] * 10)
     for row in range(3):
-        put("train", row, f"{long} {'app page mode'.split()[row]}")(splits)
+        put("train", row, f"{long} {['app', 'page', 'mode'][row]}")(splits)
     result = look(splits)
     found = finding(result, "truncation")
     assert told(result) == {("truncation", "train"): 3}
@@ -353,7 +353,7 @@ def test_the_values_are_json_and_the_text_names_every_finding(splits, look):
     result = look(splits)
     values = json.loads(json.dumps(result.as_dict(), ensure_ascii=False).encode())
     assert values["version"] == 1 and values["splits"]["train"]["rows"] == 240
-    assert values["splits"]["dev"]["labels"] == {name: 50 for name in LABELS}
+    assert values["splits"]["dev"]["labels"] == dict.fromkeys(LABELS, 50)
     text = result.as_text()
     text.encode()
     for one in result.findings:
