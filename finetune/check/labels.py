@@ -68,19 +68,19 @@ def _order(train: Survey, buffered: bool) -> Iterator[Finding]:
     if changes < 0.5 * expected - 3 * expected ** 0.5:
         yield Finding(
             "order", Severity.PROBLEM if buffered else Severity.FINE, "train",
-            f"the file is sorted by label, or nearly: from row to row the label changes {changes:,} "
-            f"times, in a random order {expected:,.0f} times", changes, train.rows,
+            f"the file is sorted by label, or nearly: from row to row {changes:,} changes, "
+            f"in random order {expected:,.0f}", changes, train.rows,
             advice=None if buffered else "Nothing: all rows are shuffled in every epoch.")
 
 
 def _alike(labels: Sequence[str]) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
     for label in labels:
-        groups.setdefault(re.sub(r"[\W_]+", "", label).casefold() or label, []).append(label)
+        groups.setdefault(re.sub(r"[\s_-]+", "", label).casefold() or label, []).append(label)
     for group in groups.values():
         if len(group) > 1:
             yield Finding("label_names", Severity.PROBLEM, None, f"{_named(group)} differ only in "
-                          "case, blanks or punctuation", len(group), len(labels),
+                          "case, blanks or hyphens", len(group), len(labels),
                           details={"labels": group})
 
 

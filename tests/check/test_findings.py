@@ -107,7 +107,7 @@ def test_texts_without_a_word_are_no_doubles_of_each_other(splits, look):
 def test_pairs_are_doubles_if_both_texts_are(splits, look):
     for rows in splits.values():
         for row in rows:
-            row.text_b = row.text_a[::-1]
+            row.text_b = " ".join(row.text_a.split()[::-1])
     splits["train"][7].text_a = splits["train"][8].text_a
     assert told(look(splits, max_seq_length=40), Severity.PROBLEM) == {}
     splits["train"][7].text_b = splits["train"][8].text_b
@@ -252,7 +252,7 @@ def test_labels_that_differ_in_case_only(splits, look):
     relabel(splits, "train", lambda number, row: "Bug" if row.label == "question" else row.label)
     relabel(splits, "dev", lambda number, row: "Bug" if row.label == "question" else row.label)
     assert told(look(splits, ["bug", "feature", "Bug"])) == {("label_names", None): 2}
-    assert not list(labels._alike(["C", "C++", "C#", "+", "-"])) or True
+    assert not list(labels._alike(["C", "C++", "C#", "-", "_"]))
 
 
 def test_labels_that_are_spread_otherwise_in_dev(splits, look):
@@ -268,10 +268,9 @@ def test_a_sorted_file_is_a_problem_for_a_small_buffer_only(splits, look):
 
 
 def test_length_that_gives_the_label_away(splits, look):
-    for number, row in enumerate(splits["train"]):
+    for row in splits["train"]:
         if row.label == "question":
-            row.text_a = " ".join(["how can i open it ?", *row.text_a.split()[:3], "page", str(
-                number)])
+            row.text_a += " how can i ?"
     assert set(told(look(splits))) == {("length", "train")}
 
 
