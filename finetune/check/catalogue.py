@@ -64,7 +64,7 @@ ABOUT = {
         "Keep one of each, unless they occur as often in real use."),
     "leakage": About(
         "Rows of another split", "no text of one split is in another",
-        "The model has seen the answers: the score is better than it will be in use.",
+        "What was trained on, or chosen by, is asked again: the score is better than in use.",
         "Take them out of train, or better out of the split that is scored.", needs="dev"),
     "conflicts": About(
         "One text, two labels", "no text has two",

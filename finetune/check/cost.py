@@ -143,6 +143,10 @@ def _answers(predictor: Predictor, table: FeatureTable, batch_size: int) -> floa
     return (time.monotonic() - began) / int(lengths.sum())
 
 
+def _brief(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 9.95 else duration(seconds)
+
+
 def peak_memory() -> int:
     """Returns the most bytes that this process has had in memory."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -169,7 +173,7 @@ def findings(cost: Cost) -> Iterator[Finding]:
     """Yields what the run will take."""
     parts = [f"training {duration(cost.train)} ({cost.steps:,} steps of {cost.step:.2g} s)"
              ] if cost.steps else []
-    parts += [f"{split} {duration(seconds)}" for split, seconds in cost.scored.items()]
+    parts += [f"{split} {_brief(seconds)}" for split, seconds in cost.scored.items()]
     numbers = {**dataclasses.asdict(cost), "train": cost.train, "seconds": cost.seconds}
     sizes = {name: numbers.pop(name) for name in list(numbers) if name.endswith("_bytes")}
     yield Finding("time", Severity.FINE, None, f"about {duration(cost.seconds)}: "

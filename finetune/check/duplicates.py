@@ -63,12 +63,15 @@ def _conflicting(survey: Survey, regression: bool) -> Iterator[Finding]:
     if rows.size:
         groups = np.unique(first[rows])
         count = int(np.isin(first, groups).sum())
+        same = first_alike(survey.exact)
+        exact = int(differ(survey.labels, survey.labels[same],
+                           _tolerance(survey, regression)).sum())
         what = "scores more than a tenth of their range apart" if regression else "different labels"
         yield Finding(
             "conflicts", graded(count, survey.rows, 0.01), survey.split,
             f"{share(count, survey.rows)} share {len(groups):,} "
-            f"{'text' if len(groups) == 1 else 'texts'} with {what}", count, survey.rows,
-            details={"texts": len(groups)},
+            f"{'text' if len(groups) == 1 else 'texts'} with {what}, {exact:,} of them letter for "
+            "letter", count, survey.rows, details={"texts": len(groups), "exact": exact},
             samples=doubles(survey.split, rows, survey.split, first[rows]))
 
 

@@ -64,13 +64,13 @@ def _advice(survey: Survey, max_seq_length: int, longest: int) -> str:
                  if one["max_seq_length"] > max_seq_length
                  and one["rows_cut"] <= _CUT * survey.rows), None)
     if best:
-        return (f"--max_seq_length={best['max_seq_length']} cuts "
-                f"{share(best['rows_cut'], survey.rows)} and has {best['tokens'] / now:.2f} times "
-                "the tokens to compute.")
+        cut = share(best["rows_cut"], survey.rows) if best["rows_cut"] else "none"
+        return (f"--max_seq_length={best['max_seq_length']} cuts {cut}, for "
+                f"{best['tokens'] / now:.2f} times the tokens to compute.")
     if max_seq_length < longest:
         most = options(survey, longest)[-1]
         return (f"Even --max_seq_length={longest}, all that the model has positions for, cuts "
-                f"{share(most['rows_cut'], survey.rows)}; it has {most['tokens'] / now:.2f} times "
+                f"{share(most['rows_cut'], survey.rows)}, with {most['tokens'] / now:.2f} times "
                 "the tokens to compute. Put first in a text what tells most.")
     return (f"The model has positions for {longest} tokens and no more. Put first in a text what "
             "tells most.")

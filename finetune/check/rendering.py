@@ -6,6 +6,7 @@
 import dataclasses
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -86,9 +87,9 @@ class Result:
         for split, survey in self.surveys.items():
             yield f"{split:<6}{survey.rows:,} rows{self._labels(survey)}"
         for severity in (Severity.PROBLEM, Severity.LOOK):
-            for found in self.of(severity):
+            for _, group in groupby(self.of(severity), key=lambda found: found.check):
                 yield ""
-                yield from _paragraph(found)
+                yield from _paragraph(list(group))
         yield ""
         yield "FINE"
         for found in self.of(Severity.FINE):
@@ -131,15 +132,18 @@ def headline(found: Finding) -> str:
     return f"{severity}{ABOUT[found.check].title}: {split}{found.text}"
 
 
-def _paragraph(found: Finding) -> Iterator[str]:
-    about = ABOUT[found.check]
-    yield f"{found.severity.value.upper()}: {about.title}"
-    split = f"{found.split}: " if found.split else ""
-    yield from _wrapped(split + found.text)
-    for example in found.examples:
-        yield f"    {shown(example)}"
+def _paragraph(group: Sequence[Finding]) -> Iterator[str]:
+    """Yields the lines of one check's findings, which may be of several splits."""
+    about = ABOUT[group[0].check]
+    yield f"{group[0].severity.value.upper()}: {about.title}"
     yield from _wrapped(about.meaning)
-    yield from _wrapped(f"-> {found.advice or about.advice}")
+    for found in group:
+        split = f"{found.split}: " if found.split else ""
+        yield from _wrapped(split + found.text)
+        for example in found.examples:
+            yield f"    {shown(example)}"
+    for advice in dict.fromkeys(found.advice or about.advice for found in group):
+        yield from _wrapped(f"-> {advice}")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from finetune.check.survey import Survey
 
 # The tokenizer drops them; a tab and line breaks are blanks to it.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# U+FFFD, and what UTF-8 becomes when it is read as Latin-1 or Windows-1252: e acute is two signs.
-_DAMAGED = re.compile("\ufffd|\u00c3[\u0080-\u00bf\u2018-\u201d\u2020-\u2022]|\u00c2[\u00a0-\u00bf]"
-                      "|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6\u02dc]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# U+FFFD; quotation marks of Windows-1252 read as Latin-1; and UTF-8 read as either of them, which
+# makes two signs of an e acute.
+_DAMAGED = re.compile(
+    "[\ufffd\x80-\x9f]|\u00c3[\u00a0-\u00bf\u2018-\u201d\u2020-\u2022]|\u00c2[\u00a0-\u00bf]"
+    "|\u00e2\u20ac[\u2122\u0153\u201c\u201d\u00a6\u02dc]")
 # Elements by name, since <file> and List<String> are no markup.
 _HTML = re.compile(
     r"</?(?:a|abbr|b|blockquote|body|br|code|dd|details|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|"

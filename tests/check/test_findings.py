@@ -81,7 +81,8 @@ def test_doubles_name_each_other_and_their_labels(splits, look):
     copy("train", 4, "dev", 30, lambda text: text + " !")(splits)
     result = look(splits)
     conflict = finding(result, "conflicts")
-    assert conflict.severity is Severity.LOOK and conflict.details == {"texts": 1}
+    assert conflict.severity is Severity.LOOK and conflict.details == {
+        "texts": 1, "exact": 1}
     [example] = conflict.examples
     assert (example.where, example.double_of) == ("train.tsv:202", "train.tsv:4")
     assert example.label != example.label_there == splits["train"][2].label
@@ -196,7 +197,7 @@ def test_rows_that_are_cut(splits, look):
     assert told(result) == {("truncation", "train"): 3}
     assert found.details["tokens_lost"] == 3 * (33 - 16)
     assert found.examples[0].where == "train.tsv:2"
-    assert found.advice.startswith("--max_seq_length=40 cuts 0 of 240 rows (0.0 %) and has 1.0")
+    assert found.advice.startswith("--max_seq_length=40 cuts none, for 1.0")
     assert finding(look(splits, max_seq_length=33), "truncation").severity is Severity.FINE
     assert ("truncation", "train") not in told(look(splits, max_seq_length=33), *Severity)
 

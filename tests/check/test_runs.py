@@ -145,7 +145,7 @@ def test_measuring_takes_everything_back(tiny_config):
 def test_the_cost_in_words():
     measured = cost.Cost(84, 0.5, 0.9, 3.0, {"dev": 2.0}, 9 * 10 ** 8, 10 ** 9, 2 * 10 ** 8)
     time, memory = cost.findings(measured)
-    assert time.text == "about 47 s: training 45 s (84 steps of 0.5 s), dev 2 s"
+    assert time.text == "about 47 s: training 45 s (84 steps of 0.5 s), dev 2.0 s"
     assert memory.text == ("0.90 GB of 1.0 GB, with a batch of the longest rows; 0.20 GB of disk "
                            "for checkpoints")
     assert memory.severity.value == "fine"
