@@ -129,7 +129,7 @@ class Run:
         self._load()
         self._open_folder()
         tables = self._tables()
-        self._look(lambda tokens: cost.measure(
+        self._look(lambda tokens: cost.found(
             self._strategy, self._state, self._prepared, next(iter(tables.values())),
             self._predictor, tokens))
         if self._config.do_train and not self._given.only_checks:

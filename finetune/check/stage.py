@@ -12,7 +12,6 @@ from typing import Any
 
 from finetune import outputs
 from finetune.check import (
-    cost,
     duplicates,
     labels,
     lengths,
@@ -82,21 +81,20 @@ def other_splits(prepared: Prepared, processor: Any) -> Others:
 
 
 def run(prepared: Prepared, others: Others, alone: bool,
-        measure: Callable[[dict[str, int]], cost.Cost] | None) -> None:
+        measure: Callable[[dict[str, int]], list[Finding]] | None) -> None:
     """Looks at the data, tells what was found and writes it down.
 
     Args:
         alone: whether nothing comes after it; what all splits would cost is then told.
-        measure: by split, the tokens that would be answered -> what the run costs. None: cannot be
-            measured.
+        measure: by split, the tokens that would be answered -> what the run will take; None: it
+            cannot be measured.
     """
     result = look(prepared, others)
     if measure:
         answered = [split for split, wanted in (("dev", prepared.config.do_eval),
                                                 ("test", prepared.config.do_predict))
                     if (wanted or alone) and split in result.surveys]
-        result = result.adding(cost.findings(measure(
-            {split: result.tokens(split) for split in answered})))
+        result = result.adding(measure({split: result.tokens(split) for split in answered}))
     outputs.write_text(os.path.join(prepared.config.output_dir, outputs.DATA_CHECK),
                        result.as_text())
     outputs.write_json(os.path.join(prepared.config.output_dir, outputs.DATA_CHECK_JSON),

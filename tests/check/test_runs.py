@@ -2,13 +2,16 @@
 
 import json
 import re
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from finetune import checkpoint, model
+from finetune.bert_config import BertConfig
 from finetune.check import cost
+from finetune.config import RunConfig
 from processors import streamed
 from tests.end_to_end.conftest import (  # noqa: F401
     SMALL,
@@ -115,14 +118,11 @@ def test_what_does_not_go_together(main, copied, data, tiny, flags, told):  # no
 
 def test_a_big_file_is_looked_at_as_a_small_one(
         run, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(cost, "found", lambda *arguments: [])
     run("--do_check", f"--output_dir={tmp_path / 'list'}")
     monkeypatch.setattr(streamed, "STREAMED_FROM", 1)
     run("--do_check", f"--output_dir={tmp_path / 'stream'}")
-    one, other = (found(tmp_path / name) for name in ("list", "stream"))
-    for both in (one, other):
-        both.pop(("time", None))
-        both.pop(("memory", None))
-    assert one == other
+    assert found(tmp_path / "list") == found(tmp_path / "stream")
 
 
 # ---- what it costs
@@ -151,6 +151,36 @@ def test_the_cost_in_words():
     assert memory.severity.value == "fine"
     [_, memory] = cost.findings(cost.Cost(84, 1, 1, 1, {}, 91, 100, 0))
     assert memory.severity.value == "problem"
+
+
+def test_no_step_is_made_that_the_memory_cannot_hold(
+        run, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(cost, "memory_left", lambda: 10 ** 5)
+    monkeypatch.setattr(cost, "measure", None)
+    said = run("--do_check", f"--output_dir={tmp_path / 'out'}")
+    memory = found(tmp_path / "out")["memory", None]
+    assert memory["severity"] == "problem" and memory["details"]["step_bytes"] > 10 ** 5
+    assert "check: PROBLEM Memory: a step of the longest rows would take about 0.0 GB more" in said
+    assert ("time", None) not in found(tmp_path / "out")
+
+
+def test_the_memory_of_a_step_grows_as_it_should(make_table):
+    def needed(rows, length, parts=1):
+        prepared = types.SimpleNamespace(
+            bert_config=BertConfig(vocab_size=30522), labels=["a", "b"],
+            config=RunConfig(train_batch_size=rows, gradient_accumulation_steps=parts))
+        return cost.step_bytes(prepared, make_table(*[length] * 8, 1))
+
+    shapes = model.variable_shapes(BertConfig(vocab_size=30522), 2)
+    weights = 16 * sum(int(np.prod(shape)) for shape in shapes.values())
+    assert needed(8, 100) - weights == 4 * 12 * (800 * 14592 + 1.7 * 12 * 8 * 100 ** 2)
+    assert needed(32, 100, 4) == needed(8, 100)
+    assert needed(16, 100) - weights == 2 * (needed(8, 100) - weights)
+
+
+def test_the_memory_of_this_machine():
+    assert 0 < cost.memory_left() <= cost.memory()
+    assert cost.peak_memory() < cost.memory()
 
 
 # ---- the baseline
