@@ -24,8 +24,10 @@ from finetune.task_kind import TaskKind, number
 
 MOST_ROWS = 100_000  # that it is trained on
 _INVERSE_PENALTY = 10.0  # of the weights' squares: C of scikit-learn
-_PENALTY = 1.0  # the same of a regression
+_PENALTY = 10.0  # the same of a regression
 _FEATURES = 300_000  # of each kind, the most frequent
+_OFTEN = 100  # rows, from which a feature has to be in two of them
+_LONGEST = 5000  # characters of a text that are read; 512 tokens have 2,500
 _LEAST = 1e-7  # of a probability, in the loss
 
 
@@ -108,6 +110,7 @@ def fitted_answers(train: Any, dev: Iterable[Any], labels: Sequence[str], seed: 
         float32[N, L], probabilities of the labels; of a regression the scores, L = 1.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.multiclass import OneVsRestClassifier
 
     truth, features = targets(train(), labels), _Features()
     known, asked = features.fit(train), features.of(dev)
@@ -119,7 +122,10 @@ def fitted_answers(train: Any, dev: Iterable[Any], labels: Sequence[str], seed: 
     if len(present) == 1:  # nothing to learn from
         answers[:, present] = 1
         return answers
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000, random_state=seed)
+    # One label against the rest, in the dual: 50 labels in 13 s, where all at once took 109 s.
+    model = LogisticRegression(C=_INVERSE_PENALTY, solver="liblinear", dual=True, max_iter=1000,
+                               random_state=seed)
+    model = model if len(present) == 2 else OneVsRestClassifier(model)
     answers[:, present] = model.fit(known, truth).predict_proba(asked)
     return answers
 
@@ -136,15 +142,17 @@ class _Features:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._pairs = any(row.text_b for row in examples())
+        least = 2 if sum(1 for _ in examples()) >= _OFTEN else 1
         for kind in ({"ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"},
                      {"ngram_range": (2, 4), "analyzer": "char_wb"}):
             self._kinds.append(TfidfVectorizer(
-                sublinear_tf=True, max_features=_FEATURES, dtype=np.float32, **kind))
+                sublinear_tf=True, min_df=least, max_features=_FEATURES, **kind))
             self._kinds[-1].fit(text for row in examples() for text in self._texts(row))
         return self.of(examples())
 
     def _texts(self, row: Any) -> list[str]:
-        return [as_text(row.text_a), as_text(row.text_b)] if self._pairs else [as_text(row.text_a)]
+        texts = (row.text_a, row.text_b) if self._pairs else (row.text_a,)
+        return [as_text(text)[:_LONGEST] for text in texts]
 
     def of(self, examples: Iterable[Any]) -> Any:
         """Returns the features of examples, a sparse [N, features]."""
