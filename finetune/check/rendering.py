@@ -142,8 +142,7 @@ def _paragraph(group: Sequence[Finding]) -> Iterator[str]:
         yield from _wrapped(split + found.text)
         for example in found.examples:
             yield f"    {shown(example)}"
-    for advice in dict.fromkeys(found.advice or about.advice for found in group):
-        yield from _wrapped(f"-> {advice}")
+    yield from _wrapped(f"-> {group[0].advice or about.advice}")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -125,8 +125,7 @@ def _unusable(reason: str) -> UserError:
 
 def problems(config: RunConfig) -> list[str]:
     """Returns why the original cannot do what the flags ask for; empty if it can."""
-    refused = [f"--{field.name}={getattr(config, field.name)}"
-               for field in dataclasses.fields(config)
+    refused = [f"--{field.name}={getattr(config, field.name)}" for field in dataclasses.fields(config)
                if not field.metadata["original"] and field.metadata["group"] != "Data"
                and field.name not in _OURS and getattr(config, field.name) != field.default]
     found = []
