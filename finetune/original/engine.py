@@ -125,9 +125,9 @@ def _unusable(reason: str) -> UserError:
 
 def problems(config: RunConfig) -> list[str]:
     """Returns why the original cannot do what the flags ask for; empty if it can."""
-    refused = [f"--{field.name}={getattr(config, field.name)}" for field in dataclasses.fields(config)
-               if not field.metadata["original"] and field.metadata["group"] != "Data"
-               and field.name not in _OURS and getattr(config, field.name) != field.default]
+    refused = [f"--{one.name}={getattr(config, one.name)}" for one in dataclasses.fields(config)
+               if not one.metadata["original"] and one.metadata["group"] != "Data"
+               and one.name not in _OURS and getattr(config, one.name) != one.default]
     found = []
     if refused:
         found.append(f"--engine=original: the original flow has no {', '.join(refused)}; leave "
