@@ -169,7 +169,7 @@ def test_the_memory_of_a_step_grows_as_it_should(make_table):
         prepared = types.SimpleNamespace(
             bert_config=BertConfig(vocab_size=30522), labels=["a", "b"],
             config=RunConfig(train_batch_size=rows, gradient_accumulation_steps=parts))
-        return cost.step_bytes(prepared, make_table(*[length] * 8, 1))
+        return cost.step_bytes(prepared, make_table(*[length] * 16, 1))
 
     shapes = model.variable_shapes(BertConfig(vocab_size=30522), 2)
     weights = 16 * sum(int(np.prod(shape)) for shape in shapes.values())
