@@ -37,6 +37,13 @@ class RunConfig:
     do_train: bool = setting("What to do", "Fine-tune on the training split.", False, True)
     do_eval: bool = setting("What to do", "Score the dev split.", False, True)
     do_predict: bool = setting("What to do", "Predict the test split.", False, True)
+    do_check: bool = setting(
+        "What to do", "Look at the data first: duplicates, leaks between splits, labels, lengths, "
+        "what the vocabulary does not know, and what the run will cost. Alone, it stops there.",
+        False)
+    baseline: bool = setting(
+        "What to do", "Score a simple model, TF-IDF with logistic regression (ridge regression for "
+        "scores), on dev beside BERT.", False)
     do_explain: bool = setting(
         "What to do", "Say what each word of the first rows of the test split adds to their "
         "answers (docs/explain.md).", False)
@@ -211,13 +218,24 @@ class RunConfig:
         """The --distribution that is meant: its own value, that of --use_tpu, or the default."""
         return self.distribution or ("tpu" if self.use_tpu else "one_device")
 
+    @property
+    def only_checks(self) -> bool:
+        """Whether the run looks at the data and ends there."""
+        return self.do_check and not (self.do_train or self.do_eval or self.do_predict
+                                      or self.do_explain or self.do_export)
+
+    def looked_at(self) -> "RunConfig":
+        """Returns the settings of the run that is checked: a check alone is that of a training."""
+        return dataclasses.replace(self, do_train=True) if self.only_checks else self
+
     def missing(self) -> list[str]:
         """Returns what has to be given before anything else can be checked."""
         found = []
-        reads_data = self.do_train or self.do_eval or self.do_predict or self.do_explain
+        reads_data = (self.do_train or self.do_eval or self.do_predict or self.do_explain
+                      or self.do_check)
         if not (reads_data or self.do_export):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
-                         "--do_explain, --do_export")
+                         "--do_explain, --do_export, --do_check")
         if not self.output_dir:
             found.append("--output_dir is required: the folder for everything the run writes")
         files = self.data_dir or self.train_file or self.dev_file or self.test_file

@@ -71,6 +71,11 @@ def of_modes(config: "RunConfig") -> list[str]:
                      "other settings get folders of their own; name another --output_dir")
     if config.sweep and "://" in (config.output_dir or ""):
         found.append(f"--output_dir={config.output_dir}: a --sweep needs a local folder")
+    if config.sweep and (config.do_check or config.baseline):
+        flag = "--do_check" if config.do_check else "--baseline"
+        found.append(f"{flag} does not go with --sweep={config.sweep}: run it before, on its own")
+    if config.baseline and not (config.do_check or config.do_eval):
+        found.append("--baseline is scored on dev: give --do_eval, or --do_check")
     if config.early_stopping_patience and not config.eval_every_steps:
         found.append("--early_stopping_patience counts evaluations: give --eval_every_steps")
     if config.metric_for_best and not config.eval_every_steps:

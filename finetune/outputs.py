@@ -14,6 +14,8 @@
     explanations.html     the same to look at
     events.out.tfevents.* TensorBoard: loss, rate, metrics
     run.log               what was shown
+    data_check.txt data_check.json    what --do_check found, for people and for programs
+    baseline_results.txt  with --baseline: what eval_results.txt is, of the simple model
     stage_times.json      seconds of each stage, with --show_stage_times
     export/               what --do_export wrote, see finetune/export
 """
@@ -39,9 +41,12 @@ EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
+DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
+BASELINE = "baseline_results.txt"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE,
            EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
            "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
@@ -196,23 +201,24 @@ def remove_run(folder: str) -> None:
             tf.io.gfile.rmtree(within)
 
 
-def write_eval_results(folder: str, original: Mapping[str, Any], step: int,
+def write_eval_results(folder: str, original: Mapping[str, Any], step: int | None,
                        scores: Mapping[str, float], classes: Sequence[Mapping[str, float]],
-                       labels: Sequence[str]) -> None:
+                       labels: Sequence[str], name: str = EVAL_RESULTS) -> None:
     """Writes eval_results.txt.
 
     Args:
         original: eval_accuracy (not of a regression), eval_loss, loss.
-        step: global_step of the checkpoint.
+        step: global_step of the checkpoint; None for a model that has none.
         scores: ours, for the whole split.
         classes: precision, recall, f1, support of every label.
+        name: of the file, where it is another.
     """
-    first = {**original, "global_step": step}
+    first = {**original, **({} if step is None else {"global_step": step})}
     lines = [f"{key} = {str(first[key])}" for key in sorted(first)]  # np.float32: 7 digits
     lines += [f"{key} = {value:.7g}" for key, value in scores.items()]
     lines += [f"{key}[{label}] = {value:.7g}" for label, one in zip(labels, classes, strict=True)
               for key, value in one.items()]
-    write_text(os.path.join(folder, EVAL_RESULTS), "\n".join(lines) + "\n")
+    write_text(os.path.join(folder, name), "\n".join(lines) + "\n")
 
 
 def write_confusion_matrix(folder: str, matrix: np.ndarray, labels: Sequence[str]) -> None:

@@ -82,7 +82,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
-        examples = _examples(config, processor, problems)
+        examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with _collected(problems):
             labels = (labels_of_run(config, processor, problems, lambda: _ask(
                 processor, "get_labels", problems)) if _has_model(config, problems) else None)
@@ -217,11 +217,13 @@ def needed_splits(config: RunConfig) -> list[str]:
     return [split for split, needed in wanted.items() if needed]
 
 
-def _examples(config: RunConfig, processor: Any, problems: list[str]) -> dict[str, Sequence[Any]]:
+def read_examples(processor: Any, splits: Sequence[str], data_dir: str, problems: list[str]
+                  ) -> dict[str, Sequence[Any]]:
+    """Returns the examples of splits; what is wrong with one goes into the problems instead."""
     examples = {}
-    for split in needed_splits(config):
+    for split in splits:
         before, asked = len(problems), f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
-        rows = _ask(processor, SPLIT_METHODS[split], problems, config.data_dir or "")
+        rows = _ask(processor, SPLIT_METHODS[split], problems, data_dir)
         if len(problems) > before:
             continue
         if not isinstance(rows, Sequence) or isinstance(rows, str):

@@ -38,6 +38,8 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     log.start(os.path.join(folder, outputs.LOG))
     for line in changes:
         log.LOGGER.info("note: %s", line)
+    if given.only_checks:  # no model is bound to the folder
+        return
     outputs.write_labels(folder, prepared.labels)
     outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
     outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())

@@ -32,6 +32,8 @@ from finetune import (
     trouble,
     workers,
 )
+from finetune.check import cost
+from finetune.check import stage as check
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
@@ -61,9 +63,10 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    prepared = None
+    prepared, given, config = None, config, config.looked_at()
     try:
-        problems = [*problems, *(original.problems(config) if config.engine == "original" else ())]
+        problems = [*problems, *given.problems(),
+                    *(original.problems(config) if config.engine == "original" else ())]
         if config.kind_of_distribution == "multi_worker":  # what this one sees is told at once
             prepared = preflight.check(as_trained(config), processor, [
                 *problems, *workers.cluster_problems()], workers.own_index() == 0)
@@ -75,11 +78,12 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
             prepared = preflight.check(as_trained(config), processor, [*problems, *of_devices])
         elif of_devices:
             raise UserError(of_devices)
+        others = check.other_splits(prepared, processor)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
                     tempfile.TemporaryDirectory(prefix="worker-")))
-            Run(prepared, strategy, config, command, watch or Stopwatch()).execute()
+            Run(prepared, others, strategy, given, command, watch or Stopwatch()).execute()
     except workers.LOST as error:
         if config.kind_of_distribution != "multi_worker":
             raise
@@ -100,11 +104,13 @@ class Run:
 
     Args:
         prepared: what preflight.check found.
+        others: splits that are looked at besides.
         given: the settings as the user gave them.
     """
 
-    def __init__(self, prepared: Prepared, strategy: tf.distribute.Strategy, given: RunConfig,
-                 command: str, watch: Stopwatch):
+    def __init__(self, prepared: Prepared, others: check.Others, strategy: tf.distribute.Strategy,
+                 given: RunConfig, command: str, watch: Stopwatch):
+        self._others = others
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
         # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
         self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
@@ -131,7 +137,11 @@ class Run:
         self._load()
         self._open_folder()
         tables = self._tables()
-        if self._config.do_train:
+        self._baseline = check.look(
+            self._prepared, self._others, self._given.only_checks, self._watch,
+            lambda tokens: cost.found(self._strategy, self._state, self._prepared,
+                                      next(iter(tables.values())), self._predictor, tokens))
+        if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         for stage, wanted, work in (
                 ("eval", self._config.do_eval, lambda: self._evaluate(tables["dev"])),
@@ -147,8 +157,10 @@ class Run:
     def _execute_original(self) -> None:
         self._open_folder()
         self._tables()
-        with self._watch.stage("original"):
-            original.run(self._prepared, self._original)
+        check.look(self._prepared, self._others, self._given.only_checks, self._watch)
+        if not self._given.only_checks:
+            with self._watch.stage("original"):
+                original.run(self._prepared, self._original)
         self._tell_end()
 
     def _tables(self) -> dict[str, FeatureTable]:
@@ -159,7 +171,7 @@ class Run:
         return tables
 
     def _tell_end(self) -> None:
-        summary.after(self._config, time.monotonic() - self._began, self._kind)
+        summary.after(self._given, time.monotonic() - self._began, self._kind)
         if self._config.show_stage_times:
             summary.stage_times(self._config.output_dir, self._watch.seconds())
 
@@ -263,6 +275,8 @@ class Run:
         config, step = self._config, int(self._state.step.numpy())
         predictions, scores = self._score(table)
         told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
+        if self._baseline:
+            self._baseline.compare(table.label_ids, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()

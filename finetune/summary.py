@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "train", "checkpoint", "eval", "predict", "explain",
-           "export", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
+           "predict", "explain", "export", "original")
 
 
 def versions() -> dict[str, str]:
@@ -46,8 +46,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_eval", "do_predict", "do_explain", "explain_rows", "explain_label", "do_export",
-             "export_formats", "output_dir",
+    aside = ("do_check", "baseline", "do_eval", "do_predict", "do_explain", "explain_rows",
+             "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
@@ -205,6 +205,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     matrix = (config.do_eval and kind is TaskKind.CLASSIFICATION
               and config.engine == "fast")  # the original writes none
     files = [name for name, wanted in (
+        (outputs.DATA_CHECK, config.do_check), (outputs.BASELINE, config.baseline),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS_PAGE, config.do_explain), (f"{outputs.EXPORT}/", config.do_export))

@@ -186,6 +186,12 @@ class Tokenizer:
         """Returns the words that the original makes of a text, each with the ids of its pieces."""
         return [(word, self._words[word]) for word in self._characters.spaced([text])[0].split()]
 
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """Returns the words of some texts that have no pieces, each as often as it occurs."""
+        unknown = (self.unk_id,)
+        return [word for word in " ".join(self._characters.spaced(texts)).split()
+                if self._words[word] == unknown]
+
     def fingerprint(self) -> dict[str, str | bool]:
         """What decides this tokenizer's ids, for `records.cached`."""
         tokens = "\n".join(self.vocab).encode("utf-8", "surrogatepass")

@@ -36,7 +36,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 VARIABLE, FOLDER = "VENV_ORIGINAL", os.path.join(ROOT, ".venv-original")
 SETUP = "scripts/setup_original.sh"
 # Ours, yet done before the original starts or without a meaning to it.
-_OURS = ("overwrite_output_dir", "config", "engine", "seed", "sweep", "bert_hub_module_handle")
+_OURS = ("overwrite_output_dir", "config", "engine", "seed", "sweep", "bert_hub_module_handle",
+         "do_check", "baseline")
 _FLAGS_OF_DATA = ("data_dir", "task_name")  # the flow's processor has the examples at hand
 # Runs in the second environment, from Python 3.7 on.
 _PROBE = """
@@ -124,10 +125,9 @@ def _unusable(reason: str) -> UserError:
 
 def problems(config: RunConfig) -> list[str]:
     """Returns why the original cannot do what the flags ask for; empty if it can."""
-    refused = [f"--{field.name}={getattr(config, field.name)}"
-               for field in dataclasses.fields(config)
-               if not field.metadata["original"] and field.metadata["group"] != "Data"
-               and field.name not in _OURS and getattr(config, field.name) != field.default]
+    refused = [f"--{one.name}={getattr(config, one.name)}" for one in dataclasses.fields(config)
+               if not one.metadata["original"] and one.metadata["group"] != "Data"
+               and one.name not in _OURS and getattr(config, one.name) != one.default]
     found = []
     if refused:
         found.append(f"--engine=original: the original flow has no {', '.join(refused)}; leave "

@@ -69,7 +69,7 @@ def read_outcome(run: SweepRun, folder: str, record: Mapping[str, Any]) -> Outco
 
 # Neither changes what is trained or scored.
 _ASIDE = ("output_dir", "do_predict", "test_file", "log_every_steps", "predict_batch_size",
-          "show_stage_times")
+          "show_stage_times", "do_check", "baseline")
 
 
 def read_settings(folder: str) -> dict[str, Any] | None:

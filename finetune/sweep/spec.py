@@ -30,7 +30,8 @@ REFUSED = {
     "overwrite_output_dir": "a sweep never deletes the folder of a run",
     "config": "name the flags themselves", "sweep": "a sweep holds no sweep",
     "seed": "write seeds: [1, 2, 3] beside grid and list",
-    **dict.fromkeys(("do_train", "do_eval", "do_predict", "do_explain", "do_export"),
+    **dict.fromkeys(("do_check", "baseline", "do_train", "do_eval", "do_predict", "do_explain",
+                     "do_export"),
                     "it holds for the sweep as a whole"),
     **dict.fromkeys(("task_name", "processor", "data_dir", "dev_file", "labels", "labels_file",
                      "label_column", "task_type", "language"), _OTHER_SCORE)}

@@ -1,0 +1,76 @@
+"""How long the texts are in tokens, and what is lost where they are cut."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from finetune.check.findings import Finding, Severity, samples, share
+from finetune.check.survey import Survey
+
+LADDER = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+_CUT = 0.01  # of the rows: enough to be worth a look, and what a good length leaves
+_LOST = 0.25  # of the tokens
+
+
+def options(survey: Survey, longest: int) -> list[dict[str, Any]]:
+    """Returns for each length that could be chosen what it would cut.
+
+    Args:
+        longest: what the model has positions for.
+
+    Returns:
+        Rising: max_seq_length, rows_cut, tokens_lost (of all), tokens (mean of what is left).
+    """
+    tokens = survey.tokens.astype(np.int64)
+    found = []
+    for length in (*(one for one in LADDER if one < longest), longest):
+        lost = int(np.maximum(tokens - length, 0).sum())
+        found.append({"max_seq_length": length, "rows_cut": int((tokens > length).sum()),
+                      "tokens_lost": lost / max(int(tokens.sum()), 1),
+                      "tokens": float(np.minimum(tokens, length).mean())})
+    return found
+
+
+def findings(surveys: Mapping[str, Survey], max_seq_length: int, longest: int
+             ) -> Iterator[Finding]:
+    """Yields what is cut in each split.
+
+    Args:
+        max_seq_length: of the run.
+        longest: what the model has positions for.
+    """
+    for survey in surveys.values():
+        rows = np.flatnonzero(survey.tokens > max_seq_length)
+        if not rows.size:
+            continue
+        lost = int((survey.tokens[rows].astype(np.int64) - max_seq_length).sum())
+        total = int(survey.tokens.sum(dtype=np.int64))
+        severity = (Severity.PROBLEM if lost >= _LOST * total else
+                    Severity.LOOK if rows.size >= _CUT * survey.rows else Severity.FINE)
+        worst = rows[np.argsort(-survey.tokens[rows], kind="stable")]
+        yield Finding(
+            "truncation", severity, survey.split,
+            f"{share(rows.size, survey.rows)} are cut to {max_seq_length} tokens: "
+            f"{share(lost, total, 'tokens')} are lost; the longest has "
+            f"{int(survey.tokens.max()):,}", rows.size, survey.rows,
+            advice=_advice(survey, max_seq_length, longest),
+            details={"tokens_lost": lost, "tokens": total}, samples=samples(survey.split, worst))
+
+
+def _advice(survey: Survey, max_seq_length: int, longest: int) -> str:
+    now = float(np.minimum(survey.tokens, max_seq_length).mean())
+    best = next((one for one in options(survey, longest)
+                 if one["max_seq_length"] > max_seq_length
+                 and one["rows_cut"] <= _CUT * survey.rows), None)
+    if best:
+        cut = share(best["rows_cut"], survey.rows) if best["rows_cut"] else "none"
+        return (f"--max_seq_length={best['max_seq_length']} cuts {cut}, for "
+                f"{best['tokens'] / now:.2f} times the tokens to compute.")
+    if max_seq_length < longest:
+        most = options(survey, longest)[-1]
+        return (f"Even --max_seq_length={longest}, all that the model has positions for, cuts "
+                f"{share(most['rows_cut'], survey.rows)}, with {most['tokens'] / now:.2f} times "
+                "the tokens to compute. Put first in a text what tells most.")
+    return (f"The model has positions for {longest} tokens and no more. Put first in a text what "
+            "tells most.")
