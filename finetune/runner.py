@@ -137,7 +137,7 @@ class Run:
         self._load()
         self._open_folder()
         tables = self._tables()
-        self._baseline = check.look(
+        self._baseline = check.stages(
             self._prepared, self._others, self._given.only_checks, self._watch,
             lambda tokens: cost.found(self._strategy, self._state, self._prepared,
                                       next(iter(tables.values())), self._predictor, tokens))
@@ -157,7 +157,7 @@ class Run:
     def _execute_original(self) -> None:
         self._open_folder()
         self._tables()
-        check.look(self._prepared, self._others, self._given.only_checks, self._watch)
+        check.stages(self._prepared, self._others, self._given.only_checks, self._watch)
         if not self._given.only_checks:
             with self._watch.stage("original"):
                 original.run(self._prepared, self._original)

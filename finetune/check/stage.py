@@ -49,8 +49,8 @@ class Others:
     missing: Mapping[str, list[str]]
 
 
-def look(prepared: Prepared, others: Others, alone: bool, watch: Stopwatch,
-         measure: Callable[..., Any] | None = None) -> baseline.Baseline | None:
+def stages(prepared: Prepared, others: Others, alone: bool, watch: Stopwatch,
+           measure: Callable[..., Any] | None = None) -> baseline.Scored | None:
     """Checks the data and scores the baseline, as far as the flags ask for it.
 
     Args:
