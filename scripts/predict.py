@@ -14,7 +14,7 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from finetune import command, log, tensorflow_import  # noqa: E402
+from finetune import answers, command, log, tensorflow_import  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
@@ -46,8 +46,7 @@ def answer(options: argparse.Namespace) -> None:
         print("\t".join(head), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
-        answers = model.answers(texts)
-        records = trained.as_records(model.labels, answers)
+        records = answers.as_records(model.labels, model.answers(texts))
         show = _json if options.json else _tsv
         sys.stdout.write("".join(show(record) + "\n" for record in records))
         sys.stdout.flush()
