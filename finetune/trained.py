@@ -19,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, checksums, distribution, heads, model, outputs, predictor
+from finetune import (
+    checkpoint,
+    checksums,
+    distribution,
+    heads,
+    log,
+    model,
+    outputs,
+    predictor,
+)
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
@@ -89,7 +98,8 @@ class Predictor:
 
     def _read_weights(self, given: model_folder.Model) -> None:
         names = list(model.variable_shapes(given.config, len(self.labels)))
-        strategy = distribution.make_strategy(RunConfig())
+        with log.quiet():  # TensorFlow looks for devices here
+            strategy = distribution.make_strategy(RunConfig())
         with strategy.scope():
             self._state = model.create(given.config, len(self.labels), 0,
                                        checkpoint.read(given.prefix, names), training=False)

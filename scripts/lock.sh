@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Remake the lock files: requirements.lock, -test, -gpu and -tpu from pyproject.toml, for Python 3.10 to
-# 3.13 (TPU: 3.12); those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
+# Remake the lock files: requirements.lock, -test, -serve, -gpu and -tpu from pyproject.toml, for Python
+# 3.10 to 3.13 (TPU: 3.12); those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
 #
 #   scripts/lock.sh                        keep the locked versions that still fit
 #   scripts/lock.sh --upgrade              take the newest versions
@@ -35,6 +35,7 @@ ours() {
 
 ours --output-file requirements.lock "$@"
 ours --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
+ours --output-file requirements-serve.lock --extra serve --constraint requirements-test.lock "$@"
 
 # The same with CUDA's libraries, which TensorFlow's wheel finds beside itself.
 compile --python-version 3.10 --output-file requirements-gpu.lock --constraint requirements.lock "$@" \

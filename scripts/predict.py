@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
@@ -46,9 +48,9 @@ def answer(options: argparse.Namespace) -> None:
         print("\t".join(head), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
-        records = answers.as_records(model.labels, model.answers(texts))
-        show = _json if options.json else _tsv
-        sys.stdout.write("".join(show(record) + "\n" for record in records))
+        lines_of = _json if options.json else _tsv
+        sys.stdout.write("".join(line + "\n" for line in lines_of(
+            model.labels, model.answers(texts))))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -86,15 +88,16 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
     return texts, None
 
 
-def _tsv(record: dict[str, Any]) -> str:
-    if "score" in record:
-        return f"{record['score']:.6f}"
-    numbers = (record["confidence"], *record["probabilities"].values())
-    return "\t".join([record["label"], *(f"{value:.6f}" for value in numbers)])
+def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+    """Yields the lines that predictions.tsv has, without the id."""
+    for row in found:
+        top = int(row.argmax())
+        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
+        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
 
 
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False)
+def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from tests.script_project import DEVICE_LOCKS, LOCKS, ORIGINAL_LOCKS, ROOT
+from tests.script_project import DEVICE_LOCKS, LOCKS, ORIGINAL_LOCKS, ROOT, SERVE_LOCK
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +38,7 @@ def versions(name: str, python: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("name", [*LOCKS, *DEVICE_LOCKS, *ORIGINAL_LOCKS])
+@pytest.mark.parametrize("name", [*LOCKS, SERVE_LOCK, *DEVICE_LOCKS, *ORIGINAL_LOCKS])
 def test_lock_has_hashes_and_names_no_place(name: str) -> None:
     for requirement, hashes in locked(name).items():
         assert hashes, requirement
@@ -61,6 +61,9 @@ def test_locks_cover_pyproject(python: str) -> None:
             assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
     assert main.items() <= test.items()
+    serve = versions(SERVE_LOCK, python)
+    assert set(serve) - set(main) >= {"fastapi", "prometheus-client", "uvicorn"}
+    assert main.items() <= serve.items() <= test.items()  # the tests run on what users have
 
 
 @pytest.mark.parametrize("python", PYTHON_VERSIONS)

@@ -19,7 +19,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from finetune.answers import as_records
 from finetune.serving import page
@@ -101,10 +100,9 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
     _add_others(router, model, limits, batcher, metrics)
     app.include_router(router)
     _add_errors(app, limits)
-    if hosts is not None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    app.add_middleware(Guard, limits=limits, metrics=metrics, paths=frozenset(
-        [*(route.path for route in router.routes), "/openapi.json"]))
+    paths = frozenset([*(route.path for route in router.routes), "/openapi.json"])
+    app.add_middleware(Guard, limits=limits, metrics=metrics, paths=paths,
+                       hosts=None if hosts is None else frozenset(hosts))
     return app
 
 

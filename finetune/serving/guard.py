@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
@@ -23,10 +24,13 @@ class Guard:
         limits: of a request.
         metrics: gets requests and their time.
         paths: those that the application has.
+        hosts: names under which the service may be addressed; None: any.
     """
 
-    def __init__(self, app: Callable, limits: Limits, metrics: Metrics, paths: frozenset[str]):
-        self._app, self._limits, self._metrics, self._paths = app, limits, metrics, paths
+    def __init__(self, app: Callable, limits: Limits, metrics: Metrics, paths: frozenset[str],
+                 hosts: frozenset[str] | None):
+        self._app, self._limits, self._metrics = app, limits, metrics
+        self._paths, self._hosts = paths, hosts
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         """Serves one connection's request."""
@@ -50,9 +54,13 @@ class Guard:
             self._metrics.seconds.labels(path).observe(time.perf_counter() - began)
 
     async def _serve(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
-        limits = self._limits
+        limits, headers = self._limits, dict(scope["headers"])
+        if self._hosts is not None and _host(headers) not in self._hosts:
+            await _refuse(send, 421, "this service is addressed as "
+                          + " or ".join(sorted(self._hosts)))
+            return
         try:
-            body = await asyncio.wait_for(self._body(scope, receive), limits.body_seconds)
+            body = await asyncio.wait_for(self._body(headers, receive), limits.body_seconds)
         except asyncio.TimeoutError:
             await _refuse(send, 408, f"the request has not come in whole within "
                           f"{limits.body_seconds:g} s")
@@ -74,23 +82,37 @@ class Guard:
 
         await self._app(scope, replay, send)
 
-    async def _body(self, scope: dict[str, Any], receive: Callable) -> bytes | None:
-        """Returns the body, None if the client left; OverflowError: it is too large."""
+    async def _body(self, headers: dict[bytes, bytes], receive: Callable) -> bytes | None:
+        """Returns the body, None if the client left; OverflowError: it is too large.
+
+        A client that does not look for an answer before all is sent would never see it. So ten
+        times what is allowed is read, and dropped.
+        """
         most = self._limits.body_bytes
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > most:
-            raise OverflowError
         parts, size = [], 0
-        while True:
+        if int(headers.get(b"content-length", b"0")) > most and (
+                b"expect" in headers or int(headers[b"content-length"]) > 10 * most):
+            raise OverflowError
+        while size <= 10 * most:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > most:
-                raise OverflowError
+            size += len(message.get("body", b""))
+            if size <= most:
+                parts.append(message.get("body", b""))
             if not message.get("more_body"):
-                return b"".join(parts)
+                break
+        if size > most:
+            raise OverflowError
+        return b"".join(parts)
+
+
+def _host(headers: dict[bytes, bytes]) -> str | None:
+    """Returns the name in the Host header, without its port."""
+    try:
+        return urlsplit("//" + headers.get(b"host", b"").decode("ascii")).hostname
+    except ValueError:
+        return None
 
 
 async def _refuse(send: Callable, status: int, message: str) -> None:
