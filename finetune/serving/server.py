@@ -46,7 +46,8 @@ def run(load: Callable[[], Any], host: str, port: int, limits: Limits) -> None:
     if problems:
         raise UserError(problems)
     with _bound(host, port) as listener:
-        app = create_app(load(), limits, ["localhost", "127.0.0.1", "::1", host] if _is_loopback(listener) else None)
+        hosts = ["localhost", "127.0.0.1", "::1", host] if _is_loopback(listener) else None
+        app = create_app(load(), limits, hosts)
         config = uvicorn.Config(
             app, access_log=False, log_level="warning", server_header=False, http="h11",
             limit_concurrency=limits.connections, timeout_graceful_shutdown=SECONDS_TO_END)
