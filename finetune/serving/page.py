@@ -13,4 +13,5 @@ def _hash_of(tag: str) -> str:
 
 HTML = pathlib.Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 POLICY = (f"default-src 'none'; script-src {_hash_of('script')}; style-src {_hash_of('style')}; "
-          "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+          "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'")

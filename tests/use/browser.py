@@ -1,4 +1,4 @@
-"""A page in Chromium, driven through its debugging pipe; the standard library is enough for that."""
+"""A page in Chromium, driven through its debugging pipe by the standard library alone."""
 
 import contextlib
 import json
@@ -47,7 +47,8 @@ class Page:
     def _read(self, seconds=30):
         end = time.monotonic() + seconds
         while b"\0" not in self._rest:
-            assert select.select([self._out], [], [], max(0, end - time.monotonic()))[0], "no answer"
+            left = max(0, end - time.monotonic())
+            assert select.select([self._out], [], [], left)[0], "no answer"
             self._rest += os.read(self._out, 1 << 16)
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)

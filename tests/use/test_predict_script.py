@@ -65,7 +65,7 @@ def test_a_regression(answered, regression):
 
 @pytest.mark.parametrize(("given", "told"), [
     (b"fine\n\nnot \xff\nmore\n", "standard input, line 3: not utf-8: byte 0xff"),
-    (b"fine\nfine\na\tb\tc\nmore\n", "standard input, line 3: has 3 columns; allowed are one text")])
+    (b"fine\nfine\na\tb\tc\nmore\n", "standard input, line 3: has 3 columns; allowed are one")])
 def test_a_bad_line_stops_it_with_its_number(answered, classifier, given, told):
     status, said, error = answered(classifier, given)
     assert status == 2 and len(said.splitlines()) == 2
