@@ -138,7 +138,8 @@ def test_every_table_runs_what_the_contestants_take(given, name, monkeypatch, ca
     TABLES[name].main(arguments)
     said = capsys.readouterr().out
     assert "| 2" in said or "| 1,000" in said
-    expected = {"training": 4, "command": 3, "prediction": 4, "latency": 2, "features": 2, "start": 2}
+    expected = {"training": 4, "command": 3, "prediction": 4, "latency": 2, "features": 2,
+                "start": 2}
     assert len(set(seen)) == expected.get(name, 1)
     results = next(one for one in given if one.startswith("--results_dir=")).split("=")[1]
     with open(os.path.join(results, f"{name}.json")) as file:
