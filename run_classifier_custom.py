@@ -19,7 +19,7 @@ import processors
 from finetune import command, log, tensorflow_import
 from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
-from finetune.settings import read_labels_file, read_settings
+from finetune.settings import argument_problems, read_labels_file, read_settings
 from finetune.stages import Stopwatch
 
 FILE = "run_classifier_custom.py"
@@ -85,10 +85,11 @@ def make_config(arguments: list[str]) -> RunConfig:
         UserError: flags that are unknown, malformed or lacking; all of them.
     """
     values = define_flags()
-    problems = parse(values, arguments)
+    problems = argument_problems(arguments) or parse(values, arguments)
     if not problems and values.config:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
-        problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
+        problems = [f"--config={values.config}: {problem}"
+                    for problem in argument_problems(given) or parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}

@@ -5,10 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from finetune import inputs
+from finetune.config_problems import shown
 from finetune.errors import UserError
 
 # modeling.get_activation's, where gelu is the tanh form; and ours, which the original refuses.
 ACTIVATIONS = ("gelu", "relu", "tanh", "linear", "gelu_erf")
+_MOST = {"num_hidden_layers": 1000}  # each has 16 variables, which are listed before any is made
 SOURCE_FILE = "source.json"  # beside a checkpoint: where it came from, what it was trained with
 
 
@@ -35,15 +38,14 @@ class BertConfig:
         Raises:
             UserError: the file is missing, not JSON, or not the configuration of a BERT.
         """
-        import tensorflow as tf
-
         flag = f"--bert_config_file={path}"
         try:
-            with tf.io.gfile.GFile(path) as file:
-                fields = json.loads(file.read())
-        except (tf.errors.OpError, OSError) as error:
-            reason = " ".join(str(getattr(error, "message", error)).split())
+            fields = json.loads(inputs.read_bytes(path))
+        except OSError as error:
+            reason = " ".join(str(error.strerror or error).split())
             raise UserError(f"{flag}: cannot be read: {reason}") from error
+        except RecursionError as error:
+            raise UserError(f"{flag}: is not JSON: nested too deeply") from error
         except ValueError as error:
             raise UserError(f"{flag}: is not JSON: {error}") from error
         return cls.from_dict(fields, flag)
@@ -76,11 +78,13 @@ def _problems(config: dict, kinds: dict) -> list[str]:
     found = []
     for key, value in config.items():
         if kinds[key] is int and (type(value) is not int or value < 1):
-            found.append(f"{key} is {value!r}: must be a whole number above 0")
+            found.append(f"{key} is {shown(value)}: must be a whole number above 0")
+        elif kinds[key] is int and value > _MOST.get(key, 2 ** 31 - 1):
+            found.append(f"{key} is {shown(value)}: must be {_MOST.get(key, 2 ** 31 - 1)} or less")
         elif kinds[key] is float and not (type(value) in (int, float) and 0 <= value < 1):
-            found.append(f"{key} is {value!r}: must be a number from 0 to below 1")
+            found.append(f"{key} is {shown(value)}: must be a number from 0 to below 1")
     if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-        found.append(f"hidden_act is {config['hidden_act']!r}: must be one of "
+        found.append(f"hidden_act is {shown(config['hidden_act'])}: must be one of "
                      + ", ".join(ACTIVATIONS))
     if not found and config.get("hidden_size", 768) % config.get("num_attention_heads", 12):
         found.append(f"hidden_size {config.get('hidden_size', 768)} is no multiple of "

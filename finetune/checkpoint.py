@@ -15,21 +15,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import checkpoint_state, inputs, outputs
+from finetune.checkpoint_state import BEST_FILE, STATE_FILE
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.optimizer import SLOTS
 from finetune.sources import tensor_files
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 
-STATE_FILE = "checkpoint"
-BEST_FILE = "best_checkpoint.json"
 WRITING = ".writing-"
 # What TensorFlow's reader raises for a file that is cut, altered or none of its own.
 UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 PATTERN = frozenset("*?[]\\")  # characters that TensorFlow does not take for themselves
 PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
-_OF_BEST = {"checkpoint": str, "step": int, "metric": str, "value": (int, float), "evaluated": int}
 _DATA = ".data-00000-of-00001"
 
 
@@ -67,23 +65,13 @@ def snapshot(tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
 
 def exists(prefix: str) -> bool:
     """Whether there is a checkpoint of this prefix."""
-    return tf.io.gfile.exists(prefix + ".index")
+    return inputs.is_file(prefix + ".index")
 
 
 def latest(folder: str) -> str | None:
     """Returns the prefix of the folder's newest checkpoint, by its file `checkpoint`, or None."""
-    state = _state(folder)
-    prefix = state.model_checkpoint_path if state else None
+    prefix = next(iter(checkpoint_state.named(folder)), None)
     return prefix if prefix and exists(prefix) else None
-
-
-def _state(folder: str) -> Any:
-    """Returns what the file `checkpoint` says; None where there is none, or a damaged one."""
-    # Not tf.train.latest_checkpoint, which says ERROR where the files it names are gone.
-    try:
-        return tf.train.get_checkpoint_state(folder) if tf.io.gfile.isdir(folder) else None
-    except ValueError:  # no text
-        return None
 
 
 def best(folder: str) -> dict[str, Any] | None:
@@ -94,15 +82,8 @@ def best(folder: str) -> dict[str, Any] | None:
     Raises:
         UserError: the file is damaged.
     """
-    path = os.path.join(folder, BEST_FILE)
-    record = outputs.read_json(path, dict)
-    if record is None:
-        return None
-    if not (record.keys() >= _OF_BEST.keys() and all(
-            isinstance(record[key], kind) for key, kind in _OF_BEST.items())):
-        raise UserError(f"{path}: is not what a run writes there ({', '.join(_OF_BEST)}); put it "
-                        "right, or delete it and the best is counted anew")
-    return record if exists(os.path.join(folder, record["checkpoint"])) else None
+    record = checkpoint_state.best(folder)
+    return record if record and exists(os.path.join(folder, record["checkpoint"])) else None
 
 
 def candidates(folder: str) -> list[str]:
@@ -113,9 +94,7 @@ def candidates(folder: str) -> list[str]:
     """
     if not tf.io.gfile.isdir(folder):
         return []
-    state = _state(folder)
-    named = [state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)
-             ] if state else []
+    named = checkpoint_state.named(folder)
     others = (os.path.join(folder, f"model.ckpt-{step}") for step in reversed(steps(folder)))
     return [prefix for prefix in dict.fromkeys([*named, *others]) if exists(prefix)]
 
@@ -180,6 +159,10 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
     Raises:
         UserError: it cannot be read.
     """
+    if "://" not in prefix:  # TensorFlow would wait for a writer of a pipe
+        for path in tf.io.gfile.glob(prefix + ".data-*"):
+            if not os.path.isfile(path):
+                raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: {path} is no file")
     try:
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     except UNREADABLE as error:

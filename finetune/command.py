@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterable
 from finetune import log, stopping
 from finetune.errors import UserError
 
+_LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
+# What would break a line or command a terminal, as Python writes it: a message is one line.
+_VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
 
 def run(work: Callable[[], int | None], folder: str | None = None,
         after_stop: str = "the same command goes on from here") -> int:
@@ -46,7 +50,10 @@ def run(work: Callable[[], int | None], folder: str | None = None,
 
 
 def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
-    print(*(f"error: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+    for problem in problems:
+        if len(problem) > _LONGEST:
+            problem = f"{problem[:_LONGEST // 2]} ... {problem[-_LONGEST // 2:]}"
+        print(f"error: {problem.translate(_VISIBLE)}", file=sys.stderr)
     return status
 
 

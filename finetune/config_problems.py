@@ -1,33 +1,46 @@
 """What is wrong with the settings of a run, by themselves: no file is opened for it."""
 
-import math
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finetune.config import RunConfig
+
+_MOST = 20  # messages, or names in one
+_LONGEST = 100  # characters of a value in a message
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+_WHOLE = 2 ** 31 - 1
+# Flag -> least and most.
+_BOUNDS = {
+    **dict.fromkeys(("train_batch_size", "gradient_accumulation_steps", "eval_batch_size",
+                     "predict_batch_size"), (1, _WHOLE)),
+    "max_seq_length": (3, _WHOLE),
+    **dict.fromkeys(("save_checkpoints_steps", "iterations_per_loop", "num_tpu_cores",
+                     "log_every_steps"), (1, _WHOLE)),
+    **dict.fromkeys(("keep_checkpoint_max", "eval_every_steps", "early_stopping_patience",
+                     "seed"), (0, _WHOLE)),
+    "shuffle_buffer_size": (0, 10_000_000),  # kept in memory
+    **dict.fromkeys(("inter_op_threads", "intra_op_threads"), (0, 4096))}
 
 
 def of_numbers(config: "RunConfig") -> list[str]:
     """Returns the numbers that lie out of bounds."""
     found = []
-    for name, least in (("train_batch_size", 1), ("gradient_accumulation_steps", 1),
-                        ("eval_batch_size", 1),
-                        ("predict_batch_size", 1), ("max_seq_length", 3),
-                        ("save_checkpoints_steps", 1), ("iterations_per_loop", 1),
-                        ("num_tpu_cores", 1), ("log_every_steps", 1),
-                        ("keep_checkpoint_max", 0), ("eval_every_steps", 0),
-                        ("early_stopping_patience", 0), ("seed", 0),
-                        ("shuffle_buffer_size", 0), ("inter_op_threads", 0),
-                        ("intra_op_threads", 0)):
+    for name, (least, most) in _BOUNDS.items():
         value = getattr(config, name)
         if value < least:
-            found.append(f"--{name}={value}: must be {least} or more")
+            found.append(f"--{name}={shown(value)}: must be {least} or more")
+        elif value > most:
+            found.append(f"--{name}={shown(value)}: must be {most} or less")
     for name in ("learning_rate", "num_train_epochs"):
         value = getattr(config, name)
-        if not (0 < value < math.inf):
+        if not value > 0:  # NaN is not either
             found.append(f"--{name}={value}: must be a number above 0")
-    if config.seed >= 2 ** 31:
-        found.append(f"--seed={config.seed}: must be below 2147483648")
+        elif value > 1e6:  # infinity, and what overflows a float32 or the number of steps
+            found.append(f"--{name}={value}: must be 1000000 or less")
     if config.gradient_accumulation_steps > max(config.train_batch_size, 1):
         found.append(f"--gradient_accumulation_steps={config.gradient_accumulation_steps}: a "
                      f"step of --train_batch_size={config.train_batch_size} rows has no more "
@@ -89,15 +102,35 @@ def of_labels(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
     """Returns what is wrong with a list of label names; `origin` is the flag or file it is from."""
     found = []
     if len(labels) < 2:
-        found.append(f"{origin}: a classifier needs two labels or more, here {list(labels)}")
+        found.append(f"{origin}: a classifier needs two labels or more, here "
+                     f"[{', '.join(map(shown, labels))}]")
     for position, label in enumerate(labels):
-        if not str(label).strip():
+        if not label.strip():
             found.append(f"{origin}: label {position + 1} is empty")
         elif label != label.strip() or "\t" in label or label.splitlines() != [label]:
-            found.append(f"{origin}: label {label!r} begins or ends with a blank, or holds a tab "
-                         "or a line break")
-    twice = sorted({label for label in labels if list(labels).count(label) > 1})
+            found.append(f"{origin}: label {shown(label)} begins or ends with a blank, or holds a "
+                         "tab or a line break")
+        elif not is_utf8(label):
+            found.append(f"{origin}: label {shown(label)} holds half a surrogate pair, which is no "
+                         "character")
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         found.append(f"{origin}: label names must differ; given more than once: "
-                     + ", ".join(map(repr, twice)))
-    return found
+                     + ", ".join(map(shown, twice[:_MOST]))
+                     + (f", ... ({len(twice):,} in all)" if len(twice) > _MOST else ""))
+    more = len(found) - _MOST
+    return found[:_MOST] + ([f"{origin}: ... and {more:,} more problems"] if more > 0 else [])
+
+
+def shown(value: Any) -> str:
+    """Returns a value for a message: as Python writes it, and not longer than a line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write integers of more than 4,300 digits
+        return "a number of very many digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written: halves of surrogate pairs, which stand for bytes, cannot."""
+    return not _SURROGATE.search(text)

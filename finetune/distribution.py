@@ -38,9 +38,11 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
 def problems(strategy: tf.distribute.Strategy, config: RunConfig) -> list[str]:
     """Returns what the flags ask for that these devices cannot do."""
     replicas, parts = strategy.num_replicas_in_sync, config.gradient_accumulation_steps
-    if replicas == 1:
-        return []
     found = []
+    if config.xla and is_tpu(strategy):
+        found.append("--xla: a TPU is compiled for by XLA anyway; leave it out")
+    if replicas == 1:
+        return found
     if config.xla and not is_tpu(strategy):
         found.append(f"--xla with --distribution={config.distribution}: compiles for one device; "
                      "leave one of them out")

@@ -45,7 +45,10 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
                             "list of labels")
             return None
         labels = [str(label) for label in labels]
-    found = config_problems.of_labels(labels, "--labels" if config.labels else "labels")
+    origin = "--labels" if config.labels else "labels"
+    if labels is bound:
+        origin = f"{folder}: {outputs.LABELS}"
+    found = config_problems.of_labels(labels, origin)
     if not found and bound and bound != labels:
         remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
                   "name another --output_dir, or give --overwrite_output_dir to delete it")

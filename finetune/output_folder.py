@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from finetune.training_step import Plan
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
+_LONGEST_PATH, _LONGEST_NAME = 4000, 255  # bytes; Linux has 4,096, and files' names come on top
 
 
 def output_problems(config: RunConfig) -> list[str]:
@@ -26,6 +26,9 @@ def output_problems(config: RunConfig) -> list[str]:
     if set(path) & checkpoint.PATTERN:
         return [f"--output_dir={path}: TensorFlow takes * ? [ ] \\ in a path for a pattern; name "
                 "another folder"]
+    unusable = None if "://" in path else _unusable(path)
+    if unusable:
+        return [f"--output_dir={path}: {unusable}; name another folder"]
     above = path if "://" in path else _nearest(path)
     if tf.io.gfile.exists(above) and not tf.io.gfile.isdir(above):
         return [f"--output_dir={path}: {above} is a file; name a folder"]
@@ -38,7 +41,35 @@ def output_problems(config: RunConfig) -> list[str]:
             return problems
     if "://" not in path and not os.access(above, os.W_OK):
         return [f"--output_dir={path}: {above} cannot be written to"]
-    return []
+    return [f"--output_dir={path}: {name} there is no {kind}, and a run writes one of that name; "
+            "name another folder" for name, kind in _in_the_way(path)]
+
+
+def _unusable(path: str) -> str | None:
+    """Returns why no folder can have this path, or None."""
+    full = os.fsencode(os.path.abspath(path))
+    if len(full) > _LONGEST_PATH or max(map(len, full.split(b"/"))) > _LONGEST_NAME:
+        return "the name is too long"
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _in_the_way(path: str) -> Iterator[tuple[str, str]]:
+    """Yields (name, kind) of what stands where a run would write, and is none of that kind."""
+    if "://" in path:
+        return
+    for name in outputs.WRITTEN:
+        place = os.path.join(path, name)
+        if os.path.lexists(place) and not os.path.isfile(place):
+            yield name, "file"
+    place = os.path.join(path, outputs.EVENTS_OF_EVAL)
+    if os.path.lexists(place) and not os.path.isdir(place):
+        yield outputs.EVENTS_OF_EVAL, "folder"
 
 
 @contextlib.contextmanager
@@ -62,35 +93,6 @@ def held(path: str) -> Iterator[None]:
             except OSError:
                 pass  # no locks here
         yield
-
-
-def trouble(error: Exception, config: RunConfig,
-            prepared: "Prepared | None") -> UserError | None:
-    """Returns the user's view of a full disk, a lost folder or lost rights; else None.
-
-    Args:
-        prepared: None while the run is still being checked.
-    """
-    ours = isinstance(error, UserError)  # of a file that could not be written, or anything else
-    if ours and (prepared is None or not isinstance(error.__cause__, (OSError, tf.errors.OpError))):
-        return None
-    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
-    folder, text = config.output_dir, " ".join(text.split())
-    if folder in text and not tf.io.gfile.isdir(folder):
-        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
-                         "the run has written; the same command starts anew")
-    for sign, reason, remedy in (
-            ("No space left on device", "the disk is full", "make room"),
-            ("Disk quota exceeded", "the disk is full", "make room"),
-            ("Permission denied", "cannot be written to", "allow it"),
-            ("Read-only file system", "cannot be written to", "allow it")):
-        if sign in text:
-            last = checkpoint.latest(folder)
-            if remedy == "make room" and prepared:
-                remedy += f" ({room_told(prepared)})"
-            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
-                             f"command again. Last whole checkpoint: {last or 'none yet'}")
-    return None
 
 
 def _overwrite_problems(config: RunConfig) -> list[str]:

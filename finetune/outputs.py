@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from finetune import inputs
 from finetune.errors import UserError
 from finetune.task_kind import TaskKind
 
@@ -35,10 +36,10 @@ EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
+WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
+           EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
-RUN_FILES = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-             EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, "checkpoint",
-             "best_checkpoint.json", "model.ckpt-*", "*.writing", ".writing-*",
+RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),
              "graph.pbtxt", "events.out.tfevents.*", f"{EVENTS_OF_EVAL}/events.out.tfevents.*")
 
@@ -71,21 +72,30 @@ def read_text(path: str) -> str | None:
     """Returns a file's text, or None if there is no such file.
 
     Raises:
-        UserError: it is no text any more.
+        UserError: it is no text of ours, or cannot be read.
     """
+    content = read_bytes(path)
     try:
-        content = read_bytes(path)
         return None if content is None else content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is damaged: {error}; put it right or delete it") from error
+        raise UserError(f"{path}: is not UTF-8 any more ({error}); put it right or delete it"
+                        ) from error
 
 
 def read_bytes(path: str) -> bytes | None:
-    """Returns a file's bytes, or None if there is no such file."""
-    if not tf.io.gfile.exists(path):
+    """Returns a file's bytes, or None if there is no such file.
+
+    Raises:
+        UserError: it is a folder or a pipe, or cannot be read.
+    """
+    try:
+        return inputs.read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return file.read()
+    except OSError as error:
+        if "://" not in path and not os.path.isdir(os.path.dirname(path) or "."):
+            return None  # of a folder that cannot be the user is told elsewhere
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def same_lines(one: bytes, other: bytes) -> bool:
@@ -93,25 +103,43 @@ def same_lines(one: bytes, other: bytes) -> bool:
     return one.split() == other.split()
 
 
-def read_json(path: str, kind: type = object) -> Any:
+def read_json(path: str) -> Any:
     """Returns the contents of a JSON file of ours, or None if there is no such file.
 
-    Args:
-        kind: dict or list, where it has to be one.
-
     Raises:
-        UserError: it is not JSON any more, or not of the kind.
+        UserError: it is not JSON any more.
     """
     text = read_text(path)
     try:
-        content = None if text is None else json.loads(text)
-    except ValueError as error:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not JSON any more ({error}); put it right or delete it"
                         ) from error
-    if content is not None and not isinstance(content, kind):
-        raise UserError(f"{path}: is not what a run writes there, a JSON "
-                        f"{'list' if kind is list else 'object'}; put it right or delete it")
+
+
+def read_object(path: str) -> dict[str, Any] | None:
+    """Returns the JSON object in a file of ours, or None if there is no such file.
+
+    Raises:
+        UserError: it is none any more.
+    """
+    content = read_json(path)
+    if content is not None and not isinstance(content, dict):
+        raise UserError(f"{path}: holds no JSON object any more; put it right or delete it")
     return content
+
+
+def read_runs(folder: str) -> list[dict[str, Any]]:
+    """Returns what runs.json says of the runs in a folder, the earliest first.
+
+    Raises:
+        UserError: it is no list of runs any more.
+    """
+    path = os.path.join(folder, RUNS)
+    runs = read_json(path) or []
+    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+        raise UserError(f"{path}: is no list of runs any more; put it right or delete it")
+    return runs
 
 
 def read_labels(folder: str) -> list[str] | None:
@@ -136,8 +164,7 @@ def write_json(path: str, value: Any) -> None:
 
 def append_run(folder: str, record: Mapping[str, Any]) -> None:
     """Adds one run to runs.json."""
-    path = os.path.join(folder, RUNS)
-    write_json(path, [*(read_json(path, list) or []), record])
+    write_json(os.path.join(folder, RUNS), [*read_runs(folder), record])
 
 
 def copy(source: str, target: str) -> None:

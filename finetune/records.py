@@ -138,7 +138,8 @@ def _reusable(path: str, fingerprint: dict[str, Any], label_type: type) -> Featu
             if len(table) == note["records"]:
                 return dataclasses.replace(table, summary=LengthSummary(**note["lengths"]))
         wrong = "not the file that its .json describes"
-    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError) as error:
+    except (tf.errors.OpError, UserError, ValueError, KeyError, TypeError,
+            RecursionError) as error:
         wrong = f"not to be read ({' '.join(str(error).split())[:100]})"
     LOGGER.info("note: %s is damaged, %s; the features are made anew", path, wrong)
     return None

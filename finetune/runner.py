@@ -29,6 +29,7 @@ from finetune import (
     preflight,
     records,
     summary,
+    trouble,
     workers,
 )
 from finetune.config import RunConfig
@@ -59,14 +60,18 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     """
     prepared = None
     try:
-        if config.kind_of_distribution == "multi_worker":
+        problems = [*problems, *(original.problems(config) if config.engine == "original" else ())]
+        if config.kind_of_distribution == "multi_worker":  # what this one sees is told at once
+            prepared = preflight.check(config, processor, [*problems, *workers.cluster_problems()],
+                                       workers.own_index() == 0)
             workers.announce()
         with log.quiet():  # TensorFlow looks for devices here
             strategy = distribution.make_strategy(config)
-        problems = [*problems, *distribution.problems(strategy, config)]
-        if config.engine == "original":
-            problems += original.problems(config)
-        prepared = preflight.check(config, processor, problems, workers.is_chief(strategy))
+        of_devices = distribution.problems(strategy, config)
+        if prepared is None:
+            prepared = preflight.check(config, processor, [*problems, *of_devices])
+        elif of_devices:
+            raise UserError(of_devices)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
@@ -80,11 +85,11 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         if not hasattr(error, "problems"):
             raise
         raise UserError(error.problems) from error
-    except (OSError, tf.errors.OpError, UserError) as error:
-        trouble = output_folder.trouble(error, config, prepared)
-        if trouble is None:
+    except (*trouble.KINDS, UserError) as error:
+        mistake = trouble.of(error, config, prepared)
+        if mistake is None:
             raise
-        raise trouble from error
+        raise mistake from error
 
 
 class Run:

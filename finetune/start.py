@@ -236,7 +236,7 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
 
     Of a checkpoint that has been at Hugging Face and back source.json tells.
     """
-    trained = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG), dict)
+    trained = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG))
     if trained is None:
         with contextlib.suppress(UserError):  # not JSON: no file of a conversion's
             beside = outputs.read_json(os.path.join(folder, SOURCE_FILE))
@@ -262,6 +262,7 @@ def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:
     if trained in (None, bert_config.hidden_act):
         return []
     forms = {"gelu": "gelu (the original's tanh form)", "gelu_erf": "gelu_erf (the exact form)"}
-    asked, trained = (forms.get(name, name) for name in (bert_config.hidden_act, trained))
+    asked, trained = (forms.get(str(name), str(name)[:100]) for name in
+                      (bert_config.hidden_act, trained))
     close = "; the two differ by less than 5e-4" if {asked, trained} == set(forms.values()) else ""
     return [f"hidden_act is {asked}, and was {trained} when the checkpoint was trained{close}"]

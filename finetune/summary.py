@@ -41,7 +41,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     Args:
         train_hash: sha256 of the training file, where it is known.
     """
-    earlier = outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG), dict)
+    earlier = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG))
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
@@ -49,8 +49,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
-    runs = outputs.read_json(os.path.join(folder, outputs.RUNS), list) or []
-    hashes = [run["data"]["train"]["sha256"] for run in runs if "train" in run.get("data", ())]
+    data = [run["data"] for run in outputs.read_runs(folder) if isinstance(run.get("data"), dict)]
+    hashes = [one["train"].get("sha256") for one in data if isinstance(one.get("train"), dict)]
     if train_hash and hashes and hashes[-1] != train_hash:
         found.append("the training file is not the one of the earlier run in this folder")
     return found

@@ -260,6 +260,8 @@ def _read_vocabulary(path: str) -> tuple[dict[str, int], list[str]]:
     except OSError as error:
         return {}, [f"--vocab_file={path}: cannot be read ({error.strerror or error}). It is the "
                     "vocab.txt that comes with the checkpoint."]
+    if not content:
+        return {}, [f"--vocab_file={path}: is empty; it has to hold one token a line."]
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

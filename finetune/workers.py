@@ -37,15 +37,13 @@ def lost(error: tf.errors.OpError) -> WorkerLost:
                       "they go on from the last checkpoint")
 
 
-def announce() -> None:
-    """Says whom this worker is about to wait for: MultiWorkerMirroredStrategy waits in silence.
+def own_index() -> int:
+    """Returns this worker's number by TF_CONFIG; 0, the chief's, where that is not to be read."""
+    return 0 if cluster_problems() else json.loads(os.environ["TF_CONFIG"])["task"]["index"]
 
-    Raises:
-        UserError: TF_CONFIG is not as it has to be.
-    """
-    problems = cluster_problems()
-    if problems:
-        raise UserError(problems)
+
+def announce() -> None:
+    """Says whom this worker is about to wait for: MultiWorkerMirroredStrategy waits in silence."""
     content = json.loads(os.environ["TF_CONFIG"])
     LOGGER.info("worker %d: waits for all of %s", content["task"]["index"],
                 ", ".join(content["cluster"]["worker"]))

@@ -15,6 +15,7 @@ A new task is one file in this folder:
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -216,7 +217,7 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
         DataError: a label stands twice or is empty, or there are fewer than two.
     """
     labels, problems = tuple(labels), []
-    twice = sorted({label for label in labels if labels.count(label) > 1})
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         problems.append(f"--labels: {listed(twice)} stands twice in {listed(labels)}")
     if "" in labels:

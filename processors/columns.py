@@ -8,8 +8,8 @@ from processors.readers import Row
 
 
 def is_position(column: str) -> bool:
-    """Whether a column is given by position: digits only."""
-    return column.isascii() and column.isdigit()
+    """Whether a column is given by position: digits only, of which int() takes 4,300."""
+    return column.isascii() and column.isdigit() and len(column) < 10
 
 
 class Columns:

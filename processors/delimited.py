@@ -6,7 +6,7 @@
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from processors import storage
@@ -112,12 +112,13 @@ class Delimited(DataProcessor):
         paths = {name: self._candidates(name, data_dir) for name in SPLITS}
         return {name: found[0] for name, found in paths.items() if len(found) == 1}
 
-    def _candidates(self, name: str, data_dir: str | None) -> list[str]:
+    def _candidates(self, name: str, data_dir: str | None,
+                    exists: Callable[[str], bool] = storage.is_file) -> list[str]:
         """Returns the existing files that a split may be read from."""
         folder, file = data_dir or "", self.files[name]
         tried = [file] if file else [f"{name}{extension}" for extension in FORMATS]
         paths = [os.path.join(folder, each) for each in tried]
-        return [path for path in paths if storage.is_file(path)]
+        return [path for path in paths if exists(path)]
 
     def _path(self, name: str, data_dir: str | None) -> str:
         """Returns the file of a split."""
@@ -126,7 +127,8 @@ class Delimited(DataProcessor):
             return os.path.join(data_dir or "", file)
         if not storage.is_folder(folder):
             raise DataError(f"--data_dir={folder}: there is no such folder")
-        paths = self._candidates(name, data_dir)
+        paths = self._candidates(name, data_dir) or self._candidates(
+            name, data_dir, storage.is_there)  # no files: reading one tells what it is
         if len(paths) > 1:
             raise DataError(f"{folder}: {listed(map(os.path.basename, paths))} could all be the "
                             f"{name} split; say --{name}_file=... to choose one")
@@ -241,6 +243,6 @@ def _labels_of(examples: Sequence[InputExample], report: Report) -> tuple[str, .
     if len(labels) > max(20, len(examples) // 2):
         report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
                       "label column?")
-    if all(re.fullmatch("-?[0-9]+", label) for label in labels):
+    if all(re.fullmatch("-?[0-9]{1,1000}", label) for label in labels):  # int() takes 4,300
         return tuple(sorted(labels, key=int))
     return tuple(sorted(labels))

@@ -6,6 +6,7 @@
 What cannot be read at all raises `DataError`; bytes that do not decode are reported line by line.
 """
 
+import codecs
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ from processors import storage
 from processors.errors import DataError, Report, listed, quoted
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# They let halves of surrogate pairs pass, which cannot be written, or are for names, not for texts.
+_NO_TEXT = ("unicode-escape", "raw-unicode-escape", "utf-7", "idna", "punycode", "undefined")
 
 
 def read_lines(path: str, encoding: str, report: Report) -> Iterable[str]:
@@ -24,6 +27,7 @@ def read_lines(path: str, encoding: str, report: Report) -> Iterable[str]:
     Raises:
         DataError: see `read_text`.
     """
+    _check_encoding(encoding)
     return _lines(path, encoding) if _decodes(path, encoding) else read_text(path, encoding, report)
 
 
@@ -55,6 +59,7 @@ def read_text(path: str, encoding: str, report: Report) -> str:
     Raises:
         DataError: missing or unreadable file, unknown encoding, a file that is not at all in it.
     """
+    _check_encoding(encoding)
     try:
         with storage.open_file(path) as file:
             data = file.read()
@@ -63,10 +68,23 @@ def read_text(path: str, encoding: str, report: Report) -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except LookupError as error:
-        raise DataError(f"--encoding={encoding} is not a text encoding that Python knows; allowed "
-                        "are for example utf-8, utf-16, cp1252, gb18030") from error
+        raise _no_encoding(encoding) from error
     except UnicodeError as error:
         return _decode_in_part(data, encoding, error, report)
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        name = codecs.lookup(encoding).name
+    except (LookupError, ValueError) as error:
+        raise _no_encoding(encoding) from error
+    if name.replace("_", "-") in _NO_TEXT:
+        raise _no_encoding(encoding)
+
+
+def _no_encoding(encoding: str) -> DataError:
+    return DataError(f"--encoding={encoding} is not a text encoding that Python knows; allowed are "
+                     "for example utf-8, utf-16, cp1252, gb18030")
 
 
 def _why_unreadable(path: str, error: OSError) -> str:
@@ -75,6 +93,8 @@ def _why_unreadable(path: str, error: OSError) -> str:
         return f"{path}: cannot be read: {error.strerror}"
     if not storage.is_folder(folder):
         return f"{path}: no such file; the folder {folder} does not exist"
+    if storage.is_there(path):
+        return f"{path}: is a link to a file that does not exist"
     return f"{path}: no such file; the folder has {folder_content(folder)}"
 
 

@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -175,8 +176,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Makes an object and refuses one that has a key twice, where json would drop a value."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
+        counts = Counter(key for key, _ in pairs)
+        twice = sorted(key for key, count in counts.items() if count > 1)
         raise ValueError(f"the object has a key twice: {listed(twice)}")
     return made
 

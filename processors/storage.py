@@ -8,6 +8,7 @@ import contextlib
 import errno
 import io
 import os
+import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -21,10 +22,14 @@ def open_file(path: str, encoding: str | None = None, newline: str | None = None
     """Opens a file for reading: bytes, or text where an encoding is given.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a pipe or a device.
         LookupError: an unknown encoding.
     """
     if not is_remote(path):
+        kind = os.stat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a folder open() tells
+            raise OSError(errno.EINVAL, "is a pipe or a device, and data is read more than once",
+                          path)
         return open(path, "rb") if encoding is None else open(path, encoding=encoding,
                                                               newline=newline)
     data = io.BufferedReader(_Remote(path), 1 << 20)
@@ -34,7 +39,9 @@ def open_file(path: str, encoding: str | None = None, newline: str | None = None
 def is_file(path: str) -> bool:
     """Whether there is a file of this path."""
     if is_remote(path):
-        return _gfile().exists(path) and not _gfile().isdir(path)
+        with contextlib.suppress(OSError), _as_os_error(path):  # a scheme that nobody knows
+            return _gfile().exists(path) and not _gfile().isdir(path)
+        return False
     return os.path.isfile(path)
 
 
@@ -47,6 +54,11 @@ def names_in(folder: str) -> list[str]:
     """Returns the names of what lies in a folder, in order."""
     found = _gfile().listdir(folder) if is_remote(folder) else os.listdir(folder)
     return sorted(name.rstrip("/") for name in found)
+
+
+def is_there(path: str) -> bool:
+    """Whether there is anything of this path, be it a link to nowhere."""
+    return is_file(path) or is_folder(path) if is_remote(path) else os.path.lexists(path)
 
 
 def stamp(path: str) -> tuple[int, int] | None:

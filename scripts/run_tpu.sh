@@ -139,7 +139,7 @@ clean_up() {
         [ "$delete_at_end" = no ] || printf '%s\n' "$command"
         exit "$status"
     fi
-    rm -f -- "$code"
+    [ -z "$scratch" ] || rm -rf -- "$scratch"
     if [ "$delete_at_end" = no ]; then
         [ "$in_use" = no ] || say "the TPU VM $name stays, and costs money until you delete it:" "  $command"
     elif [ -n "$(look || echo unknown)" ]; then
@@ -228,12 +228,16 @@ output_dir="${output_dir%/}"
 check
 stop_on_problems
 
-in_use=no delete_at_end=no made_by=run_tpu code="${TMPDIR:-/tmp}/$name.tar.gz" ended="" restarts=0
+in_use=no delete_at_end=no made_by=run_tpu code="${TMPDIR:-/tmp}/$name.tar.gz" scratch="" ended="" restarts=0
 trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+if [ "$dry_run" = no ]; then
+    scratch="$(mktemp -d)" # nobody else can write there: what is in it runs on the TPU VM
+    code="$scratch/$name.tar.gz"
+fi
 uncommitted="$(git -C "$root" status --porcelain | cut -c 4-)"
 [ -z "$uncommitted" ] || say "note: not committed, so not on the TPU VM: ${uncommitted//$'\n'/ }"
 call git -C "$root" archive --format=tar.gz --output="$code" HEAD

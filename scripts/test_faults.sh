@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Do everything to a run that it has to survive, and print how often each was tried and survived.
 #
-#   scripts/test_faults.sh            all of it: kills, full disks, damaged files, 10,000 mutated inputs,
-#                                     workers that die (about an hour on two cores)
+#   scripts/test_faults.sh            all of it: kills, full disks, damaged files, lost workers, 10,000
+#                                     mutated inputs, attacks (half an hour on two cores)
 #   scripts/test_faults.sh --short    what scripts/test.sh does of it
 #   scripts/test_faults.sh --help     show this text
 #
@@ -22,4 +22,4 @@ if [ "${1:-}" = --short ]; then
     shift
 fi
 scripts="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" >/dev/null && pwd)"
-FAULTS="$form" exec "$scripts/test.sh" tests/faults -rs "$@"
+FAULTS="$form" exec "$scripts/test.sh" tests/faults tests/security -rs "$@"

@@ -7,6 +7,7 @@ import signal
 import string
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ import pytest
 # Started by a shell's & or nohup, tests and their children would ignore what tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# What hypothesis keeps (tables of characters) is not to lie in the project.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
+                      os.path.join(tempfile.gettempdir(), "hypothesis"))
 
 ROOT = pathlib.Path(__file__).parents[1]
 WORDS = [

@@ -29,6 +29,9 @@ def test_what_is_written_is_read_and_other_keys_are_left_aside(tmp_path):
     ({"num_hidden_layers": 2.5}, "num_hidden_layers is 2.5: must be a whole number"),
     ({"vocab_size": "30522"}, "vocab_size is '30522': must be a whole number"),
     ({"type_vocab_size": True}, "type_vocab_size is True: must be a whole number"),
+    ({"hidden_size": 2 ** 31}, "hidden_size is 2147483648: must be 2147483647 or less"),
+    ({"num_hidden_layers": 1001}, "num_hidden_layers is 1001: must be 1000 or less"),
+    ({"vocab_size": ["x"] * 1000}, "vocab_size is ['x', 'x', "),
     ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob is 1.0: must be a number from 0 to below"),
     ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob is None: must be"),
     ({"initializer_range": float("nan")}, "initializer_range is nan: must be"),
@@ -58,6 +61,7 @@ def test_something_else_than_a_configuration(fields):
 
 @pytest.mark.parametrize(("content", "says"), [
     (None, "cannot be read"), (b"{", "is not JSON"), (b"\xff\xfe", "is not JSON"),
+    (b"[" * 100_000, "is not JSON: nested too deeply"), (b"9" * 5000, "is not JSON"),
     (b"[]", "is no BERT configuration")])
 def test_files_that_are_none(tmp_path, content, says):
     path = tmp_path / "bert_config.json"

@@ -30,6 +30,10 @@ def test_work_that_ends_well_is_shown_while_it_goes_on(returned, status, capsys)
 
 @pytest.mark.parametrize(("error", "status", "said"), [
     (UserError(["one", "two"]), 2, "error: one\nerror: two\n"),
+    (UserError("--output_dir=a\nb\x1b[2J\u2028\x85é: no"), 2,
+     "error: --output_dir=a\\nb\\x1b[2J\\u2028\\x85é: no\n"),
+    (UserError(f"{'a' * 9000}: must be b"), 2,
+     f"error: {'a' * 2000} ... {'a' * 1989}: must be b\n"),
     (PermissionError(errno.EACCES, "Permission denied", "made/x"), 2,
      "error: made/x: Permission denied\n"),
     (OSError(errno.ENOSPC, "No space left on device"), 2,

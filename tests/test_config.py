@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
 from finetune import config_problems
 from finetune.config import RunConfig, flag_type
 from finetune.errors import UserError
-from finetune.settings import read_labels_file, read_settings
+from finetune.settings import argument_problems, read_labels_file, read_settings
 
 ENOUGH = {"do_train": True, "data_dir": "data", "output_dir": "output"}
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
@@ -72,8 +73,14 @@ def test_settings_without_a_problem(settings):
     ({"inter_op_threads": -1}, ["--inter_op_threads=-1: must be 0 or more"]),
     ({"intra_op_threads": -2}, ["--intra_op_threads=-2: must be 0 or more"]),
     ({"seed": -1}, ["--seed=-1: must be 0 or more"]),
-    ({"seed": 2 ** 31}, ["--seed=2147483648: must be below 2147483648"]),
+    ({"seed": 2 ** 31}, ["--seed=2147483648: must be 2147483647 or less"]),
+    ({"train_batch_size": 2 ** 31}, ["--train_batch_size=2147483648: must be 2147483647 or less"]),
+    ({"log_every_steps": 10 ** 5000}, ["--log_every_steps=a number of very many digits: must be"]),
+    ({"shuffle_buffer_size": 10 ** 9}, ["--shuffle_buffer_size=1000000000: must be 10000000 or"]),
+    ({"inter_op_threads": 10 ** 6}, ["--inter_op_threads=1000000: must be 4096 or less"]),
+    ({"num_train_epochs": 1e308}, ["--num_train_epochs=1e+308: must be 1000000 or less"]),
     ({"learning_rate": 0.0}, ["--learning_rate=0.0: must be a number above 0"]),
+    ({"learning_rate": 1e39}, ["--learning_rate=1e+39: must be 1000000 or less"]),
     ({"learning_rate": float("nan")}, ["--learning_rate=nan"]),
     ({"num_train_epochs": float("inf")}, ["--num_train_epochs=inf"]),
     ({"warmup_proportion": 1.1}, ["--warmup_proportion=1.1: must lie between 0 and 1"]),
@@ -139,11 +146,20 @@ def test_good_labels(labels):
     (["a\tb", "c\nd"], ["label 'a\\tb'", "label 'c\\nd'"]),
     (["b", "a", "c", "b", "a"], ["given more than once: 'a', 'b'"]),
     (["a", "a", ""], ["label 3 is empty", "given more than once: 'a'"]),
-    (["a\u2028b", "c\x85d"], ["label 'a\\u2028b'", "label 'c\\x85d'"])])
+    (["a\u2028b", "c\x85d"], ["label 'a\\u2028b'", "label 'c\\x85d'"]),
+    (["a\ud800", "b"], ["label 'a\\ud800' holds half a surrogate pair"])])
 def test_each_mistake_in_a_label_list_is_told_with_its_origin(labels, said):
     found = config_problems.of_labels(labels, "here")
     assert [part for part, message in zip(said, found, strict=True) if part not in message] == []
     assert all(message.startswith("here: ") for message in found)
+
+
+def test_a_whole_file_taken_for_a_list_of_labels_is_told_in_a_few_lines_and_at_once():
+    found = config_problems.of_labels([f"{number}\tit crashes" for number in range(100_000)], "f")
+    assert len(found) == 21 and found[-1] == "f: ... and 99,980 more problems"
+    labels = ["a" * 9000, *map(str, range(50_000))]
+    message, = config_problems.of_labels(labels * 2, "f")
+    assert message.endswith(", ... (50,001 in all)") and len(message) < 500
 
 
 @pytest.mark.parametrize("content", ["bug\nnew, feature\n", "bug\nnew, feature", "bug\r\nnew, "
@@ -201,12 +217,43 @@ def test_settings_are_read_as_they_would_stand_on_the_command_line(written, cont
     ("- seed", "must hold flags as 'name: value'"),
     ("seed: 1\ntraining: {epochs: 3}", "training: holds a mapping"),
     ("train_file: 2024-99-99", "cannot be read: month must be"),
-    ("labels: [bug: 1, feature: 2]", "labels: holds a mapping")])
+    ("labels: [bug: 1, feature: 2]", "labels: holds a mapping"),
+    ("labels: !!set {a, b}", "labels: holds a mapping"),
+    ("seed: !!int ''", "a tag (!!name) does not fit its value"),
+    ("do_train: !!bool x", "a tag (!!name) does not fit its value"),
+    ("data_dir: !!timestamp x", "a tag (!!name) does not fit its value"),
+    ("labels: !!map [a]", "cannot be read: expected a mapping node"),
+    ('{"labels": ' + "[" * 100_000, "nested too deeply"),
+    ("labels: " + "[" * 5_000, "nested too deeply"),
+    ("a: &a [x, x]\n" + "".join(f"b{n}: *a\n" for n in range(31)), "more than 30 aliases"),
+    ("# " + "x" * 1_000_000, "has 1,000,002 bytes; 1,000,000 are the most"),
+    (f"seed: 0x{'f' * 5000}", "seed: holds a number larger than any flag takes"),
+    ('data_dir: "a\\0b"', "data_dir: 'a\\x00b' holds a NUL"),
+    ('{"data_dir": "\\ud800"}', "data_dir: '\\ud800' holds a NUL or half a surrogate pair")])
 def test_what_is_no_file_of_settings(written, tmp_path, content, reason):
     path = str(tmp_path / "none") if content is None else written(content)
     message, = refused(read_settings, path)
-    assert message.startswith(f"--config={path}: ") and reason in message
+    assert message.startswith(f"--config={path}: ") and reason in message and len(message) < 500
     assert "\n" not in message
+
+
+def test_a_pipe_is_read_if_somebody_writes_into_it(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    message, = refused(read_settings, str(path))  # at once
+    assert "must hold flags" in message
+    read, write = os.pipe()
+    os.write(write, b"seed: 3")
+    os.close(write)
+    assert read_settings(f"/dev/fd/{read}") == {"seed": "3"}  # as --config=<(...) has it
+    os.close(read)
+
+
+def test_arguments_that_are_no_utf_8():
+    assert argument_problems(["--labels=é", "--data_dir=\udcff"]) == [
+        "'--data_dir=\\udcff' is not UTF-8"]
+    message, = argument_problems([f"--{'x' * 70_000}=1", "-" + "x" * 99])
+    assert message.startswith("unknown flag '--xxxx") and len(message) < 200
 
 
 def test_as_dict_is_ready_for_json_and_leaves_out_what_must_not_be_repeated():

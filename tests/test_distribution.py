@@ -47,6 +47,13 @@ def test_tensorflow_itself_finds_no_tpu():
     assert int(tf.constant(1) + 1) == 2  # and TensorFlow goes on working
 
 
+@pytest.mark.parametrize(("on_tpu", "told"), [(True, ["--xla: a TPU is compiled"]), (False, [])])
+def test_xla_is_not_for_a_tpu(monkeypatch, on_tpu, told):
+    monkeypatch.setattr(distribution, "is_tpu", lambda strategy: on_tpu)
+    found = distribution.problems(tf.distribute.OneDeviceStrategy("CPU:0"), RunConfig(xla=True))
+    assert [problem[:24] for problem in found] == [one[:24] for one in told]
+
+
 def test_the_original_gets_the_devices(monkeypatch):
     hidden = []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])

@@ -54,6 +54,7 @@ FOREIGN = {
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
     "json", "host", "headless", "screenshot", "window", "virtual",  # predict.sh, serve.sh, chromium
+    "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
     *(field.name for field in dataclasses.fields(Limits))}
 
 

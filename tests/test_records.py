@@ -280,6 +280,7 @@ def edit_note(path, **changes):
     lambda path: path.with_name(path.name + ".json").unlink(),
     lambda path: path.with_name(path.name + ".json").write_text('{"fingerpr'),
     lambda path: path.with_name(path.name + ".json").write_text("[]"),
+    lambda path: path.with_name(path.name + ".json").write_text("[" * 100_000),
     lambda path: path.with_name(path.name + ".json").write_bytes(b"\xff"),
     lambda path: path.write_bytes(path.read_bytes()[:-3]),
     lambda path: path.write_bytes(b""),

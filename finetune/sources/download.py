@@ -1,8 +1,7 @@
-"""Files from the network: resumed when broken off, checked, and unpacked without surprises.
+"""Files from the network: by https alone, resumed when broken off, and checked.
 
     from finetune.sources import download
     download.fetch("https://example.org/data.zip", "data.zip")
-    download.unpack("data.zip", "data", max_bytes=10**9)
 
 Imports no TensorFlow.
 """
@@ -14,14 +13,12 @@ import ipaddress
 import os
 import shutil
 import ssl
-import stat
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import zipfile
-import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from finetune.errors import UserError
@@ -49,13 +46,15 @@ def require_safe(url: str) -> None:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return
-    if parts.scheme == "http" and _is_loopback(parts.hostname):
+    if parts.scheme == "http" and is_loopback(url):
         return
     raise UserError(f"{url}: this address is not used; allowed are https://..., and http://... "
                     "for this machine itself (localhost).")
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether an address leads to this machine itself."""
+    host = urllib.parse.urlsplit(url).hostname
     if host == "localhost":
         return True
     try:
@@ -80,7 +79,8 @@ def require_room(folder: str, needed: int) -> None:
 
 
 def fetch(url: str, path: str, size: int | None = None, sha256: str | None = None,
-          unpacked: float = 0.0, tries: int = 4, pause: float = 1.0) -> None:
+          unpacked: float = 0.0, tries: int = 4, pause: float = 1.0,
+          most: int | None = None) -> None:
     """Downloads one file; a broken transfer goes on where it stopped.
 
     The bytes gather in `path`.part, which becomes `path` once all are there and right. It stays
@@ -94,6 +94,7 @@ def fetch(url: str, path: str, size: int | None = None, sha256: str | None = Non
         unpacked: room for that many times the file must be free on top, to unpack it.
         tries: tries in a row that get no further before it gives up.
         pause: seconds before the second try, doubled for each one that follows.
+        most: bytes it may have, where its size is not known; a server can send without end.
 
     Raises:
         UserError: no network, no such file, no room. WrongFile: not the file expected.
@@ -105,7 +106,7 @@ def fetch(url: str, path: str, size: int | None = None, sha256: str | None = Non
     furthest = failures = 0
     while True:
         try:
-            _transfer(url, part, size, unpacked)
+            _transfer(url, part, size, most if size is None else size, unpacked)
             break
         except _Broken as error:
             reached = os.path.getsize(part) if os.path.exists(part) else 0
@@ -120,11 +121,19 @@ def fetch(url: str, path: str, size: int | None = None, sha256: str | None = Non
             wait = pause * 2 ** (failures - 1)
             print(f"{error}; trying again in {wait:g} s", file=sys.stderr)
             time.sleep(wait)
+    _require_expected(url, part, size, sha256)
+    os.replace(part, path)
+
+
+def _require_expected(url: str, part: str, size: int | None, sha256: str | None) -> None:
+    """Deletes what arrived and refuses it, if it is not the file that was asked for."""
+    if size not in (None, arrived := os.path.getsize(part)):
+        os.remove(part)
+        raise WrongFile(f"{url}: {arrived:,} bytes arrived; {size:,} were expected.")
     if sha256 is not None and sha256_of(part) != sha256:
         os.remove(part)
         raise WrongFile(f"{url}: the file that arrived has another sha256 than {sha256}. It was "
                         "thrown away; run it again, and if it stays so, do not trust the address.")
-    os.replace(part, path)
 
 
 def sha256_of(path: str) -> str:
@@ -140,10 +149,19 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any,
                          newurl: str) -> Any:
         require_safe(newurl)
+        if is_loopback(newurl) and not is_loopback(req.full_url):
+            raise UserError(f"{req.full_url}: leads to {newurl}, to what only this machine can "
+                            "reach; it is not followed.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _transfer(url: str, part: str, size: int | None, unpacked: float) -> None:
+def opener(url: str) -> urllib.request.OpenerDirector:
+    """Returns what opens an address: certificates are checked, redirections held to https."""
+    handlers = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
+    return urllib.request.build_opener(_SafeRedirects(), *handlers)
+
+
+def _transfer(url: str, part: str, size: int | None, most: int | None, unpacked: float) -> None:
     """One try: the bytes that `part` still lacks."""
     have = os.path.getsize(part) if os.path.exists(part) else 0
     response = _open(url, part, have)
@@ -159,11 +177,21 @@ def _transfer(url: str, part: str, size: int | None, unpacked: float) -> None:
         total = have + int(length) if length else None
         if None not in (size, total) and size != total:
             raise WrongFile(f"{url}: the file there has {total:,} bytes; {size:,} were expected.")
+        _require_few(url, total or 0, most)
         if total is not None:
             require_room(os.path.dirname(os.path.abspath(part)),
                          int(total * (1 + unpacked)) - have)
         with open(part, "ab" if resumed else "wb") as file:
-            _receive(response, file, have, total)
+            try:
+                _receive(response, file, have, total, lambda now: _require_few(url, now, most))
+            except WrongFile:
+                os.remove(part)
+                raise
+
+
+def _require_few(url: str, size: int, most: int | None) -> None:
+    if most is not None and size > most:
+        raise WrongFile(f"{url}: has {size:,} bytes or more; at most {most:,} were expected.")
 
 
 def _open(url: str, part: str, have: int) -> Any:
@@ -171,11 +199,8 @@ def _open(url: str, part: str, have: int) -> Any:
     headers = {"User-Agent": "bert-classifier-finetuning", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-    local = _is_loopback(urllib.parse.urlsplit(url).hostname)
-    handlers = [_SafeRedirects(), *([urllib.request.ProxyHandler({})] if local else [])]
-    opener = urllib.request.build_opener(*handlers)
     try:
-        return opener.open(urllib.request.Request(url, headers=headers), timeout=60)
+        return opener(url).open(urllib.request.Request(url, headers=headers), timeout=60)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
@@ -194,7 +219,8 @@ def _open(url: str, part: str, have: int) -> Any:
         raise _Broken(f"no connection ({reason})") from error
 
 
-def _receive(response: Any, file: BinaryIO, have: int, total: int | None) -> None:
+def _receive(response: Any, file: BinaryIO, have: int, total: int | None,
+             check: Callable[[int], None]) -> None:
     progress = _Progress(have, total)
     try:
         while True:
@@ -206,6 +232,7 @@ def _receive(response: Any, file: BinaryIO, have: int, total: int | None) -> Non
                 break
             _write(file, chunk)
             have += len(chunk)
+            check(have)
             progress.show(have)
     finally:
         progress.close(have)
@@ -251,49 +278,3 @@ class _Progress:
             text += f", {left:,.0f} s left"
         start = "\r\033[K" if self._terminal else ""
         print(f"{start}  {text}", end=end, file=sys.stderr, flush=True)
-
-
-def unpack(path: str, folder: str, max_bytes: int) -> None:
-    """Unpacks a zip whose contents nobody has vouched for.
-
-    Nothing is written before every entry has been looked at; every byte is checked against the
-    zip's own checksums. Give it a folder you can throw away, and move it when all is well.
-
-    Args:
-        path: the zip file.
-        folder: an empty or new folder; no entry gets out of it.
-        max_bytes: what all entries together may unpack to.
-
-    Raises:
-        WrongFile: no zip, a truncated or damaged one, one with links or paths that lead out of
-            the folder, or one that unpacks to more than max_bytes. UserError: no room.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            for entry in entries:
-                _check_entry(path, entry)
-            total = sum(entry.file_size for entry in entries)
-            if total > max_bytes:
-                raise WrongFile(f"{path}: would unpack to {total:,} bytes; at most {max_bytes:,} "
-                                "were expected.")
-            os.makedirs(folder, exist_ok=True)
-            require_room(folder, total)
-            archive.extractall(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        with open(path, "rb") as file:
-            begins = file.read(40)
-        if begins.startswith(b"PK"):
-            raise WrongFile(f"{path}: is a damaged or truncated zip file ({error}).") from error
-        raise WrongFile(f"{path}: is not a zip file; it begins with {begins!r}. An error or login "
-                        "page of a proxy?") from error
-
-
-def _check_entry(path: str, entry: zipfile.ZipInfo) -> None:
-    name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
-    if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-        raise WrongFile(f"{path}: the entry {name!r} leads out of the folder; nothing was "
-                        "unpacked.")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise WrongFile(f"{path}: the entry {name!r} is a link or a device; only plain files are "
-                        "unpacked.")

@@ -69,7 +69,6 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
         outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
         _write_notes(made, folder, done)
-        checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
     return done
 
 
@@ -82,7 +81,7 @@ def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:
         problems.append(f"{path}: {'no such file' if not os.path.exists(path) else error.strerror}"
                         ".")
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path}: is not valid JSON: {error}.")
         return None
     if not isinstance(config, dict):
@@ -127,6 +126,7 @@ def _write_notes(made: str, source: str, done: Converted) -> None:
     outputs.write_json(os.path.join(made, SOURCE_FILE), {
         "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
         "notices": done.notices, **({"max_seq_length": length} if length else {})})
+    checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
 
 
 def _write_tokens(folder: str, tokens: list[str], path: str) -> None:

@@ -13,6 +13,8 @@ import errno
 import hashlib
 import os
 import tempfile
+import urllib.parse
+from typing import Any
 
 import tensorflow as tf
 
@@ -45,7 +47,7 @@ def with_checkpoint(config: RunConfig) -> tuple[RunConfig, list[str]]:
         return config, []
     if config.init_checkpoint:  # RunConfig.problems() says that they exclude each other
         return dataclasses.replace(config, do_lower_case=config.do_lower_case is not False), []
-    trained = outputs.read_json(os.path.join(config.output_dir, outputs.RUN_CONFIG), dict) or {}
+    trained = outputs.read_object(os.path.join(config.output_dir, outputs.RUN_CONFIG)) or {}
     if own_checkpoint(config) and trained.get("bert_hub_module_handle") == handle:
         return _with_casing(config, trained.get("do_lower_case")), []
     folder = checkpoint_of(handle)
@@ -111,18 +113,29 @@ def resolve(handle: str) -> str:
     if "://" not in handle:
         raise UserError(f"{FLAG}={handle}: there is no such folder, and it is no address "
                         "(https://tfhub.dev/...)")
-    if handle.startswith("http"):
+    by_http = urllib.parse.urlsplit(handle).scheme in ("http", "https")
+    if by_http:
         download.require_safe(handle)
     try:
         with log.quiet():
             import tensorflow_hub
+            from tensorflow_hub.compressed_module_resolver import HttpCompressedFileResolver
     except ImportError as error:
         raise UserError(f"{FLAG}={handle}: tensorflow-hub cannot be imported ({error}); it needs "
                         f"setuptools below 82 and tf-keras. {_by_hand(handle)}") from error
-    os.makedirs(_cache(), exist_ok=True)
-    log.LOGGER.info("looking for %s in %s, else downloading it", handle, _cache())
+
+    class Resolver(HttpCompressedFileResolver):
+        """tensorflow-hub's own, which by itself would follow a redirection to plain http."""
+
+        def _call_urlopen(self, request: Any) -> Any:
+            return download.opener(handle).open(request, timeout=60)
+
     try:
-        return tensorflow_hub.resolve(handle)
+        os.makedirs(_cache(), exist_ok=True)
+        log.LOGGER.info("looking for %s in %s, else downloading it", handle, _cache())
+        return Resolver()(handle) if by_http else tensorflow_hub.resolve(handle)
+    except UserError as error:
+        raise UserError(f"{FLAG}={handle}: cannot be fetched: {error}") from error
     except (OSError, EOFError, ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = " ".join(str(getattr(error, "message", error)).split())
         raise UserError(f"{FLAG}={handle}: cannot be fetched ({reason}). {_by_hand(handle)}"
@@ -136,11 +149,19 @@ def _by_hand(handle: str) -> str:
 
 
 def _cache() -> str:
-    """Returns the folder that tensorflow-hub keeps modules in."""
+    """Returns the folder that tensorflow-hub keeps modules in.
+
+    Raises:
+        UserError: it is the one for everybody, and somebody else was there first.
+    """
     given = os.environ.get(CACHE, "")
     if given and "://" not in given:
         return given
-    return os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    folder = os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    if os.path.lexists(folder) and os.lstat(folder).st_uid != os.getuid():
+        raise UserError(f"{folder}: belongs to another user, who can change the modules in it; "
+                        f"name a folder of your own in {CACHE}")
+    return folder
 
 
 def _digest(module: saved_model.Module) -> str:

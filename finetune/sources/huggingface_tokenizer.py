@@ -80,7 +80,7 @@ def _json(path: str) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not valid JSON: {error}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be a JSON object.")

@@ -51,7 +51,7 @@ def require_whole(target: str, files: Iterable[str]) -> bool:
             recorded = json.load(file)["files"]
     except (FileNotFoundError, NotADirectoryError):
         recorded = None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise in_the_way(target, f"its {SOURCE_FILE} cannot be read") from error
     for name in recorded or files:
         path = os.path.join(target, name)

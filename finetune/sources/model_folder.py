@@ -82,8 +82,8 @@ def open_model(source: str, bert_config_file: str | None, vocab_file: str | None
         if not found:
             config = BertConfig.from_json_file(config_path)
             found += restore_report.start_problems(prefix, held, variable_shapes(config))
-            run = {**(outputs.read_json(os.path.join(folder, SOURCE_FILE), dict) or {}),
-                   **(outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG), dict) or {})}
+            run = {**(outputs.read_object(os.path.join(folder, SOURCE_FILE)) or {}),
+                   **(outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG)) or {})}
     problems += [problem.replace("--init_checkpoint=", "") for problem in found]
     return None if found else Model(prefix, held, config_path, config, vocab_path, run)
 

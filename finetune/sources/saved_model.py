@@ -101,6 +101,13 @@ def read(folder: str) -> Module:
         UserError: it is no module, a damaged one, or one of another model.
     """
     graph = _meta_graph(folder)
+    try:
+        return _described(folder, graph)
+    except (IndexError, KeyError, TypeError, ValueError) as error:  # it names what it has not
+        raise UserError(f"{folder}: is damaged: {type(error).__name__}: {error}") from error
+
+
+def _described(folder: str, graph: Any) -> Module:
     prefix = variables_of(folder)
     held = checkpoint.shapes(prefix)
     objects = graph.object_graph_def.nodes
@@ -112,7 +119,9 @@ def read(folder: str) -> Module:
         vocab, lower = _object_assets(graph), _object_lower(graph, prefix)
     else:
         vocab, lower = _signature_info(graph, prefix)
-    vocab_file = os.path.join(folder, "assets", _inside(folder, vocab)) if vocab else None
+    if vocab and (os.path.isabs(vocab) or ".." in vocab.split("/") or "\\" in vocab):
+        raise UserError(f"{folder}: the vocabulary {vocab!r} leads out of the folder")
+    vocab_file = os.path.join(folder, "assets", vocab) if vocab else None
     if vocab_file and not tf.io.gfile.exists(vocab_file):
         raise UserError(f"{vocab_file}: is missing; the module names it as its vocabulary")
     kind = "TF2 SavedModel" if objects else "TF1 Hub module"
@@ -216,7 +225,7 @@ def _heads(query: tuple[int, ...], hidden: int, graph: Any) -> tuple[int, str]:
         return query[1], "from the shapes of the attention"
     for node in _nodes(graph):
         if node.op == "Const" and _SCALE.search(node.name):
-            scale = float(tf.make_ndarray(node.attr["value"].tensor))
+            scale = float(_number(node) or 0)
             width = round(scale ** -2) if 0 < scale < 1 else 0
             if width and hidden % width == 0:
                 return hidden // width, f"from the graph, which divides by sqrt({width})"
@@ -233,12 +242,6 @@ def _nodes(graph: Any) -> Iterable[Any]:
     yield from graph.graph_def.node
     for function in graph.graph_def.library.function:
         yield from function.node_def
-
-
-def _inside(folder: str, name: str) -> str:
-    if os.path.isabs(name) or ".." in name.split("/") or "\\" in name:
-        raise UserError(f"{folder}: the vocabulary {name!r} leads out of the folder")
-    return name
 
 
 def _child(nodes: Any, name: str) -> Any:
@@ -282,7 +285,14 @@ def _signature_info(graph: Any, prefix: str) -> tuple[str | None, bool | None]:
 def _constant(nodes: Mapping[str, Any], tensor: str) -> Any:
     """Returns the value of a tensor that is a constant, perhaps by way of identities, else None."""
     node = nodes.get(tensor.split(":")[0])
-    while node is not None and node.op == "Identity":
-        node = nodes.get(node.input[0].split(":")[0])
-    return tf.make_ndarray(node.attr["value"].tensor) if node is not None and (
-        node.op == "Const") else None
+    for _ in nodes:  # identities can go round in a circle
+        if node is not None and node.op == "Identity":
+            node = nodes.get(node.input[0].split(":")[0])
+    return _number(node) if node is not None and node.op == "Const" else None
+
+
+def _number(node: Any) -> Any:
+    """Returns a constant's value, None if it has several: its shape could be of any size."""
+    tensor = node.attr["value"].tensor
+    several = any(dim.size != 1 for dim in tensor.tensor_shape.dim)
+    return None if several else tf.make_ndarray(tensor)

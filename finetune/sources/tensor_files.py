@@ -127,7 +127,7 @@ def _open_shards(path: str, folder: str) -> Weights:
                     for name in shards
                     if name != os.path.basename(name) or not os.path.isfile(
                         os.path.join(folder, name))]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is no index of weights (weight_map: tensor -> file).") from error
     opened = {}
     for name in [] if problems else shards:

@@ -15,6 +15,7 @@ import collections
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 from typing import Any, NamedTuple
 
@@ -93,6 +94,10 @@ _KNOWN = {("collections", "OrderedDict"): collections.OrderedDict,
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes, path: str):
+        # The memo is an array that grows to the highest number used: ten bytes can ask for 30 GB.
+        for opcode, argument, _ in pickletools.genops(data):
+            if "PUT" in opcode.name and argument > len(data):
+                raise pickle.UnpicklingError("it numbers more objects than it can hold")
         super().__init__(io.BytesIO(data))
         self._path = path
 
@@ -108,9 +113,10 @@ class _Unpickler(pickle.Unpickler):
         """Returns the storage that a tensor is a view of."""
         kind, storage, key, _, count = pid
         dtype = getattr(getattr(storage, "_make", None), "dtype", None)
-        if kind != "storage" or dtype is None or type(count) is not int or count < 0:
-            raise pickle.UnpicklingError(f"a storage is described in no known way: {pid!r}")
-        return _Storage(dtype, str(key), count)
+        if kind != "storage" or dtype is None or type(key) is not str or (
+                type(count) is not int or count < 0):
+            raise pickle.UnpicklingError("a storage is described in no known way")
+        return _Storage(dtype, key, count)
 
 
 class TorchFile:
@@ -133,9 +139,9 @@ class TorchFile:
             raise UserError(_no_zip(path, error)) from error
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
-        self._tensors = {
-            str(name): value for name, value in dict.items(content)
-            if isinstance(value, _Tensor)} if isinstance(content, dict) else {}
+        pairs = dict.items(content) if isinstance(content, dict) else ()
+        self._tensors = {name: value for name, value in pairs
+                         if isinstance(name, str) and isinstance(value, _Tensor)}
         if not self._tensors:
             raise UserError(f"{path}: holds no dictionary of tensors (what "
                             "torch.save(model.state_dict(), ...) writes).")
@@ -170,7 +176,10 @@ class TorchFile:
         if size and (last >= storage.count or size > storage.count):
             raise UserError(f"{where}: reaches beyond its {storage.count} numbers.")
         try:
-            numbers = np.frombuffer(self._archive.read(entry), dtype)
+            content = self._archive.read(entry)
+            if len(content) != entry.file_size:  # as_strided would read on, beyond its memory
+                raise ValueError(f"data/{storage.key} ends after {len(content)} bytes")
+            numbers = np.frombuffer(content, dtype)
             return np.lib.stride_tricks.as_strided(
                 numbers[tensor.offset:], tensor.shape,
                 [stride * dtype.itemsize * (size > 1) for size, stride

@@ -74,7 +74,7 @@ _ASIDE = ("output_dir", "do_predict", "test_file", "log_every_steps", "predict_b
 
 def read_settings(folder: str) -> dict[str, Any] | None:
     """Returns run_config.json of a run's folder; None if there is none yet."""
-    return outputs.read_json(os.path.join(folder, outputs.RUN_CONFIG), dict)
+    return outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG))
 
 
 def same_run(run: SweepRun, settings: Mapping[str, Any]) -> bool:

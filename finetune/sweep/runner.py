@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from finetune import checkpoint, log, outputs, records, swept
+from finetune import checkpoint, log, outputs, records, swept, trouble
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, duration
@@ -42,9 +42,15 @@ def run(config: RunConfig, parse_flag: Callable[[str], RunConfig],
     Raises:
         UserError: what the user has to change; before that nothing has been written.
     """
-    sweep = Sweep(config, parse_flag, make_processor, program)
-    sweep.check()
-    return sweep.execute()
+    try:
+        sweep = Sweep(config, parse_flag, make_processor, program)
+        sweep.check()
+        return sweep.execute()
+    except trouble.KINDS as error:
+        mistake = trouble.of(error, config)
+        if mistake is None:
+            raise
+        raise mistake from error
 
 
 class Sweep:
@@ -63,7 +69,8 @@ class Sweep:
         self._file = spec.read(config, parse_flag)
         self._runs = self._file.runs
         self._folders = folders.assign(self._folder, self._runs)
-        self._notes = outputs.read_json(self._path(swept.RUNS)) or {}
+        self._notes = {name: note for name, note in (
+            outputs.read_object(self._path(swept.RUNS)) or {}).items() if isinstance(note, dict)}
         self._tried: set[str] = set()  # folders of the runs made by this process
 
     def check(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from finetune import settings
 from finetune.config import RunConfig
+from finetune.config_problems import shown
 from finetune.errors import UserError
 
 KEYS = ("grid", "list", "seeds", "restarts", "choose_by", "keep")
@@ -90,10 +91,10 @@ def read(base: RunConfig, parse_flag: Callable[[str], RunConfig]) -> SweepFile:
     seeds = reader.seeds(content, base.seed)
     keep = content.get("keep", "best")
     if keep not in ("best", "all"):
-        problems.append(f"{origin}: keep: {keep!r} is not one of best, all")
+        problems.append(f"{origin}: keep: {shown(keep)} is not one of best, all")
     choose_by = content.get("choose_by")
     if choose_by is not None and not isinstance(choose_by, str):
-        problems.append(f"{origin}: choose_by: {choose_by!r} is no name of a metric")
+        problems.append(f"{origin}: choose_by: {shown(choose_by)} is no name of a metric")
     if problems:
         raise UserError(problems)
     many = len(combinations or [{}]) * len(seeds or [0])
@@ -115,21 +116,23 @@ class _Reader:
             self._problems.append(f"{self._origin}: grid: must hold lists of values, as "
                                   "'learning_rate: [5e-5, 3e-5]'")
             return []
+        count = math.prod(max(1, len(values)) for values in grid.values()
+                          if isinstance(values, list))
+        if count > MOST_RUNS:
+            self._problems.append(f"{self._origin}: grid: has {count} combinations; {MOST_RUNS} "
+                                  "runs are the most")
+            return []
         columns = {}
         for name, values in grid.items():
             where = f"grid: {name}"
             if not self._may_vary(name, where):
                 continue
             if not isinstance(values, list) or not values:
+                example = "[5e-5, 3e-5]" if values in ([], None, "") else shown([values])
                 self._problems.append(f"{self._origin}: {where}: must be a list of values, as "
-                                      f"[{'5e-5, 3e-5' if values in ([], None, '') else values}]")
+                                      + example.replace("'", ""))
                 continue
             columns[name] = [self._value(name, value, where) for value in values]
-        count = math.prod(map(len, columns.values()))
-        if count > MOST_RUNS:
-            self._problems.append(f"{self._origin}: grid: has {count} combinations; {MOST_RUNS} "
-                                  "runs are the most")
-            return []
         return [dict(zip(columns, chosen, strict=True))
                 for chosen in itertools.product(*columns.values())]
 
@@ -139,12 +142,16 @@ class _Reader:
             self._problems.append(f"{self._origin}: list: must hold settings, as "
                                   "'- {learning_rate: 1e-4, num_train_epochs: 1}'")
             return []
+        if len(entries) > MOST_RUNS:
+            self._problems.append(f"{self._origin}: list: has {len(entries)} entries; {MOST_RUNS} "
+                                  "runs are the most")
+            return []
         found = []
         for number, entry in enumerate(entries, 1):
             where = f"list: entry {number}"
             if not isinstance(entry, dict) or not entry:
-                self._problems.append(f"{self._origin}: {where}: {entry!r} is no setting; write "
-                                      "{learning_rate: 1e-4, num_train_epochs: 1}")
+                self._problems.append(f"{self._origin}: {where}: {shown(entry)} is no setting; "
+                                      "write {learning_rate: 1e-4, num_train_epochs: 1}")
                 continue
             found.append({name: self._value(name, value, f"{where}: {name}")
                           for name, value in entry.items()
@@ -162,12 +169,12 @@ class _Reader:
         value, where = content[given[0]], f"{self._origin}: {given[0]}"
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             if value > MOST_RUNS:
-                self._problems.append(f"{where}: {value}: {MOST_RUNS} runs are the most")
+                self._problems.append(f"{where}: {shown(value)}: {MOST_RUNS} runs are the most")
             return [first + number for number in range(min(value, MOST_RUNS))]
         whole = isinstance(value, list) and value and all(
             isinstance(one, int) and not isinstance(one, bool) for one in value)
         if not whole:
-            self._problems.append(f"{where}: {value!r} is neither a list of whole numbers nor "
+            self._problems.append(f"{where}: {shown(value)} is neither a list of whole numbers nor "
                                   "how many, 1 or more")
             return []
         return value

@@ -1,6 +1,11 @@
 """Mistakes of the user, through the command: all told at once, exit status 2, nothing written."""
 
+import shutil
+import stat
+
 import pytest
+
+import run_classifier_custom
 
 LABELS = "--labels=bug,feature,question"
 SMALL = ["--max_seq_length=16", "--train_batch_size=5", "--num_train_epochs=2"]
@@ -8,8 +13,8 @@ SMALL = ["--max_seq_length=16", "--train_batch_size=5", "--num_train_epochs=2"]
 
 def snapshot(folder):
     """Returns what lies in a folder, byte for byte, with the times of the last change."""
-    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns,
-                                            path.read_bytes() if path.is_file() else None)
+    return {str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.read_bytes()
+                                            if stat.S_ISREG(path.lstat().st_mode) else None)
             for path in folder.rglob("*")}
 
 
@@ -40,6 +45,25 @@ def refused(main, tiny, issues, tmp_path):
         assert found[0] and all(messages == found[0] for messages in found)
         return found[0]
     return run
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, tmp_path_factory):
+    """Output folder of a short run with three labels and checkpoints 2, 4 and 6."""
+    folder = tmp_path_factory.mktemp("trained")
+    rows = [("the app crashes", "bug"), ("add a mode", "feature"), ("why ?", "question")] * 5
+    (folder / "train.tsv").write_text(
+        "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows))
+    assert run_classifier_custom.main([
+        f"--data_dir={folder}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
+        "--save_checkpoints_steps=2", f"--output_dir={folder / 'out'}"]) == 0
+    return folder / "out"
+
+
+@pytest.fixture
+def occupied(trained, tmp_path):
+    """A copy of the trained folder."""
+    return shutil.copytree(trained, tmp_path / "occupied")
 
 
 def only(messages, *parts):

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-import run_classifier_custom
 from finetune import output_folder
 from finetune import trainer as training
 from tests.bad_input.conftest import SMALL, only, replaced, snapshot
@@ -30,25 +29,6 @@ def test_output_dir_that_tensorflow_reads_as_a_pattern(refused, tmp_path):
     """Checkpoints in run[1] would be written and never found again."""
     only(refused("--do_train", f"--output_dir={tmp_path / 'run[1]'}", _output=False),
          f"--output_dir={tmp_path / 'run[1]'}", "pattern", "name another folder")
-
-
-@pytest.fixture(scope="module")
-def trained(tiny, tmp_path_factory):
-    """Output folder of a short run with three labels and checkpoints 2, 4 and 6."""
-    folder = tmp_path_factory.mktemp("trained")
-    rows = [("the app crashes", "bug"), ("add a mode", "feature"), ("why ?", "question")] * 5
-    (folder / "train.tsv").write_text(
-        "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows))
-    assert run_classifier_custom.main([
-        f"--data_dir={folder}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
-        "--save_checkpoints_steps=2", f"--output_dir={folder / 'out'}"]) == 0
-    return folder / "out"
-
-
-@pytest.fixture
-def occupied(trained, tmp_path):
-    """A copy of the trained folder."""
-    return shutil.copytree(trained, tmp_path / "occupied")
 
 
 @pytest.mark.parametrize(("flags", "parts"), [

@@ -1,5 +1,6 @@
 """Several devices and several workers learn and answer what one device does."""
 
+import json
 import re
 
 import numpy as np
@@ -59,3 +60,16 @@ def test_early_stopping_is_one_decision(job, tmp_path):
 def test_workers_with_other_settings_are_told(job, tmp_path):
     done = job(tmp_path / "out", workers=2, own_flags={1: ["--seed=4"]})
     assert done[1].status == 2 and "differ from those of worker 0" in done[1].said
+
+
+def test_a_worker_tells_its_own_mistakes_before_it_waits_for_the_others(
+        command, certain, data, tmp_path):
+    """The other worker never comes; without this the message would come after minutes."""
+    config = {"cluster": {"worker": ["127.0.0.1:9", "127.0.0.1:10"]},
+              "task": {"type": "worker", "index": 1}}
+    done = command(f"--data_dir={data}", f"--init_checkpoint={certain}", "--max_seq_length=99",
+                   "--do_train", "--labels=bug,feature", f"--output_dir={tmp_path / 'out'}",
+                   "--distribution=multi_worker", TF_CONFIG=json.dumps(config))
+    assert done.returncode == 2 and "waits for" not in done.stderr
+    assert "--max_seq_length=99" in done.stderr and '"question"' in done.stderr
+    assert not (tmp_path / "out").exists()

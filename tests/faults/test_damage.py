@@ -47,7 +47,7 @@ def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  #
                                  tally):
     files = [name for name in names(whole) if "tfevents" not in name and name not in RENEWED]
     random_, failures, refused = random.Random(going_on), [], set()
-    chosen = [random_.choice(files) for _ in range(scale(8, 300))]
+    chosen = [random_.choice(files) for _ in range(scale(6, 60 if going_on else 150))]
     count = tally("a file of an output folder cut or altered, then "
                   + ("training goes on" if going_on else "prediction"), len(chosen), 0)
     flags = ([*MORE, "--num_train_epochs=3"] if going_on else ["--do_eval", "--do_predict"])

@@ -65,7 +65,7 @@ WRITES = {"features": (records, "cached", 40_000),
 @pytest.mark.parametrize("what", WRITES)
 def test_the_disk_fills_up(what, main, tiny, rows, disk, tmp_path, tally, monkeypatch):
     owner, name, most = WRITES[what]
-    tries = scale(1, 12)
+    tries = scale(1, 8)
     count = tally(f"disk full while {what} is written".replace("s is", "s are"), tries, 0)
     random_left, files, failures = random.Random(name), set(), []
     command = [f"--data_dir={rows}", f"--init_checkpoint={tiny}", *SETTINGS]

@@ -77,7 +77,7 @@ def finish(zygote, arguments, folder, unbroken):
 
 
 def test_killed_at_a_random_moment(zygote, arguments, unbroken, tmp_path, tally):
-    tries = scale(3, 60)
+    tries = scale(2, 25)
     count = tally("kill -9 at a random moment of a run", tries, 0)
     moments, steps, failures = random.Random(5), [], []
     for number in range(tries):
@@ -97,7 +97,7 @@ def test_killed_at_a_random_moment(zygote, arguments, unbroken, tmp_path, tally)
 
 
 def test_killed_while_it_writes_a_checkpoint(zygote, arguments, unbroken, tmp_path, tally):
-    tries = scale(2, 40)
+    tries = scale(1, 15)
     count = tally("kill -9 while a checkpoint is written", tries, 0)
     moments, halves, failures = random.Random(6), 0, []
     for number in range(tries):
@@ -122,7 +122,7 @@ def test_killed_while_it_writes_a_checkpoint(zygote, arguments, unbroken, tmp_pa
 @pytest.mark.parametrize(("number", "name"), [
     (signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C"), (signal.SIGHUP, "SIGHUP")])
 def test_asked_to_stop(zygote, arguments, unbroken, tmp_path, tally, number, name):
-    tries = scale(1, 20)
+    tries = scale(1, 8)
     count = tally(f"{name} while training", tries, 0)
     moments, slowest, failures = random.Random(number), 0.0, []
     for one in range(tries):

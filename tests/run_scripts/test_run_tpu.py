@@ -56,8 +56,11 @@ def test_happy_path_call_by_call(tpu: RunProject) -> None:
              "--command=bert-classifier/scripts/run_on_tpu_vm.sh")
     look = (f"{vm} list --filter=name~/bert-classifier$ "
             f"--format=csv[no-heading](state,labels.made_by) {where}")
-    code = f"{tpu.env['TMPDIR']}/bert-classifier.tar.gz"
-    assert tpu.full_calls() == [
+    calls = tpu.full_calls()
+    [code] = [call.split()[5] for call in calls if " scp " in call]
+    assert Path(code).name == "bert-classifier.tar.gz"
+    assert Path(code).parent.parent == Path(tpu.env["TMPDIR"])  # a folder that mktemp made
+    assert calls == [
         "gcloud auth list --filter=status:ACTIVE --format=value(account)",
         "gcloud config get-value project",
         "gcloud storage ls gs://b/data*",
@@ -78,7 +81,7 @@ def test_happy_path_call_by_call(tpu: RunProject) -> None:
     ]
     assert "train 20/84" in done.stdout
     assert "fetched into" in done.stderr and "deleted the TPU VM" in done.stderr
-    assert not os.path.exists(code)
+    assert not os.path.exists(os.path.dirname(code))
 
 
 @pytest.mark.parametrize(("kind", "image"), [

@@ -297,6 +297,17 @@ def test_a_cache_that_cannot_be_written(make, tmp_path, monkeypatch):
     assert "name another folder in TFHUB_CACHE_DIR" in refused(folder)
 
 
+def test_a_cache_of_another_user(make, tmp_path, monkeypatch):
+    monkeypatch.delenv("TFHUB_CACHE_DIR")
+    monkeypatch.setattr(hub.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder, _ = make()
+    (tmp_path / "tfhub_modules").mkdir()
+    assert hub.checkpoint_of(folder).startswith(str(tmp_path / "tfhub_modules" / "bert-"))
+    monkeypatch.setattr(hub.os, "getuid", lambda: 12345)
+    for handle in (folder, "https://tfhub.dev/google/bert/1"):
+        assert "tfhub_modules: belongs to another user" in refused(handle)
+
+
 # ---- addresses
 
 
