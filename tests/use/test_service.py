@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from finetune.serving import page
+from finetune.serving import page, server
 from finetune.serving.limits import Limits
 from finetune.task_kind import TaskKind
 from tests.use.conftest import Model, in_threads, serving, wait_until
@@ -186,6 +186,11 @@ def test_a_hundred_clients_get_their_own_answers():
     assert max(sizes) <= 16 and len(sizes) < 300  # requests were answered together
 
 
+def test_answers_are_sent_without_delay():
+    with server._bound("127.0.0.1", 0) as listener:  # what asyncio asks before it sets TCP_NODELAY
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_what_waits_is_answered_together():
     model = Model()
     with serving(model, batch_rows=10, batch_wait_ms=0) as (client, _):
@@ -246,7 +251,7 @@ def test_one_that_breaks_the_model_breaks_no_other():
 
 def test_requests_under_way_are_answered_when_it_stops():
     model = Model()
-    with serving(model, batch_wait_ms=0) as (client, server):
+    with serving(model, batch_wait_ms=0) as (client, running):
         model.free.clear()
         found = []
         threads = [threading.Thread(target=lambda: found.append(client.predict("abc")))
@@ -255,7 +260,7 @@ def test_requests_under_way_are_answered_when_it_stops():
             thread.start()
         wait_until(lambda: model.batches and len(model.batches[0]) + numbers(client)[
             "classifier_queue_rows"] == 5)
-        server.should_exit = True
+        running.should_exit = True
 
         def refused():
             try:
