@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import glob
 import os
+import shutil
 import tempfile
 import time
 from argparse import Namespace
@@ -35,6 +36,7 @@ from finetune import (  # noqa: E402
     distribution,
     model,
     records,
+    trained,
 )
 from finetune.features import blocks, decided_by  # noqa: E402
 from finetune.predictor import Predictor  # noqa: E402
@@ -200,6 +202,25 @@ def predict(options: Namespace) -> dict[str, Any]:
             "feature_seconds": feature_seconds, "predict_seconds": spent, "best_batch_size": size}
 
 
+def latency(options: Namespace) -> dict[str, Any]:
+    """Times the calls of finetune.Predictor: one text, and all in one call."""
+    configuration, _, values = read_model(options)
+    labels = worker.read_labels(options.task)
+    folder = os.path.join(options.output_dir, "trained")  # as a run leaves it
+    os.makedirs(folder)
+    state = model.create(configuration, len(labels), 42, values, training=False)
+    checkpoint.save(os.path.join(folder, "bert_model.ckpt"), state.weights)
+    for name in ("vocab.txt", "bert_config.json"):
+        shutil.copy(os.path.join(options.model, name), folder)
+    asked = trained.Predictor(folder, labels=labels, max_seq_length=options.max_seq_length)
+    texts = worker.some_texts(options.task)
+    found = worker.calls(asked.predict_proba, texts)
+    asked.predict_proba(texts)
+    began = time.perf_counter()
+    asked.predict_proba(texts)
+    return {**found, "rows_per_second": len(texts) / (time.perf_counter() - began)}
+
+
 def subset(table: Any, rows: list[int]) -> Any:
     """Returns some rows of a FeatureTable as a table."""
     packed = batches.pack(table, np.array(rows))
@@ -231,4 +252,4 @@ def versions() -> dict[str, str]:
 if __name__ == "__main__":
     command.run(lambda: worker.main({
         "train": train, "ceiling": ceiling, "profile": profile, "predict": predict,
-        "features": features}, versions))
+        "features": features, "latency": latency}, versions))

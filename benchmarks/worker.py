@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import time
 from typing import Any, Callable, Dict, List, Sequence
 
 EPOCHS = 3.0  # over which features are paid for, as in the paper
@@ -66,6 +67,27 @@ def answer(measured: Dict[str, Any], versions: Dict[str, str]) -> None:
     found = {"python": platform.python_version()}
     found.update(versions)
     print("\n" + json.dumps(dict(measured, versions=found)), flush=True)
+
+
+def calls(ask: Callable[[Any], Any], texts: Sequence[Any]) -> Dict[str, float]:
+    """Returns the times of a call for one text, each timed by itself, when all is warm."""
+    for text in texts[:20]:
+        ask(text)
+    times = []
+    for text in texts:
+        began = time.perf_counter()
+        ask(text)
+        times.append((time.perf_counter() - began) * 1e3)
+    times.sort()
+    return {"median_ms": times[len(times) // 2], "p99_ms": times[len(times) * 99 // 100]}
+
+
+def some_texts(folder: str, count: int = 200) -> List[Any]:
+    """Returns texts, or pairs of them, of the training split, spread over its lengths."""
+    rows = read_rows(folder, "train")
+    chosen = representative([len(row["text_a"]) + len(row["text_b"] or "") for row in rows],
+                            min(count, len(rows)))
+    return [(rows[place]["text_a"], rows[place]["text_b"]) for place in chosen]
 
 
 def read_rows(folder: str, split: str) -> List[Dict[str, Any]]:

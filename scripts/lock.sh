@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Remake the lock files: requirements.lock, -test, -export, -gpu and -tpu from pyproject.toml, for Python
+# Remake the lock files: requirements.lock, -test, -export, -serve, -gpu, -tpu from pyproject.toml, for Python
 # 3.10 to 3.13 (TPU: 3.12); those of the original flow, for Python 3.9 to 3.11 and for Python 3.7, from below.
 #
 #   scripts/lock.sh                        keep the locked versions that still fit
@@ -36,6 +36,7 @@ ours() {
 ours --output-file requirements.lock "$@"
 ours --output-file requirements-test.lock --extra test --constraint requirements.lock "$@"
 ours --output-file requirements-export.lock --extra export --constraint requirements-test.lock "$@"
+ours --output-file requirements-serve.lock --extra serve --constraint requirements-test.lock "$@"
 
 # The same with CUDA's libraries, which TensorFlow's wheel finds beside itself.
 compile --python-version 3.10 --output-file requirements-gpu.lock --constraint requirements.lock "$@" \

@@ -4,6 +4,7 @@
 #   scripts/setup.sh          install requirements.lock into .venv
 #   scripts/setup.sh --test   install the test dependencies too (requirements-test.lock)
 #   scripts/setup.sh --export install what --export_formats=onnx needs too (requirements-export.lock)
+#   scripts/setup.sh --serve  install what scripts/serve.sh needs too (requirements-serve.lock)
 #   scripts/setup.sh --gpu    requirements-gpu.lock into .venv-gpu: the same with CUDA's libraries
 #   scripts/setup.sh --tpu    requirements-tpu.lock into .venv-tpu: tensorflow-tpu, for a TPU VM
 #   scripts/setup.sh --help   show this text
@@ -195,6 +196,7 @@ case "${1:-}" in
     "") ;;
     --test) lock=requirements-test.lock ;;
     --export) lock=requirements-export.lock ;;
+    --serve) lock=requirements-serve.lock ;;
     --gpu)
         lock=requirements-gpu.lock folder=.venv-gpu command="scripts/setup.sh --gpu"
         needed_gb=12 download="3.5 GB"
@@ -228,7 +230,10 @@ case "${1:-}" in
         exit 2
         ;;
 esac
-case "$lock" in requirements.lock | requirements-test.lock | requirements-export.lock) ;; *) least="$lock" ;; esac
+case "$lock" in
+    requirements.lock | requirements-test.lock | requirements-export.lock | requirements-serve.lock) ;;
+    *) least="$lock" ;;
+esac
 
 venv="$(venv_folder "${!variable:-$root/$folder}")"
 if ! is_up_to_date; then

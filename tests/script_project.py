@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ["requirements.lock", "requirements-test.lock"]
-EXPORT_LOCK = "requirements-export.lock"
+EXTRA_LOCKS = ["requirements-export.lock", "requirements-serve.lock"]
 DEVICE_LOCKS = ["requirements-gpu.lock", "requirements-tpu.lock"]
 ORIGINAL_LOCKS = ["requirements-original.lock", "requirements-original-tf1.lock"]
 TOOLS = ["basename", "bash", "cat", "cp", "cut", "dirname", "env", "find", "grep", "ls"]
@@ -50,7 +50,7 @@ class Project:
         self.bin = folder / "bin"
         self.calls_file = folder / "calls"
         shutil.copytree(ROOT / "scripts", self.root / "scripts")
-        for lock in [*LOCKS, EXPORT_LOCK, *DEVICE_LOCKS, *ORIGINAL_LOCKS]:
+        for lock in [*LOCKS, *EXTRA_LOCKS, *DEVICE_LOCKS, *ORIGINAL_LOCKS]:
             (self.root / lock).write_text(f"{lock}, version 1\n")
         self.bin.mkdir()
         for tool in TOOLS:

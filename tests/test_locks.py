@@ -6,7 +6,7 @@ import sys
 import pytest
 from packaging.requirements import Requirement
 
-from tests.script_project import DEVICE_LOCKS, EXPORT_LOCK, LOCKS, ORIGINAL_LOCKS, ROOT
+from tests.script_project import DEVICE_LOCKS, EXTRA_LOCKS, LOCKS, ORIGINAL_LOCKS, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +38,7 @@ def versions(name: str, python: str) -> dict[str, str]:
     return pins
 
 
-@pytest.mark.parametrize("name", [*LOCKS, EXPORT_LOCK, *DEVICE_LOCKS, *ORIGINAL_LOCKS])
+@pytest.mark.parametrize("name", [*LOCKS, *EXTRA_LOCKS, *DEVICE_LOCKS, *ORIGINAL_LOCKS])
 def test_lock_has_hashes_and_names_no_place(name: str) -> None:
     for requirement, hashes in locked(name).items():
         assert hashes, requirement
@@ -61,9 +61,11 @@ def test_locks_cover_pyproject(python: str) -> None:
             assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
     assert main.items() <= test.items()
-    export = versions(EXPORT_LOCK, python)
-    assert set(export) - set(main) >= {"onnx", "onnxruntime"}
-    assert main.items() <= export.items() <= test.items()  # the tests run on what users have
+    for name, needed in zip(EXTRA_LOCKS, ({"onnx", "onnxruntime"},
+                                          {"fastapi", "prometheus-client", "uvicorn"}), strict=True):
+        extra = versions(name, python)
+        assert set(extra) - set(main) >= needed
+        assert main.items() <= extra.items() <= test.items()  # the tests run on what users have
 
 
 @pytest.mark.parametrize("python", PYTHON_VERSIONS)

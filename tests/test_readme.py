@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -30,9 +31,10 @@ from finetune import outputs
 from finetune.config import RunConfig
 from finetune.glue import files as glue
 from finetune.glue import submission
+from finetune.serving.limits import Limits
 from finetune.sources import catalogue
 from processors import registry
-from scripts import reproduce_glue
+from scripts import reproduce_glue, serve
 from tests.parity import everything
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -51,8 +53,14 @@ FOREIGN = {
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
+<<<<<<< HEAD
     "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
     "export"}  # of scripts/setup.sh
+=======
+    "json", "host", "headless", "screenshot", "window", "virtual",  # predict.sh, serve.sh, chromium
+    "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
+    *(field.name for field in dataclasses.fields(Limits))}
+>>>>>>> use
 
 
 class Block(typing.NamedTuple):
@@ -145,8 +153,13 @@ def test_blocks(document, reader, main):
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
             later = document.read_text(encoding="utf-8").split(block.text)[1]
+<<<<<<< HEAD
             assert block.kind != "python" or (
                 f"={path.stem}:" in later or f"python {block.path}\n" in later), block.where
+=======
+            assert block.kind != "python" or f"={path.stem}:" in later or (
+                f"python {block.path}\n" in later), f"{block.where}: not run"
+>>>>>>> use
         elif block.kind == "text":
             if block.path:
                 check_shown(reader / block.path, block)
@@ -176,9 +189,19 @@ def run_command(command, where, main):
         done = subprocess.run([sys.executable, ROOT / words[1], *words[2:]], capture_output=True,
                               text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
+<<<<<<< HEAD
     elif words[0] == "python" and len(words) == 2 and os.path.isfile(words[1]):  # the reader's
         done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
+=======
+    elif len(words) == 2 and words[0] == "python" and os.path.exists(words[1]):
+        runpy.run_path(words[1])
+    elif words[0] == "printf" and "| scripts/predict.sh " in command:
+        done = subprocess.run(["bash", "-c", command.replace("scripts/", f"{ROOT}/scripts/")],
+                              capture_output=True, text=True,
+                              env={**os.environ, "PYTHON": sys.executable})
+        assert done.returncode == 0 and done.stdout, f"{where}: {done.stderr}"
+>>>>>>> use
     elif words[0] == "iconv":
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
     elif words == ["source", ".venv/bin/activate"]:
@@ -233,6 +256,9 @@ def check_script(words, where):
         assert words[1] in [*processors.names(), "own"], where
         arguments = [word for word in words[2:] if not word.startswith("--seeds=")]
         run_classifier_custom.make_config([*arguments, "--do_train", "--output_dir=x"])
+    elif script.name == "serve.sh":  # does not end
+        assert os.path.isfile(os.path.join(words[1], outputs.BERT_CONFIG)), where
+        serve._parser().parse_args(words[1:])
     elif script.name.startswith("run_"):
         own = set(re.findall(r"^#   --(\w+)", script.read_text(encoding="utf-8"), re.M))
         flags = [word for word in words[1:] if word[2:].split("=")[0] not in own]

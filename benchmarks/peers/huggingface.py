@@ -171,6 +171,25 @@ def measure_prediction(options: Namespace, tokenizer: Any, forward: Any) -> dict
             "predict_seconds": predict_seconds, "best_batch_size": size}
 
 
+def latency(options: Namespace) -> dict[str, Any]:
+    """Times the calls of a pipeline: one text, and all with the best batch size."""
+    tokenizer, model = read_model(options)
+    asked = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer,
+                                  top_k=None, device="cpu")
+    texts = [{"text": a, "text_pair": b} if b else {"text": a}
+             for a, b in worker.some_texts(options.task)]
+    cut = {"truncation": True, "max_length": options.max_seq_length}
+    found = worker.calls(lambda text: asked([text], **cut), texts)
+
+    def spent(size: int) -> float:
+        began = time.perf_counter()
+        asked(texts, batch_size=size, **cut)
+        return time.perf_counter() - began
+
+    spent(options.batch_sizes[0])
+    return {**found, "rows_per_second": len(texts) / min(map(spent, options.batch_sizes))}
+
+
 def versions() -> dict[str, str]:
     """Returns what decides the speed."""
     return {"torch": torch.__version__, "transformers": transformers.__version__,
@@ -178,4 +197,4 @@ def versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    worker.main({"train": train, "whole": whole, "predict": predict}, versions)
+    worker.main({"train": train, "whole": whole, "predict": predict, "latency": latency}, versions)

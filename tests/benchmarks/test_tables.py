@@ -16,6 +16,7 @@ from benchmarks import (
     command,
     features,
     growth,
+    latency,
     measure,
     ours,
     prediction,
@@ -31,7 +32,7 @@ from finetune.errors import UserError
 from tests.conftest import ROOT, TINY
 
 TABLES = {module.__name__.rpartition(".")[2]: module for module in (
-    ceiling, checkpoint, command, features, growth, prediction, profile, start, training)}
+    ceiling, checkpoint, command, features, growth, latency, prediction, profile, start, training)}
 FLAGS = {"growth": ["--rows=40,80", "--words=3,6", "--work="], "checkpoint": ["--work="]}
 PEER_PYTHONS = {name: os.environ.get(name) for name in ("ORIGINAL_PYTHON", "HUGGINGFACE_PYTHON")}
 PEERS = {path.stem: path for path in (ROOT / "benchmarks" / "peers").glob("*.py")}
@@ -92,6 +93,8 @@ def test_our_training_ceiling_profile_prediction_and_features(options):
     assert found["best_batch_size"] in (4, 16)
     assert found["rows_per_second"] == pytest.approx(
         70 / (found["feature_seconds"] + found["predict_seconds"]))
+    found = ours.latency(options("latency"))
+    assert 0 < found["median_ms"] <= found["p99_ms"] and found["rows_per_second"] > 0
     given = options("features")
     found = ours.features(given)
     assert {"first_seconds", "second_seconds"} < set(found)
@@ -108,7 +111,7 @@ def test_every_table_runs_what_the_contestants_take(given, name, monkeypatch, ca
         if words[1] == "-m":
             peer = words[2].partition("benchmarks.")[2].rpartition(".")[2]
             answers = works(peer) if peer in PEERS else dict.fromkeys(
-                ["train", "ceiling", "profile", "predict", "features"])
+                ["train", "ceiling", "profile", "predict", "features", "latency"])
             kept = worker.parse(answers, words[3:])
             assert os.path.isdir(kept.huggingface_model)
             made = os.path.join(kept.output_dir, "train.tf_record")
@@ -127,7 +130,7 @@ def test_every_table_runs_what_the_contestants_take(given, name, monkeypatch, ca
             open(made, "w").close()
         return {"operations": {"MatMul": 3.0, "Mul": 1.0}} | dict.fromkeys((
             "seconds", "peak_mb", "marked_seconds", "step_seconds", "tokens_per_step",
-            "examples_per_second", "rows_per_second", "share_of_dense"), 2.0)
+            "examples_per_second", "rows_per_second", "share_of_dense", "median_ms", "p99_ms"), 2.0)
 
     monkeypatch.setattr(measure, "run", run)
     peers = [f"--{peer}_python={sys.executable}" for peer in ("original", "huggingface")]
@@ -135,7 +138,8 @@ def test_every_table_runs_what_the_contestants_take(given, name, monkeypatch, ca
     TABLES[name].main(arguments)
     said = capsys.readouterr().out
     assert "| 2" in said or "| 1,000" in said
-    expected = {"training": 4, "command": 3, "prediction": 4, "features": 2, "start": 2}
+    expected = {"training": 4, "command": 3, "prediction": 4, "latency": 2, "features": 2,
+                "start": 2}
     assert len(set(seen)) == expected.get(name, 1)
     results = next(one for one in given if one.startswith("--results_dir=")).split("=")[1]
     with open(os.path.join(results, f"{name}.json")) as file:

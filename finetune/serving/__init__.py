@@ -1,0 +1,1 @@
+"""A trained model behind HTTP: batches, limits, health, metrics. Imports no TensorFlow."""

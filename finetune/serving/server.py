@@ -1,0 +1,80 @@
+"""Runs the application in a uvicorn server of its own.
+
+    server.run(lambda: Predictor("output/mine"), "127.0.0.1", 8000, Limits())
+"""
+
+import contextlib
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from finetune.errors import UserError
+from finetune.serving.app import create_app
+from finetune.serving.limits import Limits
+
+SECONDS_TO_END = 30  # for the requests that are under way when it is to stop
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, in one line."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See base class."""
+        await super().startup(sockets=sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            address = f"[{host}]" if ":" in host else host
+            print(f"listening on http://{address}:{port}", file=sys.stderr, flush=True)
+
+
+def run(load: Callable[[], Any], host: str, port: int, limits: Limits) -> None:
+    """Serves until Ctrl-C or SIGTERM; requests under way are answered.
+
+    Args:
+        load: returns the model; called when the address is known to be free.
+        host: address to listen on; the default of scripts/serve.sh is this machine alone.
+        port: 0 takes a free one.
+
+    Raises:
+        UserError: the address cannot be had.
+    """
+    problems = limits.problems()
+    if problems:
+        raise UserError(problems)
+    with _bound(host, port) as listener:
+        hosts = ["localhost", "127.0.0.1", "::1", host] if _is_loopback(listener) else None
+        app = create_app(load(), limits, hosts)
+        config = uvicorn.Config(
+            app, access_log=False, log_level="warning", server_header=False, http="h11",
+            limit_concurrency=limits.connections, timeout_graceful_shutdown=SECONDS_TO_END)
+        _Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Gives a socket that has the address; it listens only later, when the model is there."""
+    where = f"--host={host} --port={port}"
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port={port}: must be 0 (any free one) to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)[0]
+        # The protocol has to be named, or asyncio leaves Nagle's delay on: 40 ms an answer.
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(address)
+            except (OSError, OverflowError) as error:
+                raise UserError(f"{where}: {error.strerror or error}; name another --port, or end "
+                                "what listens there") from error
+            yield listener
+    except socket.gaierror as error:
+        raise UserError(f"{where}: there is no such address ({error.strerror})") from error
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback

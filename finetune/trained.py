@@ -1,0 +1,249 @@
+"""A trained model in a program of your own: read once, asked as often as you like.
+
+    from finetune import Predictor
+
+    model = Predictor("output/mine")
+    model.predict("It crashes when I save")                              # "bug"
+    model.predict_proba(["It crashes", ("a question", "its answer")])    # float32[2, 3]
+    model.explain("It crashes when I save")                              # what each word adds
+
+A text is a string, a pair of texts a tuple of two; a list of them is many rows. predictor.py, which
+does the work, knows batches and no texts.
+"""
+
+import dataclasses
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from finetune import (
+    checkpoint,
+    checksums,
+    distribution,
+    heads,
+    log,
+    model,
+    outputs,
+    predictor,
+)
+from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.feature_table import FeatureTable
+from finetune.features import convert
+from finetune.sources import model_folder
+from finetune.task_kind import SCORE, TaskKind, described
+from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
+
+Text = str | tuple[str, str | None]  # a text, or a pair of texts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row:
+    """An example without a label, as `features.convert` reads it."""
+
+    guid: str
+    text_a: str
+    text_b: str | None
+    label: None = None
+
+
+class Predictor:
+    """A model that a run trained. Any number of threads may use one; each waits for its turn.
+
+    Labels, vocabulary, casing and the longest input are those of the training, by the files in the
+    folder. What is given here takes their place, and has to be given where no file tells.
+
+    Args:
+        folder: a run's output_dir (its best checkpoint, else its newest), another folder of a
+            checkpoint, or a checkpoint's prefix; on gs:// too.
+        labels: in the order of their ids; a regression has none.
+        max_seq_length: longest input in tokens; longer ones are cut.
+        do_lower_case: True for an uncased model.
+        batch_size: what --predict_batch_size is.
+
+    Attributes:
+        checkpoint: the prefix of the checkpoint that was read.
+        labels: their position is their id; ["score"] of a regression.
+        kind: classification or regression.
+        max_seq_length: longest input in tokens.
+
+    Raises:
+        UserError: the folder cannot serve, with every reason.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, labels: Sequence[str] | None = None,
+                 max_seq_length: int | None = None, do_lower_case: bool | None = None,
+                 batch_size: int = 8):
+        problems: list[str] = []
+        given = model_folder.open_model(os.fspath(folder), None, None, problems)
+        if given is None:
+            raise UserError(problems)
+        beside = os.path.dirname(given.prefix)
+        problems += checksums.problems(beside)
+        self.checkpoint = given.prefix
+        self.labels = _labels(given, labels, problems)
+        self.kind = TaskKind.of(len(self.labels))
+        self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
+        self._tokenizer = _tokenizer(given, do_lower_case, problems)
+        if batch_size < 1:
+            problems.append(f"batch_size={batch_size}: must be 1 or more")
+        if problems:
+            raise UserError(problems)
+        self._bert_config, self._batch_size = given.config, batch_size
+        self._lock = threading.Lock()  # the tokenizer keeps words, and the cores are shared anyway
+        self._read_weights(given)
+
+    def _read_weights(self, given: model_folder.Model) -> None:
+        names = list(model.variable_shapes(given.config, len(self.labels)))
+        with log.quiet():  # TensorFlow looks for devices here
+            strategy = distribution.make_strategy(RunConfig())
+        with strategy.scope():
+            self._state = model.create(given.config, len(self.labels), 0,
+                                       checkpoint.read(given.prefix, names), training=False)
+        self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy)
+        if not np.isfinite(self.answers(["."])).all():  # it traces the graph, too
+            raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
+                            "checkpoint is damaged")
+
+    def predict(self, texts: Text | Iterable[Text]) -> Any:
+        """Returns the label of each text, of a regression its score; of a single text just that."""
+        answers = self.answers(_many(texts))
+        if self.kind is TaskKind.REGRESSION:
+            found = [float(score) for score in answers[:, 0]]
+        else:
+            found = [self.labels[top] for top in answers.argmax(1).tolist()]
+        return found[0] if _is_one(texts) else found
+
+    def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
+        """Returns float32[N, L], the labels' probabilities; of a single text float32[L].
+
+        Raises:
+            UserError: a regression has none.
+        """
+        if self.kind is TaskKind.REGRESSION:
+            raise UserError(f"{self.checkpoint}: is a regression, which has scores (predict) and "
+                            "no probabilities")
+        answers = self.answers(_many(texts))
+        return answers[0] if _is_one(texts) else answers
+
+    def answers(self, texts: Sequence[Text]) -> np.ndarray:
+        """Returns float32[N, L], what --do_predict writes of these rows into test_results.tsv.
+
+        The same rows in one call have the same bits as there. How many rows are computed at a time
+        decides the last digit, as everywhere in floating point.
+
+        Args:
+            texts: N strings or pairs; a second text that is empty or None is none.
+
+        Raises:
+            TypeError: one is neither a string nor a pair of them.
+        """
+        rows = [_row(place, text) for place, text in enumerate(texts)]
+        if not rows:
+            return np.zeros((0, len(self.labels)), np.float32)
+        with self._lock:
+            table = FeatureTable.from_features(convert(
+                rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False),
+                self.kind.label_type)
+            return self._predictor.predict(table, self._batch_size).probabilities
+
+    def explain(self, texts: Text | Iterable[Text], label: str | None = None) -> Any:
+        """Returns what each word of a text adds to its answer: see `explanation.Explanation`.
+
+        Args:
+            texts: as for `predict`.
+            label: whose logit is explained; None: that of the label predicted.
+
+        Raises:
+            UserError: there is no such label.
+        """
+        try:
+            from finetune.explanation import Explainer
+        except ModuleNotFoundError as error:
+            if error.name != "finetune.explanation":
+                raise
+            raise UserError("explain needs finetune.explanation, which is not there") from error
+        if label is not None and label not in self.labels:
+            raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
+        rows = [_row(place, text) for place, text in enumerate(_many(texts))]
+        with self._lock:
+            explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,
+                                  self.max_seq_length)
+            found = list(explainer.explain([(row.text_a, row.text_b) for row in rows], label))
+        return found[0] if _is_one(texts) else found
+
+
+def _is_one(texts: Any) -> bool:
+    return isinstance(texts, (str, tuple))
+
+
+def _many(texts: Any) -> list[Any]:
+    return [texts] if _is_one(texts) else list(texts)
+
+
+def _row(place: int, text: Any) -> _Row:
+    a, b = text if isinstance(text, tuple) and len(text) == 2 else (text, None)
+    if not isinstance(a, str) or not isinstance(b, str | None):
+        raise TypeError(f"text {place} is {text!r:.100}; it has to be a string, or a tuple of two")
+    return _Row(str(place), a, b)
+
+
+def _labels(given: model_folder.Model, labels: Sequence[str] | None,
+            problems: list[str]) -> list[str]:
+    """Returns the names of the head's rows; [""] if there is a problem."""
+    rows = given.held.get("output_weights", (0,))[0]
+    if not rows:
+        problems.append(f"{given.prefix}: has no trained head (output_weights), so its answers "
+                        "would be random; give a fine-tuned checkpoint")
+        return [""]
+    head = heads.variable_shapes(rows, given.config.hidden_size)
+    if any(given.held.get(name) != shape for name, shape in head.items()):
+        problems.append(f"{given.prefix}: its head has not the shapes of the model of "
+                        f"{given.config_path}")
+    if rows == 1:
+        return [SCORE]
+    names = list(labels) if labels is not None else outputs.read_labels(
+        os.path.dirname(given.prefix))
+    if names is None:
+        problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
+                        f"{rows} labels are not known: give them (labels)")
+        return [""]
+    if len(names) != rows:
+        problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
+                        f"{', '.join(map(str, names[:20]))}")
+    return names
+
+
+def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
+    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
+    if type(told) is int and 3 <= told <= most:
+        return told
+    if told is None:
+        problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
+                        "the training: give it")
+    else:
+        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
+        problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
+                        "the model")
+    return 3
+
+
+def _tokenizer(given: model_folder.Model, asked: bool | None,
+               problems: list[str]) -> Tokenizer | None:
+    casing = given.run.get("do_lower_case") if asked is None else asked
+    found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
+    tokenizer = None if found else Tokenizer(given.vocab_path, bool(casing))
+    if casing is None:
+        kind = vocabulary_casing(tokenizer.vocab)
+        tokenizer = Tokenizer(given.vocab_path, kind == "uncased")
+        if kind is None:
+            found.append(f"{given.vocab_path}: does not tell whether the model is uncased: give "
+                         "do_lower_case")
+    if tokenizer and tokenizer.vocab_size != given.config.vocab_size:
+        found.append(f"{given.vocab_path}: has {tokenizer.vocab_size} tokens, but the model of "
+                     f"{given.config_path} has {given.config.vocab_size}: it is not its vocabulary")
+    problems += [problem.replace("--", "") for problem in found]
+    return tokenizer

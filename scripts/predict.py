@@ -1,0 +1,118 @@
+"""Answers lines of standard input with a trained model; scripts/predict.sh calls it.
+
+    scripts/predict.sh output/mine < texts.txt
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from finetune import answers, command, log, tensorflow_import  # noqa: E402
+from finetune.errors import UserError  # noqa: E402
+
+_CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
+_LONGEST = 10_000_000  # bytes of a line
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; returns the exit status: 0 done, 2 a mistake, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    if hasattr(signal, "SIGPIPE"):  # `| head` ends it without a word, as it does cat
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    return command.run(lambda: answer(options), None, "the lines answered so far stand")
+
+
+def answer(options: argparse.Namespace) -> None:
+    """Reads the model, then answers every line.
+
+    Raises:
+        UserError: the model cannot be read; a line is no text. Those before it are answered.
+    """
+    with log.quiet():
+        tensorflow_import.load()  # here, after the arguments are checked
+        from finetune import trained
+    model = trained.Predictor(options.MODEL, max_seq_length=options.max_seq_length)
+    log.stop()  # no moving line between the answers
+    if options.header and not options.json:
+        head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
+            "prediction"]
+        print("\t".join(head), flush=True)
+    for number, lines in _lines(sys.stdin.fileno()):
+        texts, problem = _texts(lines, number)
+        lines_of = _json if options.json else _tsv
+        sys.stdout.write("".join(line + "\n" for line in lines_of(
+            model.labels, model.answers(texts))))
+        sys.stdout.flush()
+        if problem:
+            raise UserError(problem)
+
+
+def _lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yields (number of the first line, the lines that are there), without waiting for more."""
+    rest, number = b"", 1
+    while chunk := os.read(descriptor, _CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield number, lines
+            number += len(lines)
+        if len(rest) > _LONGEST:
+            raise UserError(f"standard input, line {number}: is longer than {_LONGEST:,} bytes")
+    if rest:
+        yield number, [rest]
+
+
+def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
+    """Returns the texts of the lines up to the first that is none, and what is wrong with that."""
+    texts: list[Any] = []
+    for place, line in enumerate(lines, number):
+        try:
+            cells = line.removesuffix(b"\r").decode("utf-8-sig" if place == 1 else "utf-8").split(
+                "\t")
+        except UnicodeDecodeError as error:
+            return texts, (f"standard input, line {place}: not utf-8: byte "
+                           f"0x{error.object[error.start]:02x}; convert it, for instance by "
+                           "iconv -f cp1252 -t utf-8")
+        if len(cells) > 2:
+            return texts, (f"standard input, line {place}: has {len(cells)} columns; allowed are "
+                           "one text, or two with a tab between them")
+        texts.append(tuple(cells) if len(cells) == 2 else cells[0])
+    return texts, None
+
+
+def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+    """Yields the lines that predictions.tsv has, without the id."""
+    for row in found:
+        top = int(row.argmax())
+        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
+        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
+
+
+def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="predict.sh", allow_abbrev=False,
+        description="Answers lines of standard input with a trained model, as they come. A line "
+        "is a text, or two texts of a pair with a tab between them.")
+    parser.add_argument("MODEL", help="a run's output_dir (its best checkpoint, else its newest), "
+                        "or a checkpoint's prefix")
+    parser.add_argument("--json", action="store_true", help="answers as JSON, one object a line")
+    parser.add_argument("--header", action="store_true", help="name the columns in a first line")
+    parser.add_argument("--max_seq_length", type=int,
+                        help="longest input in tokens (default: that of the training)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""finetune.Predictor: the answers of --do_predict, from the folder alone."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from finetune import Predictor
+from finetune.errors import UserError
+from tests.conftest import ROOT, TEXTS
+from tests.use.conftest import LABELS, in_threads, make_trained
+
+ROWS = ["The app crashes!", "how can i use it ?", "", "add support " * 20, "a\x00b caf\xe9 \ud800",
+        *(text for texts in TEXTS.values() for text in texts)]
+PAIRS = [("the app", "is broken"), ("why ?", ""), ("a file " * 9, "new " * 30)]
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regression"])
+@pytest.mark.parametrize("paired", [False, True], ids=["single", "pairs"])
+def test_the_bits_of_do_predict(kind, paired, request, main, tmp_path):
+    folder = request.getfixturevalue(kind)
+    rows = PAIRS if paired else [row for row in ROWS if "\ud800" not in row and "\x00" not in row]
+    lines = [row if paired else (row,) for row in rows]
+    (tmp_path / "test.jsonl").write_text("".join(
+        json.dumps(dict(zip(("text", "other"), line, strict=False))) + "\n" for line in lines))
+    status, said = main(
+        f"--init_checkpoint={folder}", "--do_predict", f"--data_dir={tmp_path}",
+        "--max_seq_length=16", f"--output_dir={tmp_path / 'out'}", "--text_column=text",
+        *(["--text_b_column=other"] if paired else []))
+    assert status == 0, said
+    written = [[np.float32(cell) for cell in line.split("\t")] for line in
+               (tmp_path / "out" / "test_results.tsv").read_text().splitlines()]
+    model = Predictor(folder)
+    np.testing.assert_array_equal(model.answers(rows), np.array(written, np.float32))
+    named = [line.split("\t")[1] for line in
+             (tmp_path / "out" / "predictions.tsv").read_text().splitlines()[1:]]
+    told = model.predict(rows)
+    assert named == (told if kind == "classifier" else [f"{score:.6f}" for score in told])
+    assert model.answers(rows).std() > 1e-3  # rows differ, so their order is tested
+
+
+def test_one_text_has_one_answer(predictor):
+    assert predictor.predict("it crashes") in LABELS
+    assert predictor.predict(["it crashes"]) == [predictor.predict("it crashes")]
+    assert predictor.predict_proba("it crashes").shape == (3,)
+    assert predictor.predict_proba(iter(["it crashes", ("a", "b")])).shape == (2, 3)
+    assert predictor.predict([]) == [] and predictor.predict_proba([]).shape == (0, 3)
+    np.testing.assert_array_equal(predictor.predict_proba(("a", None)),
+                                  predictor.predict_proba("a"))
+    assert (predictor.predict_proba(("a", "b")) != predictor.predict_proba("a b")).any()
+    assert np.isfinite(predictor.predict_proba(ROWS)).all()  # NUL and half a surrogate pair too
+
+
+def test_a_regression_has_scores(regression):
+    model = Predictor(regression)
+    assert model.labels == ["score"] and isinstance(model.predict("a"), float)
+    with pytest.raises(UserError, match="is a regression"):
+        model.predict_proba("a")
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["a", "b"], b"bytes", ("a", "b", "c"), (1, "a")])
+def test_what_is_no_text(predictor, wrong):
+    with pytest.raises(TypeError, match="text 1 is .*a string, or a tuple of two"):
+        predictor.predict(["fine", wrong])
+
+
+def test_threads_share_it(predictor):
+    rows = [[f"save {'the file ' * (place % 5)}", "why"] for place in range(40)]
+    expected = [predictor.answers(row) for row in rows]
+    np.testing.assert_array_equal(in_threads(predictor.answers, rows), expected)
+
+
+def test_casing_and_length_are_the_folder_s(tiny_cased, tmp_path):
+    made = make_trained(tmp_path / "made", tiny_cased, LABELS)
+    settings = {"max_seq_length": 16, "do_lower_case": False}
+    (made / "run_config.json").write_text(json.dumps(settings))
+    model = Predictor(str(made / "model.ckpt-7"))
+    assert (model.predict_proba("The App") != model.predict_proba("the app")).any()
+    assert model.max_seq_length == 16
+    shorter, long = Predictor(made, max_seq_length=4), "the app " * 9
+    np.testing.assert_array_equal(shorter.predict_proba(long), shorter.predict_proba("the app"))
+    assert (shorter.predict_proba(long) != model.predict_proba(long)).any()
+    (made / "run_config.json").unlink()  # the vocabulary tells the casing; nothing the length
+    with pytest.raises(UserError, match="run_config.json: does not tell the max_seq_length"):
+        Predictor(made)
+    np.testing.assert_array_equal(Predictor(made, max_seq_length=16).predict_proba("The App"),
+                                  model.predict_proba("The App"))
+
+
+def altered(folder):
+    (folder / "labels.txt").write_text("bug\nquestion\nfeature\n")
+
+
+def without_labels(folder):
+    (folder / "labels.txt").unlink()
+    (folder / "SHA256SUMS").unlink()
+
+
+def too_many_labels(folder):
+    without_labels(folder)
+    (folder / "labels.txt").write_text("a\nb\nc\nd\n")
+
+
+def too_long(folder):
+    (folder / "run_config.json").write_text('{"max_seq_length": 41, "do_lower_case": true}')
+
+
+def other_casing(folder):
+    (folder / "run_config.json").write_text('{"max_seq_length": 16, "do_lower_case": false}')
+
+
+def torn(folder):
+    path = folder / "model.ckpt-7.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+def no_checkpoint(folder):
+    (folder / "checkpoint").unlink()
+
+
+@pytest.mark.parametrize(("damage", "told"), [
+    (altered, "labels.txt: has been altered or damaged"),
+    (without_labels, "names of the 3 labels are not known"),
+    (too_many_labels, "is a classifier of 3 labels, and has 4 names: a, b, c, d"),
+    (too_long, r"run_config.json: max_seq_length=41: must be 3 to 40"),
+    (other_casing, "do_lower_case=False does not suit"),
+    (torn, "is damaged and cannot be read"),
+    (no_checkpoint, "the folder holds no checkpoint")],
+    ids=lambda one: getattr(one, "__name__", ""))
+def test_what_cannot_serve(classifier, tmp_path, damage, told):
+    folder = shutil.copytree(classifier, tmp_path / "folder")
+    damage(folder)
+    with pytest.raises(UserError, match=told):
+        Predictor(folder)
+
+
+def test_a_checkpoint_without_a_head(tiny):
+    with pytest.raises(UserError, match="has no trained head"):
+        Predictor(tiny, max_seq_length=16)
+
+
+def test_labels_that_are_given_win(classifier, tmp_path):
+    folder = shutil.copytree(classifier, tmp_path / "folder")
+    without_labels(folder)
+    assert Predictor(folder, labels=["x", "y", "z"]).predict("it crashes") in {"x", "y", "z"}
+
+
+def test_explain_hands_over_texts_and_label(predictor, monkeypatch):
+    class Explainer:
+        def __init__(self, *given):
+            self.given = given
+
+        def explain(self, texts, label):
+            return iter([(text, label, *self.given[3:]) for text in texts])
+
+    module = type(sys)("finetune.explanation")
+    module.Explainer = Explainer
+    monkeypatch.setitem(sys.modules, "finetune.explanation", module)
+    assert predictor.explain("a") == (("a", None), None, LABELS, 16)
+    assert predictor.explain([("a", "b")], "bug") == [(("a", "b"), "bug", LABELS, 16)]
+    with pytest.raises(UserError, match="'bugs' is not one of question, bug, feature"):
+        predictor.explain("a", "bugs")
+
+
+def test_explain_says_when_it_is_not_there(predictor, monkeypatch):
+    def absent(name, *_):
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.delitem(sys.modules, "finetune.explanation", raising=False)
+    monkeypatch.setattr("importlib._bootstrap._find_spec", absent)
+    with pytest.raises(UserError, match="needs finetune.explanation"):
+        predictor.explain("a")
+
+
+def test_importing_finetune_imports_no_tensorflow():
+    code = ("import sys, finetune; assert 'tensorflow' not in sys.modules; "
+            "assert 'Predictor' in finetune.__all__")
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
