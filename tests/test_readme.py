@@ -53,14 +53,9 @@ FOREIGN = {
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
-<<<<<<< HEAD
-    "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
-    "export"}  # of scripts/setup.sh
-=======
     "json", "host", "headless", "screenshot", "window", "virtual",  # predict.sh, serve.sh, chromium
-    "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
+    "export", "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
     *(field.name for field in dataclasses.fields(Limits))}
->>>>>>> use
 
 
 class Block(typing.NamedTuple):
@@ -153,13 +148,8 @@ def test_blocks(document, reader, main):
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
             later = document.read_text(encoding="utf-8").split(block.text)[1]
-<<<<<<< HEAD
             assert block.kind != "python" or (
                 f"={path.stem}:" in later or f"python {block.path}\n" in later), block.where
-=======
-            assert block.kind != "python" or f"={path.stem}:" in later or (
-                f"python {block.path}\n" in later), f"{block.where}: not run"
->>>>>>> use
         elif block.kind == "text":
             if block.path:
                 check_shown(reader / block.path, block)
@@ -189,19 +179,14 @@ def run_command(command, where, main):
         done = subprocess.run([sys.executable, ROOT / words[1], *words[2:]], capture_output=True,
                               text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
-<<<<<<< HEAD
     elif words[0] == "python" and len(words) == 2 and os.path.isfile(words[1]):  # the reader's
         done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
-=======
-    elif len(words) == 2 and words[0] == "python" and os.path.exists(words[1]):
-        runpy.run_path(words[1])
     elif words[0] == "printf" and "| scripts/predict.sh " in command:
         done = subprocess.run(["bash", "-c", command.replace("scripts/", f"{ROOT}/scripts/")],
                               capture_output=True, text=True,
                               env={**os.environ, "PYTHON": sys.executable})
         assert done.returncode == 0 and done.stdout, f"{where}: {done.stderr}"
->>>>>>> use
     elif words[0] == "iconv":
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True)
     elif words == ["source", ".venv/bin/activate"]:
