@@ -61,8 +61,8 @@ def test_locks_cover_pyproject(python: str) -> None:
             assert requirement.specifier.contains(pins[requirement.name]), requirement
     assert main["tensorflow"] == main["tf-keras"] == "2.21.0"
     assert main.items() <= test.items()
-    for name, needed in zip(EXTRA_LOCKS, ({"onnx", "onnxruntime"},
-                                          {"fastapi", "prometheus-client", "uvicorn"}), strict=True):
+    extras = {"onnx", "onnxruntime"}, {"fastapi", "prometheus-client", "uvicorn"}
+    for name, needed in zip(EXTRA_LOCKS, extras, strict=True):
         extra = versions(name, python)
         assert set(extra) - set(main) >= needed
         assert main.items() <= extra.items() <= test.items()  # the tests run on what users have

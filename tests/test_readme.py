@@ -16,7 +16,6 @@ import json
 import os
 import pathlib
 import re
-import runpy
 import shlex
 import shutil
 import subprocess

@@ -21,7 +21,7 @@ from tests.end_to_end.conftest import (
 
 def test_the_exact_set_of_files(trained):
     assert names(trained[0]) == sorted([
-        "bert_config.json", "checkpoint", "confusion_matrix.tsv", "eval.tf_record",
+        "SHA256SUMS", "bert_config.json", "checkpoint", "confusion_matrix.tsv", "eval.tf_record",
         "eval.tf_record.json", "eval/events.out.tfevents", "eval_results.txt",
         "events.out.tfevents", "labels.txt", "model.ckpt-6.data-00000-of-00001",
         "model.ckpt-6.index", "predict.tf_record", "predict.tf_record.json", "predictions.tsv",
