@@ -171,7 +171,8 @@ class Run:
         return tables
 
     def _tell_end(self) -> None:
-        summary.after(self._given, time.monotonic() - self._began, self._kind)
+        given = dataclasses.replace(self._given, output_dir=self._config.output_dir)  # a worker's own
+        summary.after(given, time.monotonic() - self._began, self._kind)
         if self._config.show_stage_times:
             summary.stage_times(self._config.output_dir, self._watch.seconds())
 

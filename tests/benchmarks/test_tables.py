@@ -93,7 +93,7 @@ def test_our_training_ceiling_profile_prediction_and_features(options):
     assert found["best_batch_size"] in (4, 16)
     assert found["rows_per_second"] == pytest.approx(
         70 / (found["feature_seconds"] + found["predict_seconds"]))
-    found = ours.latency(options("latency"))
+    found = ours.latency(options("latency", max_seq_length=24))
     assert 0 < found["median_ms"] <= found["p99_ms"] and found["rows_per_second"] > 0
     given = options("features")
     found = ours.features(given)
