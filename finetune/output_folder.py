@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,6 +36,25 @@ def output_problems(config: RunConfig) -> list[str]:
     if "://" not in path and not os.access(above, os.W_OK):
         return [f"--output_dir={path}: {above} cannot be written to"]
     return []
+
+
+def trouble(error: Exception, config: RunConfig) -> UserError | None:
+    """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
+    folder, text = config.output_dir, " ".join(text.split())
+    if folder in text and not tf.io.gfile.isdir(folder):
+        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
+                         "the run has written; the same command starts anew")
+    for sign, reason, remedy in (
+            ("No space left on device", "the disk is full", "make room"),
+            ("Disk quota exceeded", "the disk is full", "make room"),
+            ("Permission denied", "cannot be written to", "allow it"),
+            ("Read-only file system", "cannot be written to", "allow it")):
+        if sign in text:
+            last = checkpoint.latest(folder)
+            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
+                             f"command again. Last whole checkpoint: {last or 'none yet'}")
+    return None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import os
 import platform
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -58,14 +57,7 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         UserError: what the user has to change; before that nothing has been written.
     """
     try:
-        if config.kind_of_distribution == "multi_worker":
-            workers.announce()
-        with log.quiet():  # TensorFlow looks for devices here
-            strategy = distribution.make_strategy(config)
-        problems = [*problems, *distribution.problems(strategy, config)]
-        if config.engine == "original":
-            problems += original.problems(config)
-        prepared = preflight.check(config, processor, problems, workers.is_chief(strategy))
+        strategy, prepared = _prepare(config, processor, problems)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
@@ -80,29 +72,32 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
             raise
         raise UserError(error.problems) from error
     except (OSError, tf.errors.OpError) as error:
-        trouble = _trouble(error, config)
+        trouble = output_folder.trouble(error, config)
         if trouble is None:
             raise
         raise trouble from error
 
 
-def _trouble(error: Exception, config: RunConfig) -> UserError | None:
-    """Returns the user's view of a full disk, a lost folder or lost rights; else None."""
-    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
-    folder, text = config.output_dir, " ".join(text.split())
-    if folder in text and not tf.io.gfile.isdir(folder):
-        return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
-                         "the run has written; the same command starts anew")
-    for sign, reason, remedy in (
-            ("No space left on device", "the disk is full", "make room"),
-            ("Disk quota exceeded", "the disk is full", "make room"),
-            ("Permission denied", "cannot be written to", "allow it"),
-            ("Read-only file system", "cannot be written to", "allow it")):
-        if sign in text:
-            last = checkpoint.latest(folder)
-            return UserError(f"--output_dir={folder}: {reason} ({text}); {remedy} and run the same "
-                             f"command again. Last whole checkpoint: {last or 'none yet'}")
-    return None
+def _prepare(config: RunConfig, processor: Any,
+             problems: Sequence[str]) -> tuple[tf.distribute.Strategy, Prepared]:
+    """Looks for devices and checks everything.
+
+    A worker checks first and waits for the others then: a mistake would else be told only when
+    the last of them has come.
+    """
+    known, prepared = list(problems), None
+    if config.engine == "original":
+        known += original.problems(config)
+    if config.kind_of_distribution == "multi_worker":
+        known += workers.cluster_problems()
+        prepared = preflight.check(config, processor, known, workers.will_be_chief())
+        workers.announce()
+    with log.quiet():  # TensorFlow looks for devices here
+        strategy = distribution.make_strategy(config)
+    of_devices = distribution.problems(strategy, config)
+    if prepared and of_devices:
+        raise UserError(of_devices)
+    return strategy, prepared or preflight.check(config, processor, [*known, *of_devices])
 
 
 class Run:

@@ -37,15 +37,14 @@ def lost(error: tf.errors.OpError) -> WorkerLost:
                       "they go on from the last checkpoint")
 
 
-def announce() -> None:
-    """Says whom this worker is about to wait for: MultiWorkerMirroredStrategy waits in silence.
+def will_be_chief(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether TF_CONFIG makes this process the chief; also where it is wrong, as in one alone."""
+    return (bool(cluster_problems(environment))
+            or json.loads(environment["TF_CONFIG"])["task"]["index"] == 0)
 
-    Raises:
-        UserError: TF_CONFIG is not as it has to be.
-    """
-    problems = cluster_problems()
-    if problems:
-        raise UserError(problems)
+
+def announce() -> None:
+    """Says whom this worker is about to wait for: MultiWorkerMirroredStrategy waits in silence."""
     content = json.loads(os.environ["TF_CONFIG"])
     LOGGER.info("worker %d: waits for all of %s", content["task"]["index"],
                 ", ".join(content["cluster"]["worker"]))

@@ -1,6 +1,8 @@
 """Several devices and several workers learn and answer what one device does."""
 
 import re
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -87,3 +89,23 @@ def test_a_worker_that_dies_stops_the_others_and_the_job_goes_on(job, unbroken, 
 def test_workers_with_other_settings_are_told(job, tmp_path):
     done = job(tmp_path / "out", workers=2, own_flags={1: ["--seed=4"]})
     assert done[1].status == 2 and "differ from those of worker 0" in done[1].said
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_mistake_is_told_before_the_others_are_waited_for(lonely, tmp_path, index):
+    process = lonely(index, f"--output_dir={tmp_path}/out", "--data_dir=/nowhere",
+                     "--learning_rate=-1")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "/nowhere" in said and "--learning_rate=-1" in said and "waits for" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_waits_for_others_can_be_stopped(lonely, tmp_path, number):
+    process = lonely(0, f"--output_dir={tmp_path}/out")
+    assert any("waits for all of" in line for line in process.stderr)
+    time.sleep(5)  # TensorFlow has begun to wait
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode in (-number, 128 + number)
+    assert not (tmp_path / "out").exists()
