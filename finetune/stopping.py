@@ -90,7 +90,8 @@ def deferred() -> Iterator[Stop]:
 def by_default() -> Iterator[None]:
     """Within the block these signals end the process at once, without a word.
 
-    For a call into TensorFlow that may wait for ever: Python's own handlers wait for its end.
+    For a call into TensorFlow that may wait for ever: Python's own handlers, and its threads, wait
+    for its end. SIGTERM cannot be had there: TensorFlow takes it for itself while workers meet.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

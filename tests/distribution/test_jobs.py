@@ -100,7 +100,7 @@ def test_a_mistake_is_told_before_the_others_are_waited_for(lonely, tmp_path, in
     assert "/nowhere" in said and "--learning_rate=-1" in said and "waits for" not in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_worker_that_waits_for_others_can_be_stopped(lonely, tmp_path, number):
     process = lonely(0, f"--output_dir={tmp_path}/out")
     assert any("waits for all of" in line for line in process.stderr)

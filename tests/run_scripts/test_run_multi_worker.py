@@ -24,11 +24,12 @@ line="$(head -n 1 "$plan")"
 tail -n +2 "$plan" >"$plan.rest" && mv "$plan.rest" "$plan"
 eval "$line"
 """
-SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15", "-o",
+               "ServerAliveCountMax=4"]
 # What a worker does that waits for others: it ends in the way of the program when it is told to.
-WAITS = "trap 'echo told to end; exit 143' TERM; :>$PLANS/waits; while :; do hang 0.02; done"
+WAITS = "trap 'echo told to end; exit 129' HUP; :>$PLANS/waits; while :; do hang 0.02; done"
 ONCE_IT_WAITS = "until [ -e $PLANS/waits ]; do hang 0.02; done; "
-GONE = WAITS.replace("143", "3")  # it has found that another worker is gone
+GONE = WAITS.replace("129", "3")  # it has found that another worker is gone
 FLAGS = ["--do_train", "--text_column=title,the body"]
 
 
@@ -52,7 +53,7 @@ def workers(cluster: RunProject, index: int) -> list[tuple[dict, list[str]]]:
 
 
 def calls(cluster: RunProject) -> list[str]:
-    return [call for call in cluster.calls() if call != "sleep 1"]
+    return [call for call in cluster.calls() if call not in ("sleep 1", "sleep 120")]
 
 
 def test_two_machines(cluster: RunProject) -> None:
@@ -132,6 +133,15 @@ def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject, cra
     assert len(workers(cluster, 0)) == 1
 
 
+def test_a_worker_that_does_not_end_is_killed(cluster: RunProject) -> None:
+    cluster.plan("worker0", f"trap '' HUP; {WAITS.partition(';')[2]}")
+    cluster.plan("worker1", f"{ONCE_IT_WAITS}exit 2")
+    done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
+    assert done.returncode == 2, done.stderr
+    assert "a:12345 ended with exit status 137\n" in done.stderr
+    assert "sleep 120" in cluster.calls()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_all_in_their_own_way(cluster: RunProject, number: signal.Signals) -> None:
     for name in ("worker0", "worker1"):
@@ -205,6 +215,13 @@ def test_slurm(slurm: RunProject) -> None:
     assert calls(slurm) == ["show hostnames node[1-2]"]
 
 
+def test_a_step_may_use_a_part_of_the_job_s_machines(slurm: RunProject) -> None:
+    done = slurm.run("run_multi_worker.sh", **SLURM | {
+        "SLURM_JOB_NODELIST": "node[1-4]", "SLURM_STEP_NODELIST": "node[1-2]"})
+    assert done.returncode == 0, done.stderr
+    assert calls(slurm) == ["show hostnames node[1-2]"]
+
+
 def test_slurm_needs_one_task_a_machine_and_srun(slurm: RunProject) -> None:
     done = slurm.run("run_multi_worker.sh", **SLURM | {"SLURM_NTASKS": "8"})
     assert done.returncode == 2
@@ -216,7 +233,8 @@ def test_slurm_needs_one_task_a_machine_and_srun(slurm: RunProject) -> None:
 
 
 def test_slurm_s_signals_reach_the_program(slurm: RunProject) -> None:
-    slurm.plan("worker1", WAITS.replace("while", "echo ready; while"))
+    slurm.plan("worker1", WAITS.replace("129' HUP", "143' TERM").replace(
+        "while", "echo ready; while"))
     process = slurm.start("run_multi_worker.sh", **SLURM)
     assert process.stdout.readline() == "ready\n"
     process.terminate()  # this process alone
