@@ -60,7 +60,7 @@ readonly SECONDS_TO_STOP=120 # the time to write a checkpoint in
 # ---- one worker, here
 
 run_worker() {
-    local python command worker
+    local python command worker watcher status=0
     python="$("$root/scripts/find_python.sh" absl bert tensorflow yaml)"
     command=(env TF_CONFIG="$TF_CONFIG" "$python" "$root/run_classifier_custom.py"
         --distribution=multi_worker ${flags[@]+"${flags[@]}"})
@@ -69,9 +69,13 @@ run_worker() {
     worker=$!
     exec 4<&0 # the shell gives what runs in the background no standard input
     # HUP, which writes a checkpoint too: TensorFlow takes TERM for itself as long as workers meet.
+    # 3>&-: ssh does not end before all have closed what they write to, and 3 is standard output.
     { while read -r; do :; done; kill -HUP "$worker"; sleep "$SECONDS_TO_STOP"; kill -KILL "$worker"; } \
-        <&4 >/dev/null 2>&1 &
-    wait "$worker"
+        <&4 >/dev/null 2>&1 3>&- &
+    watcher=$!
+    wait "$worker" || status=$?
+    kill "$watcher" 2>/dev/null || true
+    return "$status"
 }
 
 slurm_config() {

@@ -39,9 +39,10 @@ join() {
 
 start() {
     local python library
+    exec 8>"$here.lock"
+    flock 8 # gcloud repeats a call that ssh has lost, and the lost one goes on
     join "$@"
     python="$(install)"
-    join "$@" # gcloud repeats a call that ssh has lost, and the lost one may have gone on
     library="$("$python" -c 'import libtpu; print(libtpu.get_library_path())')"
     rm -rf -- "$here"
     mkdir -- "$here"
@@ -49,7 +50,7 @@ start() {
     # The two long names let TensorFlow reach the TPU by PJRT, which v5e, v5p and v6e know alone.
     TPU_NAME=local NEXT_PLUGGABLE_DEVICE_USE_C_API=true TF_PLUGGABLE_DEVICE_LIBRARY_PATH="$library" \
         nohup bash -c '"$@"; echo $? >'"$here/status" run "$python" run_classifier_custom.py \
-        --use_tpu --tpu_name=local "$@" >"$here/log" 2>&1 </dev/null &
+        --use_tpu --tpu_name=local "$@" >"$here/log" 2>&1 </dev/null 8>&- &
     echo $! >"$here/pid"
 }
 

@@ -24,8 +24,8 @@ line="$(head -n 1 "$plan")"
 tail -n +2 "$plan" >"$plan.rest" && mv "$plan.rest" "$plan"
 eval "$line"
 """
-SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15", "-o",
-               "ServerAliveCountMax=4"]
+SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15",
+               "-o", "ServerAliveCountMax=4"]
 # What a worker does that waits for others: it ends in the way of the program when it is told to.
 WAITS = "trap 'echo told to end; exit 129' HUP; :>$PLANS/waits; while :; do hang 0.02; done"
 ONCE_IT_WAITS = "until [ -e $PLANS/waits ]; do hang 0.02; done; "
@@ -38,9 +38,11 @@ def cluster(project: RunProject) -> RunProject:
     write_script(project.venv / "bin" / "python", PYTHON)
     # "a" of "ssh -o ... a 'cd ...'", or "check a" where only the folders are looked at
     project.add("ssh", 'case "${@: -1}" in *"test -x"*) echo "check ${*: -2:1}" ;; '
-                       '*) echo "${*: -2:1}" ;; esac', 'bash -c "${@: -1}"')
+                       '*) echo "${*: -2:1}" ;; esac', 'bash -c "${@: -1}" 2>&1 | cat; exit "${PIPESTATUS[0]}"')  # ends as ssh does: at the end of
+    # all that is written, whoever writes it
     (project.bin / "hang").symlink_to(Path("/bin/sleep"))
-    project.add("sleep", 'echo "sleep $1"', 'hang 0.02')
+    project.add("sleep", 'echo "sleep $1"',
+                'case "$1" in 120) hang 3 ;; *) hang 0.02 ;; esac')
     (project.here / "hosts").write_text("# two machines\na\n\nb:777 # the second\n")
     return project
 
@@ -134,7 +136,7 @@ def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject, cra
 
 
 def test_a_worker_that_does_not_end_is_killed(cluster: RunProject) -> None:
-    cluster.plan("worker0", f"trap '' HUP; {WAITS.partition(';')[2]}")
+    cluster.plan("worker0", "trap '' HUP; :>$PLANS/waits; while :; do hang 0.02; done")
     cluster.plan("worker1", f"{ONCE_IT_WAITS}exit 2")
     done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
     assert done.returncode == 2, done.stderr
