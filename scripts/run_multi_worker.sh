@@ -3,8 +3,8 @@
 #
 #   scripts/run_multi_worker.sh --hosts=hosts.txt --data_dir=data --init_checkpoint=checkpoints/minilm \
 #       --do_train --do_eval --output_dir=output/mine
-#   srun --ntasks-per-node=1 --kill-on-bad-exit=1 scripts/run_multi_worker.sh --data_dir=... (in a
-#       job of SLURM, which ends the others when one fails by that alone)
+#   srun -K --ntasks-per-node=1 scripts/run_multi_worker.sh --data_dir=... (in a job of SLURM; -K ends
+#       the others when one fails)
 #   scripts/run_multi_worker.sh --help    show this text
 #
 #   --hosts=FILE        a machine a line, HOST or HOST:PORT; # begins a comment. HOST is what ssh and all
