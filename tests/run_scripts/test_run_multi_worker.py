@@ -37,9 +37,10 @@ FLAGS = ["--do_train", "--text_column=title,the body"]
 def cluster(project: RunProject) -> RunProject:
     write_script(project.venv / "bin" / "python", PYTHON)
     # "a" of "ssh -o ... a 'cd ...'", or "check a" where only the folders are looked at
+    # As ssh it ends at the end of all that is written, whoever writes it.
     project.add("ssh", 'case "${@: -1}" in *"test -x"*) echo "check ${*: -2:1}" ;; '
-                       '*) echo "${*: -2:1}" ;; esac', 'bash -c "${@: -1}" 2>&1 | cat; exit "${PIPESTATUS[0]}"')  # ends as ssh does: at the end of
-    # all that is written, whoever writes it
+                       '*) echo "${*: -2:1}" ;; esac',
+                'bash -c "${@: -1}" 2>&1 | cat; exit "${PIPESTATUS[0]}"')
     (project.bin / "hang").symlink_to(Path("/bin/sleep"))
     project.add("sleep", 'echo "sleep $1"',
                 'case "$1" in 120) hang 3 ;; *) hang 0.02 ;; esac')
