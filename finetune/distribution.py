@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from finetune import batches, workers
+from finetune import batches, stopping, workers
 from finetune.config import RunConfig
 from finetune.errors import UserError
 
@@ -15,8 +15,7 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     The numbers of threads are set first: TensorFlow takes them before it has looked for devices.
 
     Raises:
-        UserError: a TPU or other workers that cannot be reached; numbers of threads that come too
-            late.
+        UserError: a TPU that cannot be reached; numbers of threads, or workers, that come too late.
     """
     _set_threads(config)
     if config.engine == "original":  # its process needs the devices: none is taken here
@@ -28,7 +27,7 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     if tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()  # not run by us: no GPU was at hand
     if config.kind_of_distribution == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()  # once all workers are there
+        return _multi_worker_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if config.kind_of_distribution == "mirrored":
         return tf.distribute.MirroredStrategy([device.name for device in devices])
@@ -69,6 +68,18 @@ def _set_threads(config: RunConfig) -> None:
             f"--inter_op_threads={config.inter_op_threads} --intra_op_threads="
             f"{config.intra_op_threads}: TensorFlow is at work already and keeps the numbers it "
             "has; leave these flags out, or compute nothing where a module is imported") from error
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    try:
+        with stopping.by_default():  # TensorFlow waits here until all workers are there
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        if "program startup" not in str(error):
+            raise
+        raise UserError("--distribution=multi_worker: TensorFlow is at work already, and lets "
+                        "workers meet before that alone; a --processor must not compute with "
+                        "TensorFlow") from error
 
 
 def _tpu_strategy(config: RunConfig) -> tf.distribute.Strategy:

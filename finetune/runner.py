@@ -25,7 +25,7 @@ from finetune import (
     model,
     output_folder,
     outputs,
-    preflight,
+    preparation,
     records,
     run_folder,
     summary,
@@ -65,19 +65,8 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     """
     prepared, given, config = None, config, config.looked_at()
     try:
-        problems = [*problems, *given.problems(),
-                    *(original.problems(config) if config.engine == "original" else ())]
-        if config.kind_of_distribution == "multi_worker":  # what this one sees is told at once
-            prepared = preflight.check(as_trained(config), processor, [
-                *problems, *workers.cluster_problems()], workers.own_index() == 0)
-            workers.announce()
-        with log.quiet():  # TensorFlow looks for devices here
-            strategy = distribution.make_strategy(config)
-        of_devices = distribution.problems(strategy, config)
-        if prepared is None:
-            prepared = preflight.check(as_trained(config), processor, [*problems, *of_devices])
-        elif of_devices:
-            raise UserError(of_devices)
+        strategy, prepared = preparation.prepare(as_trained(config), processor,
+                                                 [*problems, *given.problems()])
         others = check.other_splits(prepared, processor)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
@@ -171,7 +160,8 @@ class Run:
         return tables
 
     def _tell_end(self) -> None:
-        given = dataclasses.replace(self._given, output_dir=self._config.output_dir)  # a worker's own
+        # A worker that is not the chief has a folder of its own.
+        given = dataclasses.replace(self._given, output_dir=self._config.output_dir)
         summary.after(given, time.monotonic() - self._began, self._kind)
         if self._config.show_stage_times:
             summary.stage_times(self._config.output_dir, self._watch.seconds())

@@ -11,6 +11,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 # What a scheduler sends, or a machine that is taken away; a terminal that is closed (not Windows).
 OTHERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -81,12 +82,32 @@ def deferred() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
+    with _handled_by(stop.note):
+        yield stop
+
+
+@contextlib.contextmanager
+def by_default() -> Iterator[None]:
+    """Within the block these signals end the process at once, without a word.
+
+    For a call into TensorFlow that may wait for ever: Python's own handlers, and its threads, wait
+    for its end. SIGTERM cannot be had there: TensorFlow takes it for itself while workers meet.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handled_by(signal.SIG_DFL):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(what: Any) -> Iterator[None]:
     before = {number: handler for number in (signal.SIGINT, *OTHERS)
               if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)}
     for number in before:  # one that is ignored (a shell's &) stays ignored
-        signal.signal(number, stop.note)
+        signal.signal(number, what)
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

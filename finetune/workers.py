@@ -37,9 +37,10 @@ def lost(error: tf.errors.OpError) -> WorkerLost:
                       "they go on from the last checkpoint")
 
 
-def own_index() -> int:
-    """Returns this worker's number by TF_CONFIG; 0, the chief's, where that is not to be read."""
-    return 0 if cluster_problems() else json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+def will_be_chief(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether TF_CONFIG makes this process the chief; also where it is wrong, as in one alone."""
+    return (bool(cluster_problems(environment))
+            or json.loads(environment["TF_CONFIG"])["task"]["index"] == 0)
 
 
 def announce() -> None:

@@ -3,11 +3,13 @@
 #
 #   scripts/run_multi_worker.sh --hosts=hosts.txt --data_dir=data --init_checkpoint=checkpoints/minilm \
 #       --do_train --do_eval --output_dir=output/mine
-#   srun --ntasks-per-node=1 scripts/run_multi_worker.sh --data_dir=... (in a job of SLURM)
+#   srun -K --ntasks-per-node=1 scripts/run_multi_worker.sh --data_dir=... (in a job of SLURM; -K ends
+#       the others when one fails)
 #   scripts/run_multi_worker.sh --help    show this text
 #
-#   --hosts=FILE        a machine a line, as ssh knows it: HOST or HOST:PORT; # begins a comment
-#   --port=N            where they talk to each other, if not given with the host (12345)
+#   --hosts=FILE        a machine a line, HOST or HOST:PORT; # begins a comment. HOST is what ssh and all
+#                       the machines know it by, PORT where they talk to each other (not ssh's)
+#   --port=N            the port of those without one (12345)
 #   --max_restarts=N    how often to start all again when one was lost (3)
 #   --dry_run           print each command and run none
 #   All other flags are those of run_classifier_custom.py; paths are meant from here.
@@ -53,10 +55,12 @@ tf_config() {
     printf '{"cluster": {"worker": [%s]}, "task": {"type": "worker", "index": %d}}' "${workers%, }" "$1"
 }
 
+readonly SECONDS_TO_STOP=120 # the time to write a checkpoint in
+
 # ---- one worker, here
 
 run_worker() {
-    local python command worker
+    local python command worker watcher status=0
     python="$("$root/scripts/find_python.sh" absl bert tensorflow yaml)"
     command=(env TF_CONFIG="$TF_CONFIG" "$python" "$root/run_classifier_custom.py"
         --distribution=multi_worker ${flags[@]+"${flags[@]}"})
@@ -64,14 +68,20 @@ run_worker() {
     "${command[@]}" </dev/null &
     worker=$!
     exec 4<&0 # the shell gives what runs in the background no standard input
-    { while read -r; do :; done; kill "$worker"; } <&4 >/dev/null 2>&1 &
-    wait "$worker"
+    # HUP, which writes a checkpoint too: TensorFlow takes TERM for itself as long as workers meet.
+    # 3>&-: ssh does not end before all have closed what they write to, and 3 is standard output.
+    { while read -r; do :; done; kill -HUP "$worker"; sleep "$SECONDS_TO_STOP"; kill -KILL "$worker"; } \
+        <&4 >/dev/null 2>&1 3>&- &
+    watcher=$!
+    wait "$worker" || status=$?
+    kill "$watcher" 2>/dev/null || true
+    return "$status"
 }
 
 slurm_config() {
     local nodes=()
     while IFS= read -r node; do nodes+=("$node:${port:-$((12000 + SLURM_JOB_ID % 20000))}"); done \
-        < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+        < <(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}")
     [ "${#nodes[@]}" -eq "${SLURM_NTASKS:-1}" ] || problem "SLURM has ${#nodes[@]} machines and ${SLURM_NTASKS:-1} tasks: it has to be one task for each (srun --ntasks-per-node=1)"
     stop_on_problems
     tf_config "$SLURM_PROCID" "${nodes[@]}"
@@ -79,8 +89,8 @@ slurm_config() {
 
 # ---- all of them, by ssh
 
-readonly SSH=(ssh -o BatchMode=yes -o ServerAliveInterval=15 -o ServerAliveCountMax=4)
-readonly SECONDS_TO_STOP=120 # the time to write a checkpoint in
+readonly SSH=(ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4)
+readonly SECONDS_TO_WAIT=$((SECONDS_TO_STOP + 20)) # until they have been killed there
 
 read_hosts() {
     local line number=0
@@ -156,7 +166,7 @@ wait_for_workers() {
         for status in ${statuses[@]+"${statuses[@]}"}; do
             if [ "$status" -ne 0 ] && [ -z "$deadline" ]; then
                 exec 9>&-
-                deadline=$((SECONDS + SECONDS_TO_STOP))
+                deadline=$((SECONDS + SECONDS_TO_WAIT))
             fi
         done
         [ -z "$deadline" ] || [ "$SECONDS" -lt "$deadline" ] || kill "${pids[@]}" 2>/dev/null || true
@@ -171,7 +181,7 @@ outcome() {
     for status in ${statuses[@]+"${statuses[@]}"}; do
         case "$status" in
             0) ;;
-            3 | 130 | 137 | 143 | 255) [ "$found" -ne 0 ] || found=3 ;; # gone, stopped, killed, no ssh
+            3 | 129 | 130 | 137 | 143 | 255) [ "$found" -ne 0 ] || found=3 ;; # gone, stopped, killed, no ssh
             *) [ "$found" -eq 2 ] || found="$status" ;;
         esac
     done
@@ -183,7 +193,7 @@ stop_workers() {
     trap '' INT TERM
     say "stopping the workers, $SECONDS_TO_STOP s at most ..."
     exec 9>&-
-    local deadline=$((SECONDS + SECONDS_TO_STOP))
+    local deadline=$((SECONDS + SECONDS_TO_WAIT))
     until all_ended || [ "$SECONDS" -ge "$deadline" ]; do sleep 1; done
     kill "${pids[@]}" 2>/dev/null || true
     exit "$1"

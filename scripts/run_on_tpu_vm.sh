@@ -20,20 +20,28 @@ is_running() { [ -s "$here/pid" ] && kill -0 "$(<"$here/pid")" 2>/dev/null; }
 
 # A TPU VM's Ubuntu may come without the venv module, and updates itself just after its start.
 install() {
-    python3 -c 'import ensurepip, venv' 2>/dev/null || {
-        sudo apt-get -o DPkg::Lock::Timeout=600 -qq update
-        sudo apt-get -o DPkg::Lock::Timeout=600 -qqy install python3-venv
-    } >&2
+    local try
+    for try in 1 2 3 4 5; do # apt waits for the lock of dpkg, but not for that of its lists
+        python3 -c 'import ensurepip, venv' 2>/dev/null && break
+        [ "$try" -eq 1 ] || sleep 30
+        sudo apt-get -qq update && sudo apt-get -o DPkg::Lock::Timeout=600 -qqy install python3-venv
+    done >&2
     scripts/setup.sh --tpu
+}
+
+# Ends the script if a program runs already: well if its flags are those given, else with an error.
+join() {
+    is_running || return 0
+    [ "$(<"$here/flags")" != "$(printf '%q ' "$@")" ] || exit 0
+    echo "error: another run is at work on this TPU VM: $(<"$here/flags")" >&2
+    exit 2
 }
 
 start() {
     local python library
-    if is_running; then
-        [ "$(<"$here/flags")" = "$(printf '%q ' "$@")" ] && return
-        echo "error: another run is at work on this TPU VM: $(<"$here/flags")" >&2
-        exit 2
-    fi
+    exec 8>"$here.lock"
+    flock 8 # gcloud repeats a call that ssh has lost, and the lost one goes on
+    join "$@"
     python="$(install)"
     library="$("$python" -c 'import libtpu; print(libtpu.get_library_path())')"
     rm -rf -- "$here"
@@ -42,7 +50,7 @@ start() {
     # The two long names let TensorFlow reach the TPU by PJRT, which v5e, v5p and v6e know alone.
     TPU_NAME=local NEXT_PLUGGABLE_DEVICE_USE_C_API=true TF_PLUGGABLE_DEVICE_LIBRARY_PATH="$library" \
         nohup bash -c '"$@"; echo $? >'"$here/status" run "$python" run_classifier_custom.py \
-        --use_tpu --tpu_name=local "$@" >"$here/log" 2>&1 </dev/null &
+        --use_tpu --tpu_name=local "$@" >"$here/log" 2>&1 </dev/null 8>&- &
     echo $! >"$here/pid"
 }
 

@@ -36,6 +36,9 @@ readonly FOLDER=bert-classifier # on the TPU VM, in the home folder
 readonly RESULTS="eval_results.txt predictions.tsv test_results.tsv run_config.json run.log"
 readonly SILENCES=20 # calls in a row that a TPU VM which is READY may leave unanswered
 
+# Whether the TPU VM will find a file: it gets what is committed.
+is_there() { [[ "$1" == gs://* ]] || git -C "$root" cat-file -e "HEAD:$1" 2>/dev/null; }
+
 name=bert-classifier zone="" type="" project="" spot="" keep=no max_restarts=10
 data_dir="" output_dir="" paths=() flags=()
 for argument in "$@"; do
@@ -51,6 +54,11 @@ for argument in "$@"; do
         --dry_run) dry_run=yes ;;
         --use_tpu* | --tpu_name* | --tpu_zone* | --gcp_project* | --distribution*)
             problem "$argument: leave it out; run_tpu.sh has --name, --zone and --project"
+            ;;
+        --engine=original) problem "$argument: TPUEstimator does not run on a TPU VM of today; the fast engine does" ;;
+        --config=* | --labels_file=*)
+            flags+=("$argument")
+            is_there "${argument#*=}" || problem "$argument: the TPU VM sees gs://... and, by its path in the project, what is committed there"
             ;;
         --data_dir | --output_dir | --init_checkpoint | --vocab_file | --bert_config_file)
             lacks_value "$argument"
@@ -73,7 +81,7 @@ done
 
 where=(--zone="$zone" ${project:+--project="$project"} --quiet) # --quiet: asks no questions
 
-vm() { call gcloud compute tpus tpu-vm "$@" "${where[@]}"; }
+vm() { call gcloud compute tpus tpu-vm "$@" "${where[@]}" </dev/null; } # ssh would read all there is
 
 on_vm() {
     vm ssh "$name" --ssh-flag=-oServerAliveInterval=30 \
@@ -81,10 +89,12 @@ on_vm() {
 }
 
 # "READY,run_tpu": the state, and the label if this script made it; nothing if there is none.
-look() { vm list --filter="name~/$name\$" --format='csv[no-heading](state,labels.made_by)'; }
+look() {
+    vm list --format='csv[no-heading](name.basename(),state,labels.made_by)' | sed -n "s/^$name,//p"
+}
 
 check() {
-    local python path found line
+    local python path found line bucket
     [ -n "$zone" ] || problem "--zone is missing: --zone=us-central1-b, say; gcloud compute tpus locations list knows them"
     [ -n "$data_dir" ] || problem "--data_dir is missing: --data_dir=gs://BUCKET/FOLDER"
     [ -n "$output_dir" ] || problem "--output_dir is missing: --output_dir=gs://BUCKET/FOLDER"
@@ -124,8 +134,12 @@ END
     else
         [ -n "$project$(gcloud config get-value project 2>/dev/null)" ] || problem "--project is missing, and gcloud has none: gcloud config set project PROJECT"
         for path in ${paths[@]+"${paths[@]}"}; do
-            [[ "$path" != gs://* ]] || gcloud storage ls "${path%/}*" >/dev/null 2>&1 || problem "$path: gcloud finds nothing there (gcloud storage ls ${path%/}*)"
+            # A checkpoint is the beginning of names; of buckets others may not be listed.
+            [[ "$path" != gs://*/?* ]] || path="${path%/}*"
+            [[ "$path" != gs://* ]] || gcloud storage ls "$path" >/dev/null 2>&1 || problem "${path%\*}: gcloud finds nothing there (gcloud storage ls $path)"
         done
+        bucket="$(cut -d / -f 1-3 <<<"$output_dir")/"
+        [[ "$bucket" != gs://* ]] || gcloud storage ls "$bucket" >/dev/null 2>&1 || problem "--output_dir=$output_dir: gcloud finds no such bucket (gcloud storage ls $bucket)"
     fi
 }
 
@@ -143,7 +157,7 @@ clean_up() {
     if [ "$delete_at_end" = no ]; then
         [ "$in_use" = no ] || say "the TPU VM $name stays, and costs money until you delete it:" "  $command"
     elif [ -n "$(look || echo unknown)" ]; then
-        if vm delete "$name"; then
+        if delete; then
             say "deleted the TPU VM $name"
         else
             say "error: THE TPU VM $name WAS NOT DELETED AND COSTS MONEY until it is. Delete it with" "  $command"
@@ -151,6 +165,17 @@ clean_up() {
         fi
     fi
     exit "$status"
+}
+
+# One that is just being made cannot be deleted yet, and the network may be down for a while.
+delete() {
+    local try
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        vm delete "$name" && return 0 # in a trap "return" alone gives the status before the trap
+        [ "$try" -lt 10 ] || return 1
+        say "not deleted yet; another try in 30 s (do not stop this script: the TPU VM costs money)"
+        sleep 30
+    done
 }
 
 stop() {
@@ -259,9 +284,9 @@ while :; do
         2) stop "run_classifier_custom.py found a mistake: see above" 2 ;;
         [0-9]*) stop "run_classifier_custom.py ended with exit status $ended: see above" "$ended" ;;
     esac
-    [ "$restarts" -lt "$max_restarts" ] || stop "the TPU VM was taken away $((restarts + 1)) times (--max_restarts=$max_restarts); the same command goes on from the last checkpoint"
+    [ "$restarts" -lt "$max_restarts" ] || stop "given up after $restarts restarts (--max_restarts=$max_restarts); the same command goes on from the last checkpoint"
     restarts=$((restarts + 1))
-    say "the TPU VM was taken away, or the program stopped there ($ended): going on from the last checkpoint, restart $restarts of $max_restarts"
-    sleep 60
+    say "the TPU VM was taken away, or the program stopped there ($ended): going on from the last checkpoint, restart $restarts of $max_restarts in $restarts min"
+    sleep $((60 * restarts)) # longer and longer: where there was none to have, there may be one later
 done
 fetch || stop "the results could not be fetched; they are in $output_dir"

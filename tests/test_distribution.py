@@ -1,5 +1,7 @@
 """The device of a run, on a machine with a CPU alone."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -94,3 +96,21 @@ def test_numbers_of_threads_that_come_too_late():
         distribution.make_strategy(RunConfig(inter_op_threads=3))
     assert str(caught.value).startswith("--inter_op_threads=3 --intra_op_threads=0: TensorFlow is "
                                         "at work already")
+
+
+TOO_LATE = """
+import tensorflow as tf
+from finetune import distribution
+from finetune.config import RunConfig
+tf.constant(1) + 1
+distribution.make_strategy(RunConfig(distribution="multi_worker"))
+"""
+
+
+def test_workers_that_come_too_late():
+    cluster = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]},
+               "task": {"type": "worker", "index": 0}}
+    done = subprocess.run([sys.executable, "-c", TOO_LATE], cwd=ROOT, capture_output=True,
+                          text=True, timeout=300,
+                          env=os.environ | {"TF_CONFIG": json.dumps(cluster)})
+    assert "UserError: --distribution=multi_worker: TensorFlow is at work already" in done.stderr

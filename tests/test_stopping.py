@@ -87,3 +87,12 @@ def test_another_thread_gets_no_handlers():
     thread.start()
     thread.join()
     assert found == [None]
+
+
+def test_what_waits_in_tensorflow_is_ended_by_the_signal_itself():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    before = {number: signal.getsignal(number) for number, _ in NUMBERS}
+    with stopping.by_default():
+        found = [signal.getsignal(number) for number, _ in NUMBERS]
+    assert found == [signal.SIG_DFL, signal.SIG_DFL, signal.SIG_IGN]
+    assert {number: signal.getsignal(number) for number, _ in NUMBERS} == before

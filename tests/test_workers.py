@@ -30,9 +30,13 @@ def test_a_worker_says_whom_it_waits_for(monkeypatch, capsys):
     workers.announce()
     log.stop()
     assert capsys.readouterr().err == "worker 1: waits for all of a:1, b:1\n"
-    assert workers.own_index() == 1
-    monkeypatch.setenv("TF_CONFIG", "{")
-    assert workers.own_index() == 0
+
+
+@pytest.mark.parametrize(("text", "chief"), [
+    (json.dumps(TWO), False), (json.dumps({**TWO, "task": {"type": "worker", "index": 0}}), True),
+    ("{", True)])
+def test_who_will_write_is_known_before_the_others_come(text, chief):
+    assert workers.will_be_chief({"TF_CONFIG": text}) is chief
 
 
 @pytest.mark.parametrize(("config", "told"), [

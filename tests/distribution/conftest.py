@@ -107,6 +107,27 @@ def alone(job, tmp_path_factory):
     return folder, done.losses
 
 
+@pytest.fixture
+def lonely(certain, data):  # noqa: F811
+    """Starts a worker of two whose other one never comes: index, flags -> a process."""
+    started = []
+
+    def start(index, *flags):
+        cluster = {"cluster": {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]},
+                   "task": {"type": "worker", "index": index}}
+        started.append(subprocess.Popen(
+            [sys.executable, "-m", "tests.distribution.worker", "1", f"--data_dir={data}",
+             f"--init_checkpoint={certain}", *FLAGS, "--distribution=multi_worker", *flags],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {
+                "TF_CONFIG": json.dumps(cluster), "CUDA_VISIBLE_DEVICES": "-1"}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 def tensors(folder):
     """Returns all tensors of the newest checkpoint."""
     prefix = checkpoint.latest(str(folder))

@@ -1,7 +1,8 @@
 """Several devices and several workers learn and answer what one device does."""
 
-import json
 import re
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -62,14 +63,21 @@ def test_workers_with_other_settings_are_told(job, tmp_path):
     assert done[1].status == 2 and "differ from those of worker 0" in done[1].said
 
 
-def test_a_worker_tells_its_own_mistakes_before_it_waits_for_the_others(
-        command, certain, data, tmp_path):
-    """The other worker never comes; without this the message would come after minutes."""
-    config = {"cluster": {"worker": ["127.0.0.1:9", "127.0.0.1:10"]},
-              "task": {"type": "worker", "index": 1}}
-    done = command(f"--data_dir={data}", f"--init_checkpoint={certain}", "--max_seq_length=99",
-                   "--do_train", "--labels=bug,feature", f"--output_dir={tmp_path / 'out'}",
-                   "--distribution=multi_worker", TF_CONFIG=json.dumps(config))
-    assert done.returncode == 2 and "waits for" not in done.stderr
-    assert "--max_seq_length=99" in done.stderr and '"question"' in done.stderr
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_mistake_is_told_before_the_others_are_waited_for(lonely, tmp_path, index):
+    process = lonely(index, f"--output_dir={tmp_path}/out", "--data_dir=/nowhere",
+                     "--learning_rate=-1")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "/nowhere" in said and "--learning_rate=-1" in said and "waits for" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_worker_that_waits_for_others_can_be_stopped(lonely, tmp_path, number):
+    process = lonely(0, f"--output_dir={tmp_path}/out")
+    assert any("waits for all of" in line for line in process.stderr)
+    time.sleep(5)  # TensorFlow has begun to wait
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode in (-number, 128 + number)
     assert not (tmp_path / "out").exists()

@@ -41,8 +41,8 @@ class RunProject(Project):
         self.plans.mkdir()
         self.here = folder / "here"  # where the reader stands
         self.here.mkdir()
-        for tool in ("git", "gzip", "head", "kill", "mkfifo", "mktemp", "mv", "nohup", "rmdir",
-                     "sleep", "tar"):
+        for tool in ("flock", "git", "gzip", "head", "kill", "mkfifo", "mktemp", "mv", "nohup",
+                     "rmdir", "sleep", "tar"):
             if not (self.bin / tool).exists():
                 (self.bin / tool).symlink_to(shutil.which(tool))
         self.env |= {"PLANS": str(self.plans), "TMPDIR": str(folder)}

@@ -13,9 +13,10 @@ for word in "$@"; do shown="$shown|$word"; done
 echo "${CUDA_VISIBLE_DEVICES-none}$shown" >>"$CALLS"
 case "$1" in -c) exit "${FAKE_GPU_STATUS:-0}" ;; *) exit "${FAKE_STATUS:-0}" ;; esac
 """
-LOOKED = ("-c|import sys, tensorflow; "
-          'sys.exit(not tensorflow.config.list_physical_devices("GPU"))')
-TWO = "echo '0, NVIDIA A100-SXM4-40GB, 8.0'; echo '1, NVIDIA A100-SXM4-40GB, 8.0'"
+LOOKED = ('-c|import sys, tensorflow; sys.exit(len(tensorflow.config.list_physical_devices("GPU"))'
+          " != int(sys.argv[1]))")
+A100 = "8.0, 535.183.01, NVIDIA A100-SXM4-40GB"
+TWO = f"echo '0, {A100}'; echo '1, {A100}'"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_gpus(machine: RunProject, flags: list[str], visible: str, distribution:
     assert done.returncode == 130, done.stderr
     program = machine.root / "run_classifier_custom.py"
     assert machine.calls() == [
-        "nvidia-smi", "setup --gpu", f"{visible}|{LOOKED}",
+        "nvidia-smi", "setup --gpu", f"{visible}|{LOOKED}|{len(visible.split(','))}",
         f"{visible}|{program}|--distribution={distribution}|--do_train"]
 
 
@@ -69,18 +70,37 @@ def test_everything_wrong_is_told_together(machine: RunProject) -> None:
 def test_a_tensorflow_that_sees_no_gpu_does_not_go_on_on_the_cpu(machine: RunProject) -> None:
     done = machine.run("run_gpu.sh", "--do_train", FAKE_GPU_STATUS="1")
     assert done.returncode == 2
-    assert "TensorFlow finds none of the GPUs 0,1" in done.stderr
-    assert machine.calls() == ["nvidia-smi", "setup --gpu", f"0,1|{LOOKED}"]
+    assert "TensorFlow does not find the GPUs 0,1, or not all of them" in done.stderr
+    assert machine.calls() == ["nvidia-smi", "setup --gpu", f"0,1|{LOOKED}|2"]
 
 
-@pytest.mark.parametrize(("line", "warned"), [
-    ("0, NVIDIA GeForce RTX 5090, 12.0", True), ("0, NVIDIA B200, 10.0", True),
-    ("0, NVIDIA H100 80GB HBM3, 9.0", False)])
-def test_blackwell_is_warned_of(machine: RunProject, line: str, warned: bool) -> None:
+@pytest.mark.parametrize(("line", "told"), [
+    ("0, 12.0, 570.86.10, NVIDIA GeForce RTX 5090", "warning: GPU 0 is a Blackwell"),
+    ("0, 10.0, 570.86.10, NVIDIA B200", "warning: GPU 0 is a Blackwell"),
+    ("0, 9.0, 555.42.02, NVIDIA H100 80GB HBM3", ""),
+    ("0, 9.0, 550.54.15, NVIDIA H100 80GB HBM3",
+     "warning: GPU 0, a Hopper, needs driver 555 or later, and has 550.54.15"),
+    ("0, 8.9, 525.60.13, NVIDIA L4", ""),
+    ("0, 8.9, 515.105.01, NVIDIA L4",
+     "error: GPU 0: NVIDIA's driver is 515.105.01; 525 or later is needed"),
+    ("0, 5.2, 535.183.01, Tesla M40",
+     "error: GPU 0, Tesla M40: too old for TensorFlow 2.21 (compute capability 5.2; 6.0")])
+def test_kinds_of_gpus_and_drivers(machine: RunProject, line: str, told: str) -> None:
     machine.plan("nvidia-smi", f"echo '{line}'")
     done = machine.run("run_gpu.sh", "--do_train")
-    assert done.returncode == 0
-    assert ("GPU 0 is a Blackwell" in done.stderr) is warned
+    assert done.returncode == (2 if "error" in told else 0)
+    assert told in done.stderr if told else done.stderr == ""
+    assert ("setup --gpu" in machine.calls()) is ("error" not in told)
+
+
+@pytest.mark.parametrize(("given", "number"), [("1", 1), ("GPU-8a,GPU-9b", 2)])
+def test_the_gpus_that_a_scheduler_gave_are_those_taken(machine: RunProject, given: str,
+                                                        number: int) -> None:
+    done = machine.run("run_gpu.sh", "--do_train", CUDA_VISIBLE_DEVICES=given)
+    assert done.returncode == 0, done.stderr
+    assert f"{given}|{LOOKED}|{number}" in machine.calls()
+    assert machine.run("run_gpu.sh", "--gpus=0", CUDA_VISIBLE_DEVICES=given).returncode == 0
+    assert f"0|{LOOKED}|1" in machine.calls()
 
 
 @pytest.mark.parametrize(("script", "setup"), [("run_cpu.sh", []), ("run_gpu.sh", ["--gpu"])])

@@ -24,11 +24,12 @@ line="$(head -n 1 "$plan")"
 tail -n +2 "$plan" >"$plan.rest" && mv "$plan.rest" "$plan"
 eval "$line"
 """
-SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15",
+               "-o", "ServerAliveCountMax=4"]
 # What a worker does that waits for others: it ends in the way of the program when it is told to.
-WAITS = "trap 'echo told to end; exit 143' TERM; :>$PLANS/waits; while :; do hang 0.02; done"
+WAITS = "trap 'echo told to end; exit 129' HUP; :>$PLANS/waits; while :; do hang 0.02; done"
 ONCE_IT_WAITS = "until [ -e $PLANS/waits ]; do hang 0.02; done; "
-GONE = WAITS.replace("143", "3")  # it has found that another worker is gone
+GONE = WAITS.replace("129", "3")  # it has found that another worker is gone
 FLAGS = ["--do_train", "--text_column=title,the body"]
 
 
@@ -36,10 +37,13 @@ FLAGS = ["--do_train", "--text_column=title,the body"]
 def cluster(project: RunProject) -> RunProject:
     write_script(project.venv / "bin" / "python", PYTHON)
     # "a" of "ssh -o ... a 'cd ...'", or "check a" where only the folders are looked at
+    # As ssh it ends at the end of all that is written, whoever writes it.
     project.add("ssh", 'case "${@: -1}" in *"test -x"*) echo "check ${*: -2:1}" ;; '
-                       '*) echo "${*: -2:1}" ;; esac', 'bash -c "${@: -1}"')
+                       '*) echo "${*: -2:1}" ;; esac',
+                'bash -c "${@: -1}" 2>&1 | cat; exit "${PIPESTATUS[0]}"')
     (project.bin / "hang").symlink_to(Path("/bin/sleep"))
-    project.add("sleep", 'echo "sleep $1"', 'hang 0.02')
+    project.add("sleep", 'echo "sleep $1"',
+                'case "$1" in 120) hang 3 ;; *) hang 0.02 ;; esac')
     (project.here / "hosts").write_text("# two machines\na\n\nb:777 # the second\n")
     return project
 
@@ -52,7 +56,7 @@ def workers(cluster: RunProject, index: int) -> list[tuple[dict, list[str]]]:
 
 
 def calls(cluster: RunProject) -> list[str]:
-    return [call for call in cluster.calls() if call != "sleep 1"]
+    return [call for call in cluster.calls() if call not in ("sleep 1", "sleep 120")]
 
 
 def test_two_machines(cluster: RunProject) -> None:
@@ -132,6 +136,15 @@ def test_a_crash_counts_more_than_the_others_loss_of_it(cluster: RunProject, cra
     assert len(workers(cluster, 0)) == 1
 
 
+def test_a_worker_that_does_not_end_is_killed(cluster: RunProject) -> None:
+    cluster.plan("worker0", "trap '' HUP; :>$PLANS/waits; while :; do hang 0.02; done")
+    cluster.plan("worker1", f"{ONCE_IT_WAITS}exit 2")
+    done = cluster.run("run_multi_worker.sh", "--hosts=hosts")
+    assert done.returncode == 2, done.stderr
+    assert "a:12345 ended with exit status 137\n" in done.stderr
+    assert "sleep 120" in cluster.calls()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_all_in_their_own_way(cluster: RunProject, number: signal.Signals) -> None:
     for name in ("worker0", "worker1"):
@@ -205,6 +218,13 @@ def test_slurm(slurm: RunProject) -> None:
     assert calls(slurm) == ["show hostnames node[1-2]"]
 
 
+def test_a_step_may_use_a_part_of_the_job_s_machines(slurm: RunProject) -> None:
+    done = slurm.run("run_multi_worker.sh", **SLURM | {
+        "SLURM_JOB_NODELIST": "node[1-4]", "SLURM_STEP_NODELIST": "node[1-2]"})
+    assert done.returncode == 0, done.stderr
+    assert calls(slurm) == ["show hostnames node[1-2]"]
+
+
 def test_slurm_needs_one_task_a_machine_and_srun(slurm: RunProject) -> None:
     done = slurm.run("run_multi_worker.sh", **SLURM | {"SLURM_NTASKS": "8"})
     assert done.returncode == 2
@@ -216,7 +236,8 @@ def test_slurm_needs_one_task_a_machine_and_srun(slurm: RunProject) -> None:
 
 
 def test_slurm_s_signals_reach_the_program(slurm: RunProject) -> None:
-    slurm.plan("worker1", WAITS.replace("while", "echo ready; while"))
+    slurm.plan("worker1", WAITS.replace("129' HUP", "143' TERM").replace(
+        "while", "echo ready; while"))
     process = slurm.start("run_multi_worker.sh", **SLURM)
     assert process.stdout.readline() == "ready\n"
     process.terminate()  # this process alone

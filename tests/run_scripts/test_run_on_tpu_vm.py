@@ -25,7 +25,7 @@ def vm(project: RunProject) -> RunProject:
     setup = f'#!/usr/bin/env bash\necho "setup $*" >>"$CALLS"\necho "{python}"\n'
     write_script(project.root / "scripts" / "setup.sh", setup)
     project.add("python3", "echo python3")
-    project.add("sudo", 'echo "$*"')
+    project.add("sudo", 'shift && echo "$*"')
     return project
 
 
@@ -64,6 +64,16 @@ def test_the_same_run_is_joined_and_another_refused(vm: RunProject) -> None:
     wait_for(lambda: ask(vm, "status") == "0\n")
 
 
+def test_a_call_that_ssh_lost_and_its_repetition_start_one_run(vm: RunProject) -> None:
+    setup = vm.root / "scripts" / "setup.sh"
+    write_script(setup, setup.read_text() + "sleep 1\n")
+    both = [vm.start("run_on_tpu_vm.sh", "start", "--do_train") for _ in range(2)]
+    assert [process.wait(timeout=20) for process in both] == [0, 0]
+    assert vm.calls() == ["python3", "setup --tpu"]
+    (vm.plans / "end").write_text("0")
+    wait_for(lambda: ask(vm, "status") == "0\n")
+
+
 def test_a_run_that_died_with_its_machine(vm: RunProject) -> None:
     state = vm.root / "run_on_tpu_vm"
     state.mkdir()
@@ -72,11 +82,14 @@ def test_a_run_that_died_with_its_machine(vm: RunProject) -> None:
 
 
 def test_the_venv_module_is_brought_where_it_lacks(vm: RunProject) -> None:
-    vm.plan("python3", "exit 1")
+    vm.add("sleep", 'echo "sleep $1"')
+    vm.plan("python3", "exit 1", "exit 1")
+    vm.plan("-qq update", "exit 100")  # somebody else reads the lists
     (vm.plans / "end").write_text("0")
     ask(vm, "start")
-    asked = [call.removeprefix("-o DPkg::Lock::Timeout=600 ").split()[-1] for call in vm.calls()]
-    assert asked == ["python3", "update", "python3-venv", "--tpu"]
+    assert vm.calls() == [
+        "python3", "-qq update", "python3", "sleep 30", "-qq update",
+        "-o DPkg::Lock::Timeout=600 -qqy install python3-venv", "python3", "setup --tpu"]
     wait_for(lambda: ask(vm, "status") == "0\n")
 
 

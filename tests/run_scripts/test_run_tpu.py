@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,7 +24,10 @@ esac"""
 USUAL = """case "$key" in
     auth) echo me@example.com ;;
     project) echo my-project ;;
-    list) cat "$PLANS/vm" 2>/dev/null || true ;;
+    list)
+        echo others-bert-classifier,READY,
+        [ ! -s "$PLANS/vm" ] || echo "${LISTED:-bert-classifier},$(<"$PLANS/vm")"
+        ;;
     create) vm READY,run_tpu ;;
     delete) vm "" ;;
     follow) echo "train 20/84  loss 0.7" ;;
@@ -33,7 +37,7 @@ esac"""
 FLAGS = ["--data_dir=gs://b/data", "--init_checkpoint=gs://b/minilm", "--output_dir=gs://b/run/",
          "--do_train", "--text_column=title,the body"]
 USED = ["--zone=us-central1-b", "--type=v3-8", *FLAGS]
-CHECKED = ["auth", "project", "storage-ls", "storage-ls"]
+CHECKED = ["auth", "project", *["storage-ls"] * 3]
 TRAINED = ["scp", "unpack", "start", "follow", "status"]
 FETCHED = ["storage-ls", "storage-cp"]
 DELETED = ["list", "delete"]
@@ -54,8 +58,7 @@ def test_happy_path_call_by_call(tpu: RunProject) -> None:
     vm, where = "gcloud compute tpus tpu-vm", "--zone=us-central1-b --quiet"
     on_vm = (f"{vm} ssh bert-classifier --ssh-flag=-oServerAliveInterval=30 "
              "--command=bert-classifier/scripts/run_on_tpu_vm.sh")
-    look = (f"{vm} list --filter=name~/bert-classifier$ "
-            f"--format=csv[no-heading](state,labels.made_by) {where}")
+    look = f"{vm} list --format=csv[no-heading](name.basename(),state,labels.made_by) {where}"
     calls = tpu.full_calls()
     [code] = [call.split()[5] for call in calls if " scp " in call]
     assert Path(code).name == "bert-classifier.tar.gz"
@@ -65,6 +68,7 @@ def test_happy_path_call_by_call(tpu: RunProject) -> None:
         "gcloud config get-value project",
         "gcloud storage ls gs://b/data*",
         "gcloud storage ls gs://b/minilm*",
+        "gcloud storage ls gs://b/",
         look,
         f"{vm} create bert-classifier --accelerator-type=v3-8 --version=tpu-ubuntu2204-base "
         f"--labels=made_by=run_tpu --spot {where}",
@@ -159,12 +163,39 @@ def test_gcloud_is_needed_with_an_account_and_a_project(tpu: RunProject) -> None
 
 
 def test_paths_that_are_not_there(tpu: RunProject) -> None:
-    tpu.plan("storage-ls", "exit 1", "exit 1")
+    tpu.plan("storage-ls", "exit 1", "exit 1", "exit 1")
     done = tpu.run("run_tpu.sh", *USED)
     assert done.returncode == 2
     assert "gs://b/data: gcloud finds nothing there" in done.stderr
     assert "gs://b/minilm: gcloud finds nothing there" in done.stderr
+    assert "--output_dir=gs://b/run: gcloud finds no such bucket" in done.stderr
     assert tpu.calls() == CHECKED
+
+
+def test_a_bucket_s_whole_is_a_path_too(tpu: RunProject) -> None:
+    assert tpu.run("run_tpu.sh", *USED, "--data_dir=gs://c").returncode == 0
+    assert "gcloud storage ls gs://c" in tpu.full_calls()
+
+
+def test_files_that_the_tpu_vm_will_not_have(tpu: RunProject) -> None:
+    (tpu.root / "mine.yaml").touch()
+    done = tpu.run("run_tpu.sh", *USED, "--config=mine.yaml", "--labels_file=/tmp/labels",
+                   "--engine=original")
+    assert done.returncode == 2
+    for part in ("--config=mine.yaml: the TPU VM sees gs://", "--labels_file=/tmp/labels: the TPU",
+                 "--engine=original: TPUEstimator does not run"):
+        assert f"error: {part}" in done.stderr, part
+    tpu.commit()
+    done = tpu.run("run_tpu.sh", *USED, "--config=mine.yaml", "--labels_file=gs://b/labels")
+    assert done.returncode == 0, done.stderr
+
+
+def test_ssh_does_not_read_what_is_the_caller_s(tpu: RunProject) -> None:
+    tpu.plan("follow", "cat")
+    script = tpu.root / "scripts" / "run_tpu.sh"
+    done = subprocess.run([script, *USED], env=tpu.env, cwd=tpu.here, input="the next task\n",
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "the next task" not in done.stdout
 
 
 def test_only_a_clone_can_be_copied(project: RunProject) -> None:
@@ -200,7 +231,8 @@ def test_taken_away_and_no_room_for_another_at_first(tpu: RunProject) -> None:
     assert done.returncode == 0, done.stderr
     assert tpu.calls() == [
         *CHECKED, "list", "create", *TRAINED, "list",
-        *["sleep 60", "list", "create"] * 3, *TRAINED, *FETCHED, *DELETED]
+        "sleep 60", "list", "create", "sleep 120", "list", "create", "sleep 180", "list", "create",
+        *TRAINED, *FETCHED, *DELETED]
 
 
 def test_taken_away_while_it_was_being_set_up(tpu: RunProject) -> None:
@@ -222,7 +254,7 @@ def test_restarts_are_bounded(tpu: RunProject) -> None:
     tpu.plan("status", *["vm PREEMPTED,run_tpu; exit 1"] * 5)
     done = tpu.run("run_tpu.sh", *USED, "--max_restarts=2")
     assert done.returncode == 1
-    assert "was taken away 3 times (--max_restarts=2)" in done.stderr
+    assert "given up after 2 restarts (--max_restarts=2)" in done.stderr
     calls = tpu.calls()
     assert calls.count("create") == 3 and calls[-2:] == DELETED
 
@@ -246,7 +278,7 @@ def test_a_tpu_vm_that_never_answers_is_given_up(tpu: RunProject) -> None:
 def test_ssh_that_does_not_work_just_after_the_start(tpu: RunProject) -> None:
     tpu.plan("scp", "exit 1", "exit 1")
     assert tpu.run("run_tpu.sh", *USED).returncode == 0
-    assert tpu.calls()[6:11] == ["scp", "sleep 15", "scp", "sleep 15", "scp"]
+    assert tpu.calls()[7:12] == ["scp", "sleep 15", "scp", "sleep 15", "scp"]
 
 
 # ---- other ends
@@ -260,6 +292,7 @@ def test_failures_of_the_program_stop_all(tpu: RunProject, status: str, text: st
     done = tpu.run("run_tpu.sh", *USED)
     assert done.returncode == int(status)
     assert text in done.stderr and "error: the reason" in done.stdout
+    assert "deleted the TPU VM" in done.stderr and "NOT DELETED" not in done.stderr
     assert tpu.calls() == [*CHECKED, "list", "create", *TRAINED, *DELETED]
 
 
@@ -283,12 +316,19 @@ def test_nothing_is_deleted_where_nothing_was_made(tpu: RunProject) -> None:
 @pytest.mark.parametrize(("program", "status"), [("0", 1), ("2", 2)])
 def test_a_deletion_that_fails_is_shouted(tpu: RunProject, program: str, status: int) -> None:
     tpu.plan("status", f"echo {program}")
-    tpu.plan("delete", "exit 1")
-    done = tpu.run("run_tpu.sh", *USED, "--name=mine")
+    tpu.plan("delete", *["exit 1"] * 10)
+    done = tpu.run("run_tpu.sh", *USED, "--name=mine", LISTED="mine")
     assert done.returncode == status
     assert "error: THE TPU VM mine WAS NOT DELETED AND COSTS MONEY" in done.stderr
     assert ("\n  gcloud compute tpus tpu-vm delete mine --zone=us-central1-b --quiet\n"
             in done.stderr)
+
+
+def test_a_deletion_that_fails_at_first_is_tried_again(tpu: RunProject) -> None:
+    tpu.plan("delete", "exit 1", "exit 1")
+    done = tpu.run("run_tpu.sh", *USED)
+    assert done.returncode == 0 and "deleted the TPU VM" in done.stderr
+    assert tpu.calls()[-6:] == [*DELETED, "sleep 30", "delete", "sleep 30", "delete"]
 
 
 def test_a_deletion_that_cannot_be_looked_up_is_tried(tpu: RunProject) -> None:
@@ -350,4 +390,4 @@ def test_what_another_run_uses_is_not_deleted(tpu: RunProject) -> None:
 def test_remains_of_an_earlier_run_are_replaced(tpu: RunProject, tmp_path: Path) -> None:
     (tpu.plans / "vm").write_text("PREEMPTED,run_tpu")
     assert tpu.run("run_tpu.sh", *USED).returncode == 0
-    assert tpu.calls()[4:7] == ["list", "delete", "create"]
+    assert tpu.calls()[5:8] == ["list", "delete", "create"]
