@@ -33,6 +33,6 @@ def test_predicting_elsewhere_takes_labels_and_model_from_the_trained_folder(
     assert (output / "labels.txt").read_text().split() == LABELS
     assert names(output) == sorted([
         "SHA256SUMS", "bert_config.json", "labels.txt", "predict.tf_record",
-        "predict.tf_record.json", "predictions.tsv", "run.log", "run_config.json", "runs.json", "test_results.tsv",
-        "vocab.txt"])
+        "predict.tf_record.json", "predictions.tsv", "run.log", "run_config.json", "runs.json",
+        "test_results.tsv", "vocab.txt"])
     assert {path: path.stat().st_mtime_ns for path in trained[0].rglob("*")} == before
