@@ -65,8 +65,9 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
     """
     prepared, given, config = None, config, config.looked_at()
     try:
-        strategy, prepared = preparation.prepare(as_trained(config), processor,
-                                                 [*problems, *given.problems()])
+        if given.only_checks:  # which is checked as a training is
+            problems = [*problems, *given.problems()]
+        strategy, prepared = preparation.prepare(as_trained(config), processor, problems)
         others = check.other_splits(prepared, processor)
         with contextlib.ExitStack() as opened:
             if not workers.is_chief(strategy):  # the chief alone writes what is kept

@@ -82,14 +82,14 @@ def test_a_classifier_is_refused_for_a_regression_and_the_other_way_round(ask, t
      "leave --task_type out")])
 def test_a_regression_is_refused_for_a_classifier(ask, trained, tmp_path, processor, settings,
                                                   because, use):
-    prefix = str(trained("score") / "model.ckpt-3")
+    trained("score")
     says = (f": the head of model.ckpt-3 is that of a regression, and this run is a classification "
             f"({because}). To use that head, {use}; for a classification train another: "
             "--do_train, a new --output_dir, and --init_checkpoint=a pre-trained checkpoint")
     assert ask(processor, do_predict=True, **settings) == (None, [f"--output_dir=out{says}"])
-    (tmp_path / "out" / "checkpoint").unlink()
-    assert ask(processor, do_predict=True, init_checkpoint=prefix, **settings) == (
-        None, [f"--init_checkpoint=out/model.ckpt-3{says}"])
+    (tmp_path / "out").rename(tmp_path / "other")
+    assert ask(processor, do_predict=True, init_checkpoint="other/model.ckpt-3", **settings) == (
+        None, [f"--init_checkpoint=other/model.ckpt-3{says}"])
 
 
 def test_what_contradicts_the_task_is_told_together(ask):

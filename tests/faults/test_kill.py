@@ -1,5 +1,6 @@
 """kill -9, SIGTERM and Ctrl-C at random moments: the same command then ends with the same bits."""
 
+import json
 import random
 import re
 import shutil
@@ -9,6 +10,7 @@ import time
 import pytest
 import tensorflow as tf
 
+from finetune import checkpoint
 from tests.conftest import make_checkpoint
 from tests.end_to_end.conftest import ROWS, write_rows
 from tests.faults.tally import scale
@@ -48,12 +50,22 @@ class Unbroken:
         assert status == 0, said
         self.seconds, self._weights = time.monotonic() - began, weights(self.folder)
 
-    def differences(self, folder):
-        """Returns what a folder has otherwise: every weight and slot, every result."""
-        other = weights(folder)
-        found = [name for name in {*self._weights, *other}
-                 if self._weights.get(name) != other.get(name)]
-        return found + [name for name in RESULTS if not (folder / name).exists() or (
+    def differences(self, folder, stopped=False):
+        """Returns what a folder has otherwise: every weight and slot, every result.
+
+        Of a run that was asked to stop the last and the best checkpoint count: it has one more on
+        the way, of the step that it stopped at, so that others may have been deleted sooner.
+        """
+        other, results = weights(folder), set(RESULTS)
+        names = {*self._weights, *other}
+        if stopped:
+            results.remove("checkpoint")
+            best = json.loads((folder / "best_checkpoint.json").read_text())["checkpoint"]
+            last = checkpoint.latest(str(folder)).rpartition("/")[2]
+            names = {name for name in names if name.partition(":")[0] in (best, last)}
+            assert names
+        found = [name for name in names if self._weights.get(name) != other.get(name)]
+        return found + [name for name in sorted(results) if not (folder / name).exists() or (
             folder / name).read_bytes() != (self.folder / name).read_bytes()]
 
 
@@ -70,10 +82,11 @@ def weights(folder):
             for name in reader.get_variable_to_shape_map()}
 
 
-def finish(zygote, arguments, folder, unbroken):
+def finish(zygote, arguments, folder, unbroken, stopped=False):
     """Runs the same command to its end; returns what is wrong then."""
     status, said = zygote.run(*arguments, f"--output_dir={folder}")
-    return [said] if status or "Traceback" in said else unbroken.differences(folder)
+    return [said] if status or "Traceback" in said else unbroken.differences(
+        folder, stopped)
 
 
 def test_killed_at_a_random_moment(zygote, arguments, unbroken, tmp_path, tally):
@@ -140,7 +153,7 @@ def test_asked_to_stop(zygote, arguments, unbroken, tmp_path, tally, number, nam
         stopped = status == 128 + number and "the same command goes on" in said
         in_time = took < 30 and (after <= before + 2 or "dev " in said)
         wrong = [] if (stopped and in_time) or status == 0 else [status, before, after, took, said]
-        wrong += finish(zygote, arguments, folder, unbroken)
+        wrong += finish(zygote, arguments, folder, unbroken, stopped=True)
         count.survived += not wrong
         failures += [wrong] if wrong else []
         shutil.rmtree(folder)

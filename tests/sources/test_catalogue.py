@@ -99,7 +99,7 @@ def test_installs_both_layouts_of_zip(top, release, install, site, tmp_path, mon
     folder = install()
     assert folder == str(tmp_path / "out" / "tiny")
     assert left(tmp_path) == ["tiny"]
-    assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json"}
+    assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json", "SHA256SUMS"}
     held = checkpoint.read(folder + "/bert_model.ckpt", list(shapes_of(CONFIG)))
     for name, value in random_tensors().items():
         np.testing.assert_array_equal(held[name], value)
@@ -262,7 +262,7 @@ def test_installs_from_a_wheel(wheel, pip_offline, install, tmp_path, capfd):
     held = checkpoint.read(folder + "/bert_model.ckpt", list(shapes_of(CONFIG)))
     for name, value in random_tensors().items():
         np.testing.assert_array_equal(held[name], value)
-    assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json"}
+    assert set(os.listdir(folder)) == {*catalogue.FILES, "source.json", "SHA256SUMS"}
     # The original's form, since the original is to run it too; and what it was trained with.
     with open(folder + "/bert_config.json") as file:
         assert json.load(file)["hidden_act"] == "gelu"

@@ -64,7 +64,7 @@ def test_every_tensor_arrives(tensors, write, convert, tmp_path):
     assert (done.labels, done.do_lower_case, done.activation) == (None, False, "gelu_erf")
     out = tmp_path / "tf1"
     assert {path.name for path in out.iterdir()} == {
-        "bert_config.json", "vocab.txt", "source.json", "bert_model.ckpt.index",
+        "SHA256SUMS", "bert_config.json", "vocab.txt", "source.json", "bert_model.ckpt.index",
         "bert_model.ckpt.data-00000-of-00001"}
     assert set(checkpoint.shapes(str(out / "bert_model.ckpt"))) == {
         ours for ours, _ in NAMES.values()}
