@@ -88,7 +88,8 @@ def test_a_regression_is_refused_for_a_classifier(ask, trained, tmp_path, proces
             "--do_train, a new --output_dir, and --init_checkpoint=a pre-trained checkpoint")
     assert ask(processor, do_predict=True, **settings) == (None, [f"--output_dir=out{says}"])
     (tmp_path / "out").rename(tmp_path / "other")
-    assert ask(processor, do_predict=True, init_checkpoint="other/model.ckpt-3", **settings) == (
+    assert ask(processor, do_predict=True, init_checkpoint=str(
+        tmp_path / "other" / "model.ckpt-3"), **settings) == (
         None, [f"--init_checkpoint=other/model.ckpt-3{says}"])
 
 

@@ -179,7 +179,8 @@ def run_command(command, where, main):
                               text=True)
         assert done.returncode == 0, f"{where}: {done.stderr}"
     elif words[0] == "python" and len(words) == 2 and os.path.isfile(words[1]):  # the reader's
-        done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)})  # the reader is there
         assert done.returncode == 0, f"{where}: {done.stderr}"
     elif words[0] == "printf" and "| scripts/predict.sh " in command:
         done = subprocess.run(["bash", "-c", command.replace("scripts/", f"{ROOT}/scripts/")],
