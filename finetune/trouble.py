@@ -27,7 +27,8 @@ KINDS = (OSError, MemoryError, tf.errors.OpError)
 _MOST = 300  # characters of what TensorFlow says
 
 
-def of(error: Exception, config: RunConfig, prepared: "Prepared | None") -> UserError | None:
+def of(error: Exception, config: RunConfig,
+       prepared: "Prepared | None" = None) -> UserError | None:
     """Returns the user's view of an error, or None where it can only be a defect.
 
     Args:
