@@ -57,6 +57,10 @@ def _own(config: RunConfig) -> tuple[str | None, list[str]]:
     for prefix in candidates:
         damage = checkpoint.damage(prefix, slots=config.do_train)
         if damage is None:
+            if problems and not config.do_train:  # answers of an older model are not asked for
+                raise UserError([*problems, f"--output_dir={folder}: the training command makes it "
+                                 f"again; --init_checkpoint={prefix}, which is whole, and another "
+                                 "--output_dir use the one before"])
             return prefix, _passed_over(config, prefix, problems)
         problems.append(damage)
     if problems:
