@@ -1,0 +1,1 @@
+"""Every flag, declared once, a module for each heading of --help; config.py joins them."""

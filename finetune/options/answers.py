@@ -1,0 +1,25 @@
+"""How rows are answered: evaluation, prediction, explanation."""
+
+import dataclasses
+
+from finetune.options.declaration import setting
+
+GROUP = "Evaluation and prediction"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """The flags under "Evaluation and prediction"."""
+
+    eval_batch_size: int = setting(
+        GROUP, "Rows in an evaluation step, of the longest; of shorter rows "
+        "as many more as take the same room.", 8, True)
+    predict_batch_size: int = setting(
+        GROUP, "Rows in a prediction step, in the same way.", 8, True)
+
+    explain_rows: int = setting(
+        GROUP, "Rows that --do_explain explains, from the first on; 0: all.",
+        100)
+    explain_label: str | None = setting(
+        GROUP, "The label whose logit --do_explain explains (default: of "
+        "each row the one predicted).")
