@@ -78,14 +78,16 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     problems: list[str] = []
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
-    problems += _altered(config)
+    altered = _altered(config)
+    problems += altered
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with _collected(problems):
-            labels = (labels_of_run(config, processor, problems, lambda: _ask(
-                processor, "get_labels", problems)) if _has_model(config, problems) else None)
+            known_head = not altered and _has_model(config, problems)
+            labels = labels_of_run(config, processor, problems, lambda: _ask(
+                processor, "get_labels", problems)) if known_head else None
     if labels:
         for split, rows in examples.items():
             wrong = label_problems(rows, labels, require_labels=split != "test")
@@ -165,8 +167,10 @@ def _altered(config: RunConfig) -> list[str]:
 def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, Tokenizer | None]:
     bert_config = tokenizer = None
     if not problems:  # a wrong --init_checkpoint is one mistake, not three
-        problems += [f"--{flag} is required: none lies beside --init_checkpoint="
-                     f"{config.init_checkpoint or ''}"
+        beside = (f"none lies beside --init_checkpoint={config.init_checkpoint}"
+                  if config.init_checkpoint else "give it, or --init_checkpoint=<the folder of a "
+                  "checkpoint with such a file>")
+        problems += [f"--{flag} is required: {beside}"
                      for flag in ("bert_config_file", "vocab_file") if not getattr(config, flag)]
     if config.bert_config_file:
         with _collected(problems):
