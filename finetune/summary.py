@@ -77,12 +77,19 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
     if prepared.plan:
         _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
-             f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
+             f"learning rate {config.learning_rate:g}, {_schedule(config, prepared.plan)}, "
              f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
                                       if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)
+
+
+def _schedule(config: RunConfig, plan: Plan) -> str:
+    if config.lr_schedule in ("triangular", "one_cycle"):
+        return config.lr_schedule
+    warmup = f"warm-up {plan.warmup} steps"
+    return warmup if config.lr_schedule == "linear" else f"{warmup}, then {config.lr_schedule}"
 
 
 def _row(name: str, text: str) -> None:
