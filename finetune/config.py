@@ -31,16 +31,16 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
     @property
     def only_checks(self) -> bool:
         """Whether the run looks at the data, or for a learning rate, and ends there."""
-        return (self.do_check or self.find_lr) and not (self.do_train or self.do_eval or self.do_predict
-                                      or self.do_explain or self.do_export)
+        return (self.do_check or self.find_lr) and not (
+            self.do_train or self.do_eval or self.do_predict or self.do_explain or self.do_export)
 
     def looked_at(self) -> "RunConfig":
         """Returns the settings of the run that is checked: a check alone is that of a training."""
         return dataclasses.replace(self, do_train=True) if self.only_checks else self
 
     def missing(self) -> list[str]:
-        """Returns what has to be given before anything else can be checked."""
-        found = []
+        """Returns what has to be given, or left out, before anything else can be checked."""
+        found = training_problems.of_finding(self)
         reads_data = (self.do_train or self.do_eval or self.do_predict or self.do_explain
                       or self.do_check or self.find_lr)
         if not (reads_data or self.do_export or self.baseline):

@@ -18,11 +18,12 @@ from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
+    from finetune.schedules import Plan
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
-           "predict", "explain", "export", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "find_lr", "train", "checkpoint",
+           "eval", "predict", "explain", "export", "original")
 
 
 def versions() -> dict[str, str]:
@@ -46,8 +47,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "do_predict", "do_explain", "explain_rows",
-             "explain_label", "do_export", "export_formats", "output_dir",
+    aside = ("do_check", "baseline", "find_lr", "do_eval", "do_predict", "do_explain",
+             "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
@@ -85,7 +86,7 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         LOGGER.info("note: %s", notice)
 
 
-def _schedule(config: RunConfig, plan: Plan) -> str:
+def _schedule(config: RunConfig, plan: "Plan") -> str:
     if config.lr_schedule in ("triangular", "one_cycle"):
         return config.lr_schedule
     warmup = f"warm-up {plan.warmup} steps"

@@ -78,7 +78,7 @@ def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
     """
     flag = f"--class_weights={path}"
     try:
-        text = inputs.read_bytes(path, once=True).decode("utf-8-sig")
+        text = inputs.read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{flag}: cannot be read: {error} (else it must be {BALANCED})"
                         ) from error

@@ -22,10 +22,11 @@ def of(config: "RunConfig") -> list[str]:
         found.append(f"--trainable_layers={config.trainable_layers}: must be 0 or more")
     if config.class_weights == "":
         found.append("--class_weights=: must be balanced, or a file")
-    return found + _of_finding(config)
+    return found
 
 
-def _of_finding(config: "RunConfig") -> list[str]:
+def of_finding(config: "RunConfig") -> list[str]:
+    """Returns what --find_lr does not go with, in the settings as they were given."""
     if not config.find_lr:
         return []
     with_it = [f"--{name}" for name in ("do_train", "do_eval", "do_predict", "do_explain",
