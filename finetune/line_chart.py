@@ -77,15 +77,16 @@ def svg(title: str, x: Axis, y: Axis, lines: Sequence[Line],
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
         f'<text x="{_LEFT}" y="22" font-size="16" font-weight="bold">{escape(title)}</text>',
         *_axes(x, y)]
-    for number, (text, value) in enumerate(marks):
-        place, height = _across(x, value), _TOP + 14 + 18 * number
-        parts += [f'<path d="M{place:.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#444" '
-                  'stroke-dasharray="5 4"/>',
-                  f'<text x="{place - 6:.1f}" y="{height}" text-anchor="end">{escape(text)}</text>']
     for line in lines:
         path = " ".join(f"{_across(x, one):.1f},{_up(y, other):.1f}" for one, other in line.points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{line.colour}" '
                      f'stroke-width="{line.width:g}" stroke-linejoin="round"/>')
+    for number, (text, value) in enumerate(marks):
+        place, height = _across(x, value), _TOP + 14 + 18 * number
+        parts += [f'<path d="M{place:.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#444" '
+                  'stroke-dasharray="5 4"/>',
+                  f'<text x="{place - 6:.1f}" y="{height}" text-anchor="end" '
+                  f'stroke="#fff" stroke-width="4" paint-order="stroke">{escape(text)}</text>']
     return "\n".join([*parts, *_legend([line for line in lines if line.name]), "</svg>"]) + "\n"
 
 

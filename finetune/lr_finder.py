@@ -132,9 +132,10 @@ def _tell(folder: str, rates: np.ndarray, losses: list[float]) -> None:
 
 def plot(rates: np.ndarray, losses: Sequence[float], found: Found) -> str:
     """Returns the chart of a test, SVG."""
-    least, most = float(found.means.min()), float(found.means.max())
-    room = 0.25 * (most - least) or 0.1
-    low, high = max(0.0, least - room), min(most, 3 * float(found.means[0])) + room
+    first, least, most = (float(one) for one in (found.means[0], found.means.min(),
+                                                 found.means.max()))
+    fall = max(first - least, 0.05 * first)  # what one looks for, and not how far it climbs
+    low, high = max(0.0, least - fall), min(most, first + 2.0 * fall) + fall
     raw = [(rate, min(max(loss, low), high)) for rate, loss in zip(rates, losses, strict=True)]
     mean = [(rate, min(value, high)) for rate, value in
             zip(found.rates, found.means, strict=True)]
