@@ -81,12 +81,11 @@ def svg(title: str, x: Axis, y: Axis, lines: Sequence[Line],
         path = " ".join(f"{_across(x, one):.1f},{_up(y, other):.1f}" for one, other in line.points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{line.colour}" '
                      f'stroke-width="{line.width:g}" stroke-linejoin="round"/>')
-    for number, (text, value) in enumerate(marks):
-        place, height = _across(x, value), _TOP + 14 + 18 * number
-        parts += [f'<path d="M{place:.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#444" '
-                  'stroke-dasharray="5 4"/>',
-                  f'<text x="{place - 6:.1f}" y="{height}" text-anchor="end" '
-                  f'stroke="#fff" stroke-width="4" paint-order="stroke">{escape(text)}</text>']
+    parts += [f'<path d="M{_across(x, value):.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#444" '
+              'stroke-dasharray="5 4"/>' for _, value in marks]
+    parts += [f'<text x="{_across(x, value) - 6:.1f}" y="{_TOP + 14 + 18 * number}" '
+              f'text-anchor="end" stroke="#fff" stroke-width="4" paint-order="stroke">'
+              f"{escape(text)}</text>" for number, (text, value) in enumerate(marks)]
     return "\n".join([*parts, *_legend([line for line in lines if line.name]), "</svg>"]) + "\n"
 
 
