@@ -81,8 +81,8 @@ def train(tmp_path, bert, make_table, monkeypatch):
 
         monkeypatch.setattr(trainer, "training_order",
                             lambda rows, size, seed, buffer: Order(rows, size, seed))
-        loop = Trainer(CPU, state, bert, config, Plan(steps, 0, Fraction(5, 2)), make_table(*range(1, 11)),
-                       evaluate, metric)
+        loop = Trainer(CPU, state, bert, config, Plan(steps, 0, Fraction(5, 2)),
+                       make_table(*range(1, 11)), evaluate, metric)
         return loop.run(events), events, config.output_dir
     return run
 
