@@ -140,25 +140,17 @@ def make_gradients(state: model.State, bert_config: BertConfig, config: RunConfi
     return gradients_of
 
 
-def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
-              config: RunConfig, plan: Plan, losses: Losses = heads.losses,
-              rate: schedules.Rate | None = None, lowest: int = 0
-              ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Returns the function of one update, or on a TPU of several in a row.
+def make_replica_step(state: model.State, bert_config: BertConfig, config: RunConfig,
+                      replicas: int, losses: Losses, rate: schedules.Rate, lowest: int
+                      ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the function of a replica's share of an update; the arguments are those of make_step.
 
-    It takes a Batch for each part and each replica of this process, part by part; on a TPU each
-    is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
-
-    Args:
-        losses: logits, labels -> the losses of the rows.
-        rate: step int64[] -> learning rate; None: --lr_schedule's.
-        lowest: the depth (depth.py) from which on weights are trained; the others do not change.
+    It takes a Batch for each part and returns loss and gradient norm, float32[].
     """
-    layers, replicas = bert_config.num_hidden_layers, strategy.num_replicas_in_sync
+    layers, parts = bert_config.num_hidden_layers, config.gradient_accumulation_steps
     names = [name for name in state.weights if depth.depth(name, layers) >= lowest]
     decaying = state.decaying if lowest == 0 else {}  # those are rows of the word table
-    rate = rate or schedules.rate(config, plan)
-    parts, scaling = config.gradient_accumulation_steps, state.loss_scale
+    scaling = state.loss_scale
     gradients_of = make_gradients(state, bert_config, config, replicas, losses, names)
     factor = functools.partial(depth.factor, layers=layers, decay=config.layerwise_lr_decay)
 
@@ -175,6 +167,26 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
                         None if scaling is None else tf.math.is_finite(norm), factor)
         return loss, norm
 
+    return replica_step
+
+
+def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
+              config: RunConfig, plan: Plan, losses: Losses = heads.losses,
+              rate: schedules.Rate | None = None, lowest: int = 0
+              ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the function of one update, or on a TPU of several in a row.
+
+    It takes a Batch for each part and each replica of this process, part by part; on a TPU each
+    is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
+
+    Args:
+        losses: logits, labels -> the losses of the rows.
+        rate: step int64[] -> learning rate; None: --lr_schedule's.
+        lowest: the depth (depth.py) from which on weights are trained; the others do not change.
+    """
+    scaling, parts = state.loss_scale, config.gradient_accumulation_steps
+    replica_step = make_replica_step(state, bert_config, config, strategy.num_replicas_in_sync,
+                                     losses, rate or schedules.rate(config, plan), lowest)
     packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
     static, own = distribution.widths(strategy, config), len(workers.replica_ids(strategy))
 

