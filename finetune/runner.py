@@ -22,6 +22,7 @@ from finetune import (
     distribution,
     evaluation,
     log,
+    lr_finder,
     model,
     output_folder,
     outputs,
@@ -37,9 +38,9 @@ from finetune.check import stage as check
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
-from finetune.export import comparison, exporter
+from finetune.export import exporter
 from finetune.export.settings import as_trained
-from finetune.features import blocks, convert, decided_by
+from finetune.features import blocks, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
@@ -131,6 +132,9 @@ class Run:
             self._prepared, self._others, self._given.only_checks, self._watch,
             lambda tokens: cost.found(self._strategy, self._state, self._prepared,
                                       next(iter(tables.values())), self._predictor, tokens))
+        if self._config.find_lr:
+            with self._watch.stage("find_lr"):
+                lr_finder.run(self._strategy, self._state, self._prepared, tables["train"])
         if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         for stage, wanted, work in (
@@ -205,23 +209,12 @@ class Run:
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy)
-        few = self._first_rows()
+        few = preparation.first_rows(self._prepared)
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
-
-    def _first_rows(self) -> FeatureTable:
-        """Returns a batch of the data; where the run reads none, made-up rows."""
-        config, prepared = self._config, self._prepared
-        if not prepared.examples:
-            return comparison.made_up(prepared.bert_config, config.max_seq_length,
-                                      self._kind.label_type)
-        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
-        return FeatureTable.from_features(convert(
-            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared

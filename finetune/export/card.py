@@ -16,7 +16,7 @@ from finetune.export.facts import Facts, Split
 UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
 _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "output_dir",
-          "show_stage_times", "labels", "init_checkpoint")
+          "find_lr", "show_stage_times", "labels", "init_checkpoint")
 _ALWAYS = ("seed", "do_lower_case", "max_seq_length", "train_batch_size", "learning_rate",
            "num_train_epochs", "warmup_proportion")  # at their defaults, too
 # In eval_results.txt -> in a hub's list of metrics.
