@@ -17,7 +17,7 @@ from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation.report import problems as explanation_problems
-from finetune.features import label_problems
+from finetune.features import count_sequences, label_problems
 from finetune.labels import labels_of_run, rare_labels
 from finetune.output_folder import output_problems, room_problems
 from finetune.sources import hub
@@ -95,7 +95,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
             problems += wrong
         problems += explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
-    plan = None if of_settings else _plan(config, examples, problems)
+    plan = None if of_settings else _plan(config, examples, tokenizer, problems)
     start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
@@ -259,11 +259,13 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     return None
 
 
-def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
+def _plan(config: RunConfig, examples: dict[str, Sequence[Any]], tokenizer: Tokenizer | None,
           problems: list[str]) -> Plan | None:
     if "train" not in examples:
         return None
     rows = len(examples["train"])
+    if not problems:  # else a text may be none
+        rows = count_sequences(examples["train"], config.max_seq_length, tokenizer, config)
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")

@@ -6,7 +6,7 @@ import os
 
 from finetune import checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
-from finetune.config import RunConfig
+from finetune.config import READING, RunConfig
 from finetune.errors import UserError
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import described
@@ -249,7 +249,7 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
     trained = trained or {}
     now = config.as_dict()
     return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
-            for name in ("max_seq_length", "do_lower_case", "text_b_column")
+            for name in READING
             if name in trained and trained[name] != now[name]]
 
 
