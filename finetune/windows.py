@@ -97,6 +97,14 @@ def kept(a: np.ndarray, b: np.ndarray, max_seq_length: int, long_texts: LongText
                 np.where(in_b, shorter, width), np.where(in_b, width, shorter), step, count)
 
 
+def estimated(characters: int, max_seq_length: int, long_texts: LongTexts = HEAD) -> int:
+    """Returns about how many windows a text of so many characters has, 4 a token; 1 when cut."""
+    if not long_texts.window_stride:
+        return 1
+    behind_the_first = max(0, characters // 4 - (max_seq_length - 2))
+    return min(long_texts.max_windows, 1 - -behind_the_first // long_texts.window_stride)
+
+
 def layout(a: np.ndarray, b: np.ndarray, max_seq_length: int,
            long_texts: LongTexts = HEAD) -> Layout:
     """Returns where the tokens of each sequence stand; see `kept` for the arguments."""
