@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from finetune.options.long_texts import NAMES, LongTexts
+from finetune.options.long_texts import NAMES, OF_WINDOWS, LongTexts
 
 _LEAST_LENGTH = 5  # of max_seq_length: a pair then has a token of each text
 _MOST = 2 ** 31 - 1
@@ -48,7 +48,7 @@ def problems_of_flags(settings: LongTexts, max_seq_length: int, explains: bool) 
     found = problems(settings, max_seq_length)
     if not settings.window_stride:
         found += [f"--{name}={getattr(settings, name)} is of windows: give --window_stride"
-                  for name in ("window_pooling", "max_windows")
+                  for name in OF_WINDOWS
                   if getattr(settings, name) != _FIELDS[name].default
                   and not any(f"--{name}=" in problem for problem in found)]
     elif explains:
@@ -92,6 +92,5 @@ def _value_problem(name: str, value: Any) -> str | None:
 def described(settings: LongTexts) -> dict[str, Any]:
     """Returns the settings that are not the original's, by name: what others have to be told."""
     names = [*(["truncation"] if settings.truncation != "head" else []),
-             *(["window_stride", "window_pooling", "max_windows"] if settings.window_stride
-               else [])]
+             *(["window_stride", *OF_WINDOWS] if settings.window_stride else [])]
     return {name: getattr(settings, name) for name in names}

@@ -8,6 +8,7 @@ from finetune import checkpoint, heads, model, optimizer, outputs, restore_repor
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import READING, RunConfig
 from finetune.errors import UserError
+from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import described
 
@@ -250,7 +251,8 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
     now = config.as_dict()
     return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
             for name in READING
-            if name in trained and trained[name] != now[name]]
+            if name in trained and trained[name] != now[name]
+            and (name not in OF_WINDOWS or trained.get("window_stride") and now["window_stride"])]
 
 
 def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:

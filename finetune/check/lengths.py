@@ -68,7 +68,8 @@ def findings(surveys: Mapping[str, Survey], max_seq_length: int, longest: int,
 
 def _advice(survey: Survey, max_seq_length: int, longest: int, long_texts: LongTexts) -> str:
     if long_texts.window_stride:
-        return "A larger --max_windows reads more, and costs as much more."
+        return ("A larger --max_windows reads more, and costs as much more; of pairs the shorter "
+                "text is cut to half of --max_seq_length.")
     now = float(np.minimum(survey.tokens, max_seq_length).mean())
     best = next((one for one in options(survey, longest, long_texts)
                  if one["max_seq_length"] > max_seq_length

@@ -32,3 +32,4 @@ class LongTexts:
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(LongTexts))
+OF_WINDOWS = ("window_pooling", "max_windows")  # they mean nothing without window_stride
