@@ -20,7 +20,7 @@ from finetune.options.training import Training
 from finetune.options.what_to_do import WhatToDo
 
 # How a text is read: what a trained model has to be asked with as it was trained.
-READING = ("max_seq_length", "do_lower_case", "text_b_column", *long_texts.NAMES)
+READING = ("max_seq_length", "do_lower_case", "text_column", "text_b_column", *long_texts.NAMES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
         found = []
         reads_data = (self.do_train or self.do_eval or self.do_predict or self.do_explain
                       or self.do_check)
-        if not (reads_data or self.do_export):
+        if not (reads_data or self.do_export or self.baseline):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
                          "--do_explain, --do_export, --do_check")
         if not self.output_dir:

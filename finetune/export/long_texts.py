@@ -21,7 +21,8 @@ def reading(classifier: Classifier) -> Iterator[str]:
         yield (f"*   Of a longer text the end was kept (`truncation=tail`): its last {length - 2} "
                "tokens; of a pair the last tokens of each text. The files take ids: cut them so. "
                "transformers' tokenizer does it with `truncation=True`, by the `truncation_side` "
-               "in `huggingface/tokenizer_config.json`.")
+               "in `huggingface/tokenizer_config.json`; of a pair it may keep a token less of the "
+               "first text and one more of the second.")
     elif settings.truncation == "head_tail":
         head = round(0.25 * (length - 2))
         yield (f"*   Of a longer text beginning and end were kept (`truncation=head_tail`): its "
