@@ -9,19 +9,26 @@ import dataclasses
 import typing
 from typing import Any
 
-from finetune import config_problems, training_problems
+from finetune import config_problems, long_texts, training_problems
 from finetune.export import formats
 from finetune.options.answers import Answers
 from finetune.options.data import Data
 from finetune.options.devices import Devices
+from finetune.options.long_texts import LongTexts
 from finetune.options.model import Model
 from finetune.options.training import Training
 from finetune.options.what_to_do import WhatToDo
 
+# How a text is read: what a trained model has to be asked with as it was trained.
+READING = ("max_seq_length", "do_lower_case", "text_column", "text_b_column", *long_texts.NAMES)
+
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help: the last one first
-    """All settings of a run. Read the fields as the manual: `--help` prints the same text."""
+class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
+    """All settings of a run. Read the fields as the manual: `--help` prints the same text.
+
+    Its headings come in the order of the bases, the last one first.
+    """
 
     @property
     def kind_of_distribution(self) -> str:
@@ -58,7 +65,8 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
         return [*config_problems.of_numbers(self), *self.label_problems(),
                 *config_problems.of_modes(self), *config_problems.of_explanation(self),
                 *config_problems.of_devices(self), *training_problems.of(self),
-                *formats.problems(self)]
+                *formats.problems(self),
+                *long_texts.problems_of_flags(self, self.max_seq_length, self.do_explain)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

@@ -91,7 +91,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
         problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
-                                                       problems)
+                                                       tokenizer, problems)
     start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):

@@ -10,7 +10,7 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.export import comparison
 from finetune.feature_table import FeatureTable
-from finetune.features import convert
+from finetune.features import blocks
 from finetune.original import engine as original
 from finetune.preflight import Prepared
 from finetune.task_kind import TaskKind
@@ -51,6 +51,6 @@ def first_rows(prepared: Prepared) -> FeatureTable:
     if not prepared.examples:
         return comparison.made_up(prepared.bert_config, config.max_seq_length, label_type)
     examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
-    return FeatureTable.from_features(convert(
+    return FeatureTable.from_blocks(blocks(
         examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-        require_labels=False), label_type)
+        require_labels=False, long_texts=config), label_type)

@@ -190,12 +190,12 @@ class Run:
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
             return blocks(examples, labels, config.max_seq_length, prepared.tokenizer,
-                          progress.reach, require_labels=split != "test")
+                          progress.reach, split != "test", config)
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples),
-             **decided_by(labels, config.max_seq_length, prepared.tokenizer),
+             **decided_by(labels, config.max_seq_length, prepared.tokenizer, config),
              **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
             make, label_type, config.max_seq_length if self._original else None)
 
@@ -208,7 +208,7 @@ class Run:
                                        loss_scaling=config.precision == "float16")
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
-            config.precision, config.xla, self._strategy)
+            config.precision, config.xla, self._strategy, config.window_pooling)
         few = preparation.first_rows(self._prepared)
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
@@ -254,14 +254,14 @@ class Run:
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
-        return predictions, self._report.scores(table.label_ids, predictions)
+        return predictions, self._report.scores(table.example_labels(), predictions)
 
     def _evaluate(self, table: FeatureTable) -> None:
         config, step = self._config, int(self._state.step.numpy())
-        predictions, scores = self._score(table)
-        told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
+        (predictions, scores), truth = self._score(table), table.example_labels()
+        told = self._report.write_evaluation(config, truth, predictions, scores, step)
         if self._baseline:
-            self._baseline.compare(table.label_ids, predictions.probabilities, scores)
+            self._baseline.compare(truth, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()

@@ -12,8 +12,8 @@ import numpy as np
 
 from finetune import outputs
 from finetune.config import RunConfig
+from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
-from finetune.records import FeatureTable
 from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
@@ -74,9 +74,10 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         _row("labels", _shortened(prepared.labels))
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
-        _row("", _lengths(table, config.max_seq_length))
+        _row("", _lengths(table, config))
     if prepared.plan:
-        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
+        rows = "windows" if config.window_stride else "rows"
+        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} {rows} "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
              f"learning rate {config.learning_rate:g}, {_schedule(config, prepared.plan)}, "
              f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
@@ -118,12 +119,22 @@ def _scores(values: Sequence[float]) -> str:
     return f"scores from {min(values):.4g} to {max(values):.4g}, mean {np.mean(values):.4g}"
 
 
-def _lengths(table: FeatureTable, limit: int) -> str:
+def _lengths(table: FeatureTable, config: RunConfig) -> str:
     lengths = table.summary
-    cut = (f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
-           f"cut to {limit}")
+    cut = f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
+    if config.window_stride:
+        cut = (f"{cut}longer than {config.max_windows} windows, cut ({config.truncation})"
+               if lengths.truncated else "none longer than its windows") + (
+               f"; {len(table)} windows, a new one every {config.window_stride} tokens")
+        return f"{_tokens_told(lengths)}; {cut}"
+    kind = "" if config.truncation == "head" else f" ({config.truncation})"
+    told = f"{cut}cut to {config.max_seq_length}{kind}" if lengths.truncated else "none cut"
+    return f"{_tokens_told(lengths)}; {told}"
+
+
+def _tokens_told(lengths: LengthSummary) -> str:
     return (f"tokens a row: half up to {lengths.p50}, 90 % up to {lengths.p90}, 99 % up to "
-            f"{lengths.p99}, longest {lengths.max}; {cut if lengths.truncated else 'none cut'}")
+            f"{lengths.p99}, longest {lengths.max}")
 
 
 def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -> Iterator[str]:

@@ -124,7 +124,8 @@ class Trainer:
                             "nothing, and the loss is scaled by half as much from now on", step)
             elif not (math.isfinite(loss) and math.isfinite(norm)):
                 self._checkpoints.wait()  # one that is being written is the last one kept
-                rows = ", ".join(str(row + 1) for row in self._order.batch(step - 1))
+                rows = ", ".join(str(row + 1) for row in self._table.examples_of(
+                    self._order.batch(step - 1)))
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged, in the batch of the training rows {rows} (the first is 1). Last "

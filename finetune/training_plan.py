@@ -15,8 +15,10 @@ from finetune import checkpoint, config_problems, inputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.features import count_sequences
 from finetune.schedules import Plan
 from finetune.task_kind import TaskKind
+from finetune.tokenization import Tokenizer
 from finetune.training_loss import BALANCED
 
 _LARGEST = 1e6  # of a weight; the least is 1 / _LARGEST
@@ -24,12 +26,14 @@ _MOST = 20  # messages
 
 
 def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str] | None,
-         examples: Mapping[str, Sequence[Any]], problems: list[str]) -> Plan | None:
+         examples: Mapping[str, Sequence[Any]], tokenizer: Tokenizer | None,
+         problems: list[str]) -> Plan | None:
     """Returns how to train; None without training.
 
     Args:
         bert_config: None if it is wrong itself; so labels.
         examples: by split.
+        tokenizer: None if the vocabulary is wrong itself.
         problems: receives what is wrong.
     """
     if not config.do_train:
@@ -45,6 +49,8 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     if "train" not in examples:
         return None
     rows = len(examples["train"])
+    if not problems:  # else a text may be none
+        rows = count_sequences(examples["train"], config.max_seq_length, tokenizer, config)
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")

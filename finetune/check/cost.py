@@ -21,12 +21,12 @@ from finetune.batches import training_order
 from finetune.check.findings import Finding, Severity
 from finetune.config import RunConfig
 from finetune.feature_table import offsets
-from finetune.features import ranges
 from finetune.log import duration
 from finetune.predictor import Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.training_step import TrainingStep
+from finetune.windows import ranges
 
 _STEPS = 4  # the first batches of the run, behind two of the longest rows
 _ROWS = 128  # that are answered
