@@ -29,6 +29,8 @@ from finetune import (
     outputs,
     predictor,
 )
+from finetune.confidence import record
+from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
@@ -63,9 +65,12 @@ class Predictor:
         max_seq_length: longest input in tokens; longer ones are cut.
         do_lower_case: True for an uncased model.
         batch_size: what --predict_batch_size is.
+        calibrated: use the calibration.json that belongs to the checkpoint, if there is one.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read.
+        calibration: what is made of its probabilities; `temperature` 1, `threshold` None without
+            such a file.
         labels: their position is their id; ["score"] of a regression.
         kind: classification or regression.
         max_seq_length: longest input in tokens.
@@ -76,7 +81,7 @@ class Predictor:
 
     def __init__(self, folder: str | os.PathLike[str], *, labels: Sequence[str] | None = None,
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
-                 batch_size: int = 8):
+                 batch_size: int = 8, calibrated: bool = True):
         problems: list[str] = []
         given = model_folder.open_model(os.fspath(folder), None, None, problems)
         if given is None:
@@ -88,6 +93,7 @@ class Predictor:
         self.kind = TaskKind.of(len(self.labels))
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
+        self.calibration = _calibration(given, problems) if calibrated else RAW
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
         if problems:
@@ -108,17 +114,42 @@ class Predictor:
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
 
-    def predict(self, texts: Text | Iterable[Text]) -> Any:
-        """Returns the label of each text, of a regression its score; of a single text just that."""
+    @property
+    def temperature(self) -> float:
+        """By what the logits are divided for `predict_proba`."""
+        return self.calibration.temperature
+
+    @property
+    def threshold(self) -> float | None:
+        """The least confidence of a text that counts as answered, or None."""
+        return self.calibration.threshold
+
+    def predict(self, texts: Text | Iterable[Text], abstain: bool = False) -> Any:
+        """Returns the label of each text, of a regression its score; of a single text just that.
+
+        Args:
+            abstain: answer None where the confidence lies below the threshold.
+
+        Raises:
+            UserError: there is no threshold to abstain by.
+        """
+        if abstain and self.threshold is None:
+            raise UserError(f"{self.checkpoint}: has no threshold to abstain by; --do_eval "
+                            "--min_precision=0.95 in its folder finds one")
         answers = self.answers(_many(texts))
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
         else:
             found = [self.labels[top] for top in answers.argmax(1).tolist()]
+        if abstain:
+            found = [label if sure else None for label, sure in
+                     zip(found, self.calibration.answered(answers), strict=True)]
         return found[0] if _is_one(texts) else found
 
     def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], the labels' probabilities; of a single text float32[L].
+
+        They are calibrated where the checkpoint has a calibration.json, as in predictions.tsv.
 
         Raises:
             UserError: a regression has none.
@@ -126,7 +157,7 @@ class Predictor:
         if self.kind is TaskKind.REGRESSION:
             raise UserError(f"{self.checkpoint}: is a regression, which has scores (predict) and "
                             "no probabilities")
-        answers = self.answers(_many(texts))
+        answers = self.calibration.probabilities(self.answers(_many(texts))).astype(np.float32)
         return answers[0] if _is_one(texts) else answers
 
     def answers(self, texts: Sequence[Text]) -> np.ndarray:
@@ -215,6 +246,15 @@ def _labels(given: model_folder.Model, labels: Sequence[str] | None,
         problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
                         f"{', '.join(map(str, names[:20]))}")
     return names
+
+
+def _calibration(given: model_folder.Model, problems: list[str]) -> Calibration:
+    found = record.Found()
+    with model_folder.collected(problems):
+        found = record.look([os.path.dirname(given.prefix)], given.prefix)
+    for notice in found.notices:
+        log.LOGGER.warning("note: %s", notice)
+    return found.calibration
 
 
 def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
