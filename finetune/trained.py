@@ -30,7 +30,7 @@ from finetune import (
     predictor,
 )
 from finetune.confidence import record
-from finetune.confidence.calibration import RAW, Calibration
+from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
@@ -93,7 +93,8 @@ class Predictor:
         self.kind = TaskKind.of(len(self.labels))
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
-        self.calibration = _calibration(given, problems) if calibrated else RAW
+        with model_folder.collected(problems):
+            self.calibration = record.in_use([beside], given.prefix) if calibrated else RAW
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
         if problems:
@@ -246,15 +247,6 @@ def _labels(given: model_folder.Model, labels: Sequence[str] | None,
         problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
                         f"{', '.join(map(str, names[:20]))}")
     return names
-
-
-def _calibration(given: model_folder.Model, problems: list[str]) -> Calibration:
-    found = record.Found()
-    with model_folder.collected(problems):
-        found = record.look([os.path.dirname(given.prefix)], given.prefix)
-    for notice in found.notices:
-        log.LOGGER.warning("note: %s", notice)
-    return found.calibration
 
 
 def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:

@@ -19,6 +19,7 @@ from finetune.confidence.calibration import RAW, Calibration
 from finetune.confidence.fitting import Fitted
 from finetune.config_problems import shown
 from finetune.errors import UserError
+from finetune.log import LOGGER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,18 @@ def look(folders: Iterable[str], prefix: str | None) -> Found:
                        f"and not of the weights used, {prefix}: it is not used; --do_eval with "
                        "--calibrate or --min_precision makes it anew")
     return Found(notices=tuple(notices))
+
+
+def in_use(folders: Iterable[str], prefix: str) -> Calibration:
+    """Looks for the calibration of a checkpoint that is to answer, and tells of it; see `look`."""
+    found = look(folders, prefix)
+    for notice in found.notices:
+        LOGGER.warning("note: %s", notice)
+    if found.path:
+        one = found.calibration
+        LOGGER.info("%s: temperature %.4f, %s", found.path, one.temperature, "no threshold"
+                    if one.threshold is None else f"threshold {one.threshold:.4f}")
+    return found.calibration
 
 
 def read(folder: str) -> dict[str, Any] | None:

@@ -125,13 +125,4 @@ def for_prediction(config: "RunConfig", prefix: str) -> Calibration:
     Raises:
         UserError: a calibration.json is damaged.
     """
-    if not config.use_calibration:
-        return RAW
-    found = record.look(_folders(config, prefix), prefix)
-    for notice in found.notices:
-        LOGGER.warning("note: %s", notice)
-    if found.path:
-        one = found.calibration
-        LOGGER.info("%s: temperature %.4f, %s", found.path, one.temperature, "no threshold"
-                    if one.threshold is None else f"threshold {one.threshold:.4f}")
-    return found.calibration
+    return RAW if not config.use_calibration else record.in_use(_folders(config, prefix), prefix)

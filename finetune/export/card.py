@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from finetune.confidence import card as confidence
 from finetune.config import RunConfig
 from finetune.export.classifier import Classifier
 from finetune.export.facts import Facts, Split
@@ -218,7 +219,7 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
     if not classifier.is_regression:
         yield ("*   Every text is given one of the labels above, also one that fits none of them; "
                "a probability says how sure the model is, which is not how often it is right.")
-    yield from _confidence(facts.calibration)
+    yield from confidence.lines(facts.calibration)
     train = facts.splits["train"]
     if train.cut and train.rows:
         yield (f"*   {train.cut / train.rows:.1%} of the training texts were longer than "
@@ -229,20 +230,6 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
         worst = min(recalls, key=recalls.get)
         yield (f"*   The label that is found least often on dev is {_plain(worst)}: "
                f"{recalls[worst]:.1%} of its rows.")
-
-
-def _confidence(known: Mapping[str, Any]) -> Iterator[str]:
-    told = known.get("calibrate")
-    if told:
-        yield (f"*   Dividing the logits by the temperature {known['temperature']:.4f} before the "
-               "softmax brings the expected calibration error from "
-               f"{told['before']['ece']:.4f} to {told['cross_fitted']['ece']:.4f} (cross-fitted on "
-               f"{_known(known['rows'])} rows of dev). The files above do not do it.")
-    if known.get("threshold") is not None:
-        counted = known["min_precision"]
-        yield (f"*   Of the rows of dev {counted['coverage']:.1%} have a confidence (with the "
-               f"temperature {known['temperature']:.4f}) of {known['threshold']:.4f} or more, and "
-               f"{counted['precision']:.1%} of those are right.")
 
 
 def _again(facts: Facts) -> Iterator[str]:
