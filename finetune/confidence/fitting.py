@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from finetune.calibration import BINS
 from finetune.confidence import temperature, threshold
 from finetune.confidence.calibration import Calibration
-from finetune.confidence.scores import BINS, figures
+from finetune.confidence.scores import figures
 from finetune.confidence.threshold import Threshold
 
 FOLDS = 5

@@ -42,14 +42,15 @@ def test_a_probability_that_float32_cannot_hold():
 
 def test_calibration_error_by_hand():
     # Bins of 1/15: 0.60 is the end of the 9th and belongs to it with 0.55; 0.95 lies in the last.
-    confidence = np.array([0.55, 0.60, 0.95, 0.95, 0.95])
-    right = np.array([True, False, True, True, False])
+    def error(confidence, right):
+        confidence = np.array(confidence)
+        return scores.figures(np.stack([confidence, 1 - confidence], 1), 1 - np.array(right))["ece"]
+
     # 2/5 * |0.575 - 0.5| + 3/5 * |0.95 - 2/3| = 0.03 + 0.17
-    assert scores.expected_calibration_error(confidence, right) == pytest.approx(0.2)
-    assert scores.expected_calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
+    assert error([0.55, 0.60, 0.95, 0.95, 0.95], [1, 0, 1, 1, 0]) == pytest.approx(0.2)
+    assert error([1.0, 1.0], [1, 1]) == 0
     # 0.61 is in the 10th bin, apart from 0.60: 1/2 * 0.6 + 1/2 * 0.39, not |0.605 - 0.5|
-    assert scores.expected_calibration_error(
-        np.array([0.60, 0.61]), np.array([False, True])) == pytest.approx(0.495)
+    assert error([0.60, 0.61], [0, 1]) == pytest.approx(0.495)
 
 
 def test_figures_by_hand():
@@ -113,7 +114,7 @@ def test_where_no_temperature_is_best(truth):
 
 CONFIDENCE = np.array([0.99, 0.6, 0.9, 0.8, 0.7, 0.5])
 RIGHT = np.array([True, False, True, False, True, True])
-# In order: 0.99 right 1/1, 0.9 right 2/2, 0.8 wrong 2/3, 0.7 right 3/4, 0.6 wrong 3/5, 0.5 right 4/6
+# In order: 0.99 right 1/1, 0.9 right 2/2, 0.8 wrong 2/3, 0.7 right 3/4, 0.6 wrong 3/5, 0.5: 4/6
 
 
 @pytest.mark.parametrize(("wanted", "value", "answered", "right"), [
