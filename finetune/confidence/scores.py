@@ -14,9 +14,9 @@ def figures(probabilities: np.ndarray, label_ids: np.ndarray) -> dict[str, float
         label_ids: int[N], the truth.
 
     Returns:
-        ece, the expected calibration error in 15 bins of equal width; nll, the mean negative logarithm of the true label's
-        probability; brier, the mean over rows of the squared differences, summed over the labels,
-        between probabilities and truth (0 to 2).
+        ece, the expected calibration error in 15 bins of equal width; nll, the mean negative
+        logarithm of the true label's probability; brier, the mean over rows of the squared
+        differences, summed over the labels, between probabilities and truth (0 to 2).
     """
     rows = np.arange(len(label_ids))
     values = probabilities.astype(np.float64)
