@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import types
 
@@ -245,15 +246,26 @@ def test_a_regression_and_few_rows_are_refused(calibrated, tiny, main, tmp_path)
     ({"threshold": 1.5}, "threshold is 1.5; must be null or from 0 to 1"),
     ({"threshold": True}, "threshold is True; must be"),
     ({"index_sha256": None}, "index_sha256 is None; must be"), (None, "is not JSON any more")])
-def test_a_damaged_file_is_told_before_anything_is_computed(change, told, copied, rows, main):
-    path = copied / "calibration.json"
-    path.write_text("{" if change is None else json.dumps({**content(copied), **change}))
+def test_what_no_run_writes_is_refused(change, told, tmp_path):
+    whole = {"temperature": 2, "threshold": 0.5, "index_sha256": "a sum"}
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(whole))
+    assert record.read(str(tmp_path)) == whole
+    path.write_text("{" if change is None else json.dumps({**whole, **change}))
+    with pytest.raises(UserError, match=re.escape(told)) as error:
+        record.read(str(tmp_path))
+    assert str(path) in str(error.value)
+
+
+def test_a_damaged_file_is_told_before_anything_is_computed(copied, rows, main):
+    (copied / "calibration.json").write_text(json.dumps({**content(copied), "temperature": 0}))
     before = (copied / "runs.json").read_bytes()
     status, said = main("--do_predict", f"--data_dir={rows[0]}", "--max_seq_length=16",
                         f"--output_dir={copied}")
-    assert status == 2 and str(path) in said and told in said and "Traceback" not in said
+    told = f"{copied / 'calibration.json'}: temperature is 0; must be a number above 0"
+    assert status == 2 and told in said and "Traceback" not in said
     assert (copied / "runs.json").read_bytes() == before
-    with pytest.raises(UserError, match="calibration.json"):
+    with pytest.raises(UserError, match="temperature is 0; must be"):
         Predictor(str(copied))
 
 
