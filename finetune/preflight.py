@@ -98,7 +98,8 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
             problems += wrong
         problems += explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
-    plan, start = None if of_settings else _plan(config, examples, problems), None
+    plan = None if of_settings else _plan(config, examples, problems)
+    start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
