@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from finetune import checkpoint, checksums, metrics, outputs, training_plan
 from finetune.bert_config import BertConfig
+from finetune.confidence.stage import problems as confidence_problems
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation.report import problems as explanation_problems
@@ -96,6 +97,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
+            problems += confidence_problems(config, labels, examples, start.prefix)
     if bert_config and labels and writes:
         problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)

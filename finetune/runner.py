@@ -35,6 +35,7 @@ from finetune import (
 )
 from finetune.check import cost
 from finetune.check import stage as check
+from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
@@ -260,6 +261,9 @@ class Run:
         config, step = self._config, int(self._state.step.numpy())
         (predictions, scores), truth = self._score(table), table.example_labels()
         told = self._report.write_evaluation(config, truth, predictions, scores, step)
+        if workers.is_chief(self._strategy):  # whose checkpoints are kept
+            confidence.fit_on_dev(config, self._checkpoint(), step, truth,
+                                  predictions.probabilities)
         if self._baseline:
             self._baseline.compare(truth, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
@@ -270,7 +274,14 @@ class Run:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
-        self._report.write_predictions(config.output_dir, ids, probabilities)
+        self._report.write_predictions(config.output_dir, ids, probabilities,
+                                       confidence.for_prediction(config, self._checkpoint()))
+
+    def _checkpoint(self) -> str:
+        """Returns the prefix of the checkpoint whose weights are in memory."""
+        step = int(self._state.step.numpy())
+        return (os.path.join(self._config.output_dir, f"model.ckpt-{step}")
+                if self._config.do_train else self._prepared.start.prefix)
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune import outputs
+from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
 from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
@@ -49,7 +50,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     now = config.as_dict()
     aside = ("do_check", "baseline", "find_lr", "do_eval", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
-             "show_stage_times")
+             "show_stage_times", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -205,13 +206,17 @@ def scores(original: Mapping[str, Any], ours: Mapping[str, float],
                     "".join(f"{count:>{cells}}" for count in row))
 
 
-def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
-    """Logs how often each label was predicted."""
+def predicted(probabilities: np.ndarray, labels: Sequence[str],
+              answered: np.ndarray | None = None) -> None:
+    """Logs how often each label was predicted, and of how many rows the model is sure enough."""
     counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
     LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
                 ", ".join(f"{label} {count}" for label, count in
                           list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
                 math.fsum(probabilities.max(1)) / len(probabilities))
+    if answered is not None:
+        LOGGER.info("test: %d of %d rows reach the threshold; the others are marked as not "
+                    "answered", answered.sum(), len(answered))
 
 
 def predicted_scores(values: np.ndarray) -> None:
@@ -228,6 +233,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         (outputs.BASELINE, config.baseline),
         (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.CALIBRATION, confidence.asked(config)),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

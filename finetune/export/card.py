@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from finetune.confidence import card as confidence
 from finetune.config import RunConfig
 from finetune.export import long_texts
 from finetune.export.classifier import Classifier
@@ -221,6 +222,7 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
     if not classifier.is_regression:
         yield ("*   Every text is given one of the labels above, also one that fits none of them; "
                "a probability says how sure the model is, which is not how often it is right.")
+    yield from confidence.lines(facts.calibration)
     train = facts.splits["train"]
     if train.cut and train.rows:
         most = classifier.long_texts
