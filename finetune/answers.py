@@ -20,7 +20,7 @@ def as_records(labels: Sequence[str], answers: np.ndarray) -> list[dict[str, Any
         {"bug": 0.75, "feature": 0.25}}.
     """
     rows = [[float(str(value)) for value in row] for row in answers]
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         return [{SCORE: row[0]} for row in rows]
     return [{"label": labels[top], "confidence": row[top],
              "probabilities": dict(zip(labels, row, strict=True))}

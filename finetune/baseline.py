@@ -93,7 +93,7 @@ def run(prepared: Prepared, others: Mapping[str, Sequence[Any]]) -> Scored:
 
 def targets(examples: Iterable[Any], labels: Sequence[str]) -> np.ndarray:
     """Returns int32[N], the ids of the labels, or float32[N], the scores of a regression."""
-    kind = TaskKind.of(len(labels))
+    kind = TaskKind.of(labels)
     find = (number if kind is TaskKind.REGRESSION else
             {label: code for code, label in enumerate(labels)}.__getitem__)
     return np.array([find(str(row.label)) for row in examples], kind.label_type)
@@ -114,7 +114,7 @@ def fitted_answers(train: Any, dev: Iterable[Any], labels: Sequence[str], seed: 
 
     truth, features = targets(train(), labels), _Features()
     known, asked = features.fit(train), features.of(dev)
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         model = Ridge(alpha=_PENALTY, random_state=seed).fit(known, truth)
         return model.predict(asked).astype(np.float32).reshape(-1, 1)
     answers = np.zeros((asked.shape[0], len(labels)), np.float32)

@@ -3,10 +3,11 @@
     run_config.json       the flags of the training run; `--config` reads it back
     runs.json             every run in this folder: command, versions, device, seed, data hashes
     labels.txt            the labels, one a line, in the order of their ids (not of a regression)
+    thresholds.json       of a multi-label task: from which probability on a row has a label
     vocab.txt bert_config.json     copies, so that the folder can be used alone
     SHA256SUMS            of these and labels.txt
     eval_results.txt      the original's four lines first, then ours
-    confusion_matrix.tsv  rows: the truth, columns: what was predicted (not of a regression)
+    confusion_matrix.tsv  rows: the truth, columns: what was predicted (of a classification)
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
                           (regression: id, predicted score)
@@ -36,7 +37,7 @@ from finetune.task_kind import TaskKind
 
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
-STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
+STAGE_TIMES, SUMS, THRESHOLDS = "stage_times.json", "SHA256SUMS", "thresholds.json"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
@@ -46,7 +47,7 @@ BASELINE = "baseline_results.txt"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           DATA_CHECK, DATA_CHECK_JSON, BASELINE,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE, THRESHOLDS,
            EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
            "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
@@ -163,7 +164,7 @@ def read_labels(folder: str) -> list[str] | None:
 def write_labels(folder: str, labels: Sequence[str]) -> None:
     """Writes labels.txt; a regression has none, the single row of its head says so."""
     path = os.path.join(folder, LABELS)
-    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
+    if TaskKind.of(labels) is not TaskKind.REGRESSION:
         write_text(path, "".join(f"{label}\n" for label in labels))
     elif tf.io.gfile.exists(path):  # of a classifier that never came to a checkpoint
         tf.io.gfile.remove(path)
@@ -245,19 +246,22 @@ def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray
         ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
         probabilities: float32[N, L].
     """
-    def rows() -> Iterator[Sequence[str]]:
-        yield ["id", "prediction", "confidence", *labels]
-        for row_id, row in zip(ids, probabilities, strict=True):
-            top = int(row.argmax())
-            yield [_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
-
-    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(rows()))
+    write_answers(folder, ids, (labels[top] for top in probabilities.argmax(1).tolist()),
+                  ((row.max(), *row) for row in probabilities), ["confidence", *labels])
 
 
 def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    rows = ([_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True))
-    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(chain([["id", "prediction"]], rows)))
+    write_answers(folder, ids, (f"{score:.6f}" for score in scores), (() for _ in scores), [])
+
+
+def write_answers(folder: str, ids: Iterable[str], answers: Iterable[str],
+                  numbers: Iterable[Iterable[float]], names: Sequence[str]) -> None:
+    """Writes predictions.tsv from the answer of each row, and the numbers of its other columns."""
+    rows = ([_escape(row_id), answer, *(f"{value:.6f}" for value in row)]
+            for row_id, answer, row in zip(ids, answers, numbers, strict=True))
+    _write_parts(os.path.join(folder, PREDICTIONS),
+                 _tsv(chain([["id", "prediction", *names]], rows)))
 
 
 def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:

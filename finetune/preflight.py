@@ -19,6 +19,7 @@ from finetune.errors import UserError
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
+from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
@@ -93,7 +94,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
                 wrong = [f"{problem}; the checkpoint was trained with these labels"
                          for problem in wrong]
             problems += wrong
-        problems += explanation_problems(config, labels)
+        problems += explanation_problems(config, labels) + multilabel_problems(config, labels)
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else _plan(config, examples, problems)
     start = None
@@ -272,7 +273,7 @@ def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
 
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
-    known = metrics.names(len(labels))
+    known = metrics.names(labels)
     if config.metric_for_best and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
                         + ", ".join(known))

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import (
+    bound_labels,
     checkpoint,
     distribution,
     evaluation,
@@ -45,7 +46,7 @@ from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.stages import COMPILE, Stopwatch
-from finetune.task_kind import TaskKind
+from finetune.task_kind import TaskKind, label_type
 from finetune.trainer import Trainer
 
 
@@ -102,10 +103,13 @@ class Run:
                  given: RunConfig, command: str, watch: Stopwatch):
         self._others = others
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
-        # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
-        self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
+        # A hub module may have decided the casing, a processor the kind; run_config.json tells.
+        self._given = dataclasses.replace(
+            given, do_lower_case=prepared.config.do_lower_case,
+            task_type=bound_labels.task_type(given, prepared.labels))
         self._command, self._watch = command, watch
-        self._kind = TaskKind.of(len(prepared.labels))
+        self._kind = TaskKind.of(prepared.labels)
+        self._label_type = label_type(prepared.labels)
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None
         self._device = (self._original.describe() if self._original else
@@ -179,7 +183,7 @@ class Run:
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config
         examples = prepared.examples[split]
-        labels, label_type = prepared.labels, self._kind.label_type
+        labels, label_type = prepared.labels, self._label_type
         if self._original:  # which knows ids only, and reads padded sequences
             labels, label_type = original.label_list(prepared), np.int32
 
@@ -192,7 +196,7 @@ class Run:
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples),
              **decided_by(labels, config.max_seq_length, prepared.tokenizer),
-             **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
+             **({} if self._kind is TaskKind.CLASSIFICATION else {"task_type": self._kind.value})},
             make, label_type, config.max_seq_length if self._original else None)
 
     def _load(self) -> None:
@@ -201,7 +205,7 @@ class Run:
         with self._strategy.scope():
             self._state = model.create(self._prepared.bert_config, len(self._prepared.labels),
                                        config.seed, values, config.do_train,
-                                       loss_scaling=config.precision == "float16")
+                                       config.precision == "float16", self._kind)
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy)
@@ -217,11 +221,11 @@ class Run:
         config, prepared = self._config, self._prepared
         if not prepared.examples:
             return comparison.made_up(prepared.bert_config, config.max_seq_length,
-                                      self._kind.label_type)
+                                      self._label_type)
         examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
         return FeatureTable.from_features(convert(
             examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
+            require_labels=False), self._label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -277,7 +281,8 @@ class Run:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
-        self._report.write_predictions(config.output_dir, ids, probabilities)
+        self._report.write_predictions(config.output_dir, ids, probabilities,
+                                       int(self._state.step.numpy()))
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

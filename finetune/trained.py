@@ -85,7 +85,7 @@ class Predictor:
         problems += checksums.problems(beside)
         self.checkpoint = given.prefix
         self.labels = _labels(given, labels, problems)
-        self.kind = TaskKind.of(len(self.labels))
+        self.kind = TaskKind.of(self.labels)
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
         if batch_size < 1:

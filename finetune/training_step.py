@@ -165,7 +165,7 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
                         state.decaying, None if scaling is None else tf.math.is_finite(norm))
         return loss, norm
 
-    packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
+    packed = PACKED._replace(label_ids=heads.label_spec(state.kind, state.weights))
     static, own = distribution.widths(strategy, config), len(workers.replica_ids(strategy))
 
     @tf.function(input_signature=None if static else [packed] * (parts * own),

@@ -126,7 +126,7 @@ def run(prepared: Prepared, others: Others, alone: bool,
 def look(prepared: Prepared, others: Others) -> rendering.Result:
     """Goes through all splits once and runs every check."""
     began = time.monotonic()
-    regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
+    regression = TaskKind.of(prepared.labels) is TaskKind.REGRESSION
     examples = {split: rows for split in SPLITS
                 if (rows := prepared.examples.get(split, others.examples.get(split)))}
     codes = None if regression else {label: code for code, label in enumerate(prepared.labels)}

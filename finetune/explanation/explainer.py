@@ -135,7 +135,7 @@ class Explainer:
         top = int(answers.argmax())
         label = top if chosen is None else chosen
         found = self._gradients.explain(features.input_ids, features.segment_ids, label)
-        regression = TaskKind.of(len(self._labels)) is TaskKind.REGRESSION
+        regression = TaskKind.of(self._labels) is TaskKind.REGRESSION
         return Explanation(
             self._words(a, b, features, found),
             f"{answers[0]:.6f}" if regression else self._labels[top],

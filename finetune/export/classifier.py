@@ -34,7 +34,7 @@ class Classifier:
     @property
     def is_regression(self) -> bool:
         """Whether the answer is a number and not one of the labels."""
-        return TaskKind.of(len(self.labels)) is TaskKind.REGRESSION
+        return TaskKind.of(self.labels) is TaskKind.REGRESSION
 
     @property
     def answer(self) -> str:

@@ -63,7 +63,7 @@ def export(target: str, classifier: Classifier, formats: Sequence[str], known: F
         UserError: a format cannot hold the model, or answers otherwise than the model.
     """
     table = comparison.made_up(classifier.bert_config, classifier.max_seq_length,
-                               TaskKind.of(len(classifier.labels)).label_type)
+                               TaskKind.of(classifier.labels).label_type)
     own, files = comparison.expected(classifier, table), []
     with whole(target) as made:
         for name in formats:

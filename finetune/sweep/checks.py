@@ -79,7 +79,7 @@ def check(file: SweepFile, base: RunConfig, run_folders: Sequence[str],
         if kind(run.config) in facts:
             problems += _run_problems(run, folder, facts[kind(run.config)])
     for one in list(facts.values())[:1]:
-        known = metrics.names(len(one.job.labels))
+        known = metrics.names(one.job.labels)
         if file.choose_by is not None and file.choose_by not in known:
             problems.append(f"--sweep={base.sweep}: choose_by: {file.choose_by!r} must be one of "
                             + ", ".join(known))
