@@ -5,23 +5,32 @@ from typing import Any
 
 import numpy as np
 
+from finetune.multilabel.scores import HALF, chosen, names_given
 from finetune.task_kind import SCORE, TaskKind
 
 
-def as_records(labels: Sequence[str], answers: np.ndarray) -> list[dict[str, Any]]:
+def as_records(labels: Sequence[str], answers: np.ndarray,
+               thresholds: Sequence[float] | float = HALF) -> list[dict[str, Any]]:
     """Returns answers as JSON has them, with the digits that a float32 has.
 
     Args:
         labels: of the model.
         answers: float32[N, L].
+        thresholds: of a multi-label model, one for each label.
 
     Returns:
         Of each row {"score": 2.5}, or {"label": "bug", "confidence": 0.75, "probabilities":
-        {"bug": 0.75, "feature": 0.25}}.
+        {"bug": 0.75, "feature": 0.25}}; of a multi-label one {"labels": ["bug", "ui"],
+        "probabilities": {...}}.
     """
+    kind = TaskKind.of(labels)
     rows = [[float(str(value)) for value in row] for row in answers]
-    if TaskKind.of(labels) is TaskKind.REGRESSION:
+    if kind is TaskKind.REGRESSION:
         return [{SCORE: row[0]} for row in rows]
+    if kind is TaskKind.MULTILABEL:
+        return [{"labels": names_given(given, labels),
+                 "probabilities": dict(zip(labels, row, strict=True))}
+                for row, given in zip(rows, chosen(answers, thresholds), strict=True)]
     return [{"label": labels[top], "confidence": row[top],
              "probabilities": dict(zip(labels, row, strict=True))}
             for row, top in zip(rows, answers.argmax(1).tolist(), strict=True)]

@@ -14,7 +14,6 @@ from finetune import checksums, log, outputs, records, summary
 from finetune.config import RunConfig
 from finetune.multilabel import thresholds
 from finetune.preflight import Prepared
-from finetune.task_kind import TaskKind
 
 
 def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
@@ -43,9 +42,8 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     if given.only_checks:  # no model is bound to the folder
         return
     outputs.write_labels(folder, prepared.labels)
-    if TaskKind.of(prepared.labels) is TaskKind.MULTILABEL:
-        thresholds.begin(folder, prepared.labels, None if config.do_train else
-                         os.path.dirname(prepared.start.prefix))
+    thresholds.begin(folder, prepared.labels, None if config.do_train else
+                     os.path.dirname(prepared.start.prefix))
     outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
     outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())
     settings = os.path.join(folder, outputs.RUN_CONFIG)

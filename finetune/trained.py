@@ -3,7 +3,7 @@
     from finetune import Predictor
 
     model = Predictor("output/mine")
-    model.predict("It crashes when I save")                              # "bug"
+    model.predict("It crashes when I save")           # "bug"; of a multi-label model ["bug", "ui"]
     model.predict_proba(["It crashes", ("a question", "its answer")])    # float32[2, 3]
     model.explain("It crashes when I save")                              # what each word adds
 
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from finetune import (
+    bound_labels,
     checkpoint,
     checksums,
     distribution,
@@ -33,8 +34,10 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import convert
+from finetune.multilabel import thresholds
+from finetune.multilabel.scores import HALF, chosen, names_given
 from finetune.sources import model_folder
-from finetune.task_kind import SCORE, TaskKind, described
+from finetune.task_kind import SCORE, TaskKind, described, label_type
 from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
@@ -67,7 +70,9 @@ class Predictor:
     Attributes:
         checkpoint: the prefix of the checkpoint that was read.
         labels: their position is their id; ["score"] of a regression.
-        kind: classification or regression.
+        kind: classification, multi-label classification or regression.
+        thresholds: of a multi-label model, from which probability on each label is given: those
+            in the folder's thresholds.json; of others 0.5, of no account. May be set.
         max_seq_length: longest input in tokens.
 
     Raises:
@@ -87,6 +92,7 @@ class Predictor:
         self.labels = _labels(given, labels, problems)
         self.kind = TaskKind.of(self.labels)
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
+        self.thresholds = _thresholds(given, self.labels, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
@@ -102,17 +108,23 @@ class Predictor:
             strategy = distribution.make_strategy(RunConfig())
         with strategy.scope():
             self._state = model.create(given.config, len(self.labels), 0,
-                                       checkpoint.read(given.prefix, names), training=False)
+                                       checkpoint.read(given.prefix, names), training=False,
+                                       kind=self.kind)
         self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy)
         if not np.isfinite(self.answers(["."])).all():  # it traces the graph, too
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
 
     def predict(self, texts: Text | Iterable[Text]) -> Any:
-        """Returns the label of each text, of a regression its score; of a single text just that."""
+        """Returns the label of each text, of a regression its score; of a single text just that.
+
+        Of a multi-label model the list of its labels, those whose threshold is reached.
+        """
         answers = self.answers(_many(texts))
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
+        elif self.kind is TaskKind.MULTILABEL:
+            found = [names_given(row, self.labels) for row in chosen(answers, self.thresholds)]
         else:
             found = [self.labels[top] for top in answers.argmax(1).tolist()]
         return found[0] if _is_one(texts) else found
@@ -147,7 +159,7 @@ class Predictor:
         with self._lock:
             table = FeatureTable.from_features(convert(
                 rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False),
-                self.kind.label_type)
+                label_type(self.labels))
             return self._predictor.predict(table, self._batch_size).probabilities
 
     def explain(self, texts: Text | Iterable[Text], label: str | None = None) -> Any:
@@ -205,8 +217,8 @@ def _labels(given: model_folder.Model, labels: Sequence[str] | None,
                         f"{given.config_path}")
     if rows == 1:
         return [SCORE]
-    names = list(labels) if labels is not None else outputs.read_labels(
-        os.path.dirname(given.prefix))
+    folder = os.path.dirname(given.prefix)
+    names = list(labels) if labels is not None else outputs.read_labels(folder)
     if names is None:
         problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
                         f"{rows} labels are not known: give them (labels)")
@@ -214,7 +226,23 @@ def _labels(given: model_folder.Model, labels: Sequence[str] | None,
     if len(names) != rows:
         problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
                         f"{', '.join(map(str, names[:20]))}")
-    return names
+    return bound_labels.of_kind(names, bound_labels.kind(folder, rows),
+                                bound_labels.separator(folder))
+
+
+def _thresholds(given: model_folder.Model, labels: Sequence[str],
+                problems: list[str]) -> list[float]:
+    if TaskKind.of(labels) is not TaskKind.MULTILABEL:
+        return [HALF] * len(labels)
+    step = int(checkpoint.read(given.prefix, [model.GLOBAL_STEP])[model.GLOBAL_STEP]
+               if model.GLOBAL_STEP in given.held else 0)
+    with model_folder.collected(problems):
+        found = thresholds.read(os.path.dirname(given.prefix), labels, step)
+        if found.why_half:
+            log.LOGGER.info("note: a label is given from a probability of 0.5 on: %s",
+                            found.why_half)
+        return found.values
+    return []
 
 
 def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:

@@ -18,6 +18,8 @@ sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.multilabel import scores  # noqa: E402
+from finetune.task_kind import TaskKind  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
 _LONGEST = 10_000_000  # bytes of a line
@@ -43,14 +45,12 @@ def answer(options: argparse.Namespace) -> None:
     model = trained.Predictor(options.MODEL, max_seq_length=options.max_seq_length)
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
-        head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
-            "prediction"]
-        print("\t".join(head), flush=True)
+        print("\t".join(_head(model)), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
         lines_of = _json if options.json else _tsv
         sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model.labels, model.answers(texts))))
+            model, model.answers(texts))))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -88,16 +88,26 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
     return texts, None
 
 
-def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+def _head(model: Any) -> list[str]:
+    confidence = ["confidence"] * (model.kind is TaskKind.CLASSIFICATION)
+    return ["prediction", *confidence, *(model.labels if len(model.labels) > 1 else ())]
+
+
+def _tsv(model: Any, found: np.ndarray) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    for row in found:
-        top = int(row.argmax())
-        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
-        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
+    labels, kind = model.labels, model.kind
+    for row, given in zip(found, scores.chosen(found, model.thresholds), strict=True):
+        answer, numbers = [], row
+        if kind is TaskKind.MULTILABEL:
+            answer = [labels.separator.join(scores.names_given(given, labels))]
+        elif kind is TaskKind.CLASSIFICATION:
+            answer, numbers = [labels[int(row.argmax())]], (row.max(), *row)
+        yield "\t".join([*answer, *(f"{value:.6f}" for value in numbers)])
 
 
-def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
-    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
+def _json(model: Any, found: np.ndarray) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False)
+            for record in answers.as_records(model.labels, found, model.thresholds))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from typing import Any
 from finetune.config import RunConfig
 from finetune.export.classifier import Classifier
 from finetune.export.facts import Facts, Split
+from finetune.task_kind import TaskKind
 
 UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
@@ -20,7 +21,9 @@ _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "o
 _ALWAYS = ("seed", "do_lower_case", "max_seq_length", "train_batch_size", "learning_rate",
            "num_train_epochs", "warmup_proportion")  # at their defaults, too
 # In eval_results.txt -> in a hub's list of metrics.
-_SCORES = {"eval_accuracy": "accuracy", "f1_macro": "f1", "mcc": "matthews_correlation",
+_SCORES = {"eval_accuracy": "accuracy", "f1_micro": "f1", "f1_macro": "f1",
+           "average_precision": "", "roc_auc": "roc_auc", "f1_micro_fitted": "",
+           "f1_macro_fitted": "", "accuracy_fitted": "", "mcc": "matthews_correlation",
            "precision": "precision", "recall": "recall", "f1": "f1",
            "pearson_spearman": "", "pearson": "pearsonr", "spearman": "spearmanr", "mse": "mse",
            "mae": "mae", "eval_loss": ""}
@@ -83,7 +86,8 @@ def _head(classifier: Classifier, facts: Facts) -> Iterator[str]:
     yield f"# {_plain(facts.name)}"
     yield ""
     answer = ("gives a text a score" if classifier.is_regression else
-              f"gives a text one of {len(classifier.labels)} labels")
+              f"gives a text {'any number' if _many(classifier) else 'one'} of "
+              f"{len(classifier.labels)} labels")
     yield (f"A BERT that {answer}: {bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
            f"{bert.num_attention_heads} heads, {bert.vocab_size:,} tokens, "
            f"{sum(value.size for value in classifier.weights.values()):,} weights; step "
@@ -114,9 +118,16 @@ def _labels(classifier: Classifier, facts: Facts) -> Iterator[str]:
                 [name, *[UNKNOWN] * 3] for name, split in facts.splits.items()]
         yield from _table(["split", "least", "largest", "mean"], rows)
         return
-    yield from _table(["id", "label", "rows in training", "rows in dev"], [
-        [str(number), _plain(label), _count(train, label), _count(dev, label)]
-        for number, label in enumerate(classifier.labels)])
+    given = [[f"{value:.4g}"] for value in classifier.thresholds or ()] or [
+        [] for _ in classifier.labels]
+    yield from _table(["id", "label", "rows in training", "rows in dev"]
+                      + ["given from the probability"] * _many(classifier), [
+        [str(number), _plain(label), _count(train, label), _count(dev, label), *threshold]
+        for number, (label, threshold) in enumerate(zip(classifier.labels, given, strict=True))])
+
+
+def _many(classifier: Classifier) -> bool:
+    return classifier.kind is TaskKind.MULTILABEL
 
 
 def _count(split: Split, label: str) -> str:
@@ -196,12 +207,16 @@ def _scored(classifier: Classifier, facts: Facts) -> Iterator[str]:
     yield f"Of {_known(dev.rows)} rows." + (
         f" The weights are those with the best {facts.best['metric']} on these rows, out of "
         "several, so that on other rows it will be somewhat worse." if facts.best else "")
-    if facts.matrix:
+    if _many(classifier):
+        yield ("At 0.5; fitted: at the thresholds above, which were fitted to these very rows. "
+               "Accuracy is the share of the rows whose labels are all right.")
+    if facts.matrix or _many(classifier):
         parts = ("precision", "recall", "f1", "support")
         yield ""
         yield from _table(["label", *parts], [
             [_plain(label), *(scores.get(f"{part}[{label}]", UNKNOWN) for part in parts)]
             for label in classifier.labels])
+    if facts.matrix:
         yield ""
         yield "Confusion matrix; rows are the truth, columns what was predicted:"
         yield ""
@@ -215,7 +230,7 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
     for name in ("Intended use", "Languages", "Licence", "Who made it, and whom to ask",
                  "Bias and risks"):
         yield f"*   {name}: {UNKNOWN}."
-    if not classifier.is_regression:
+    if classifier.kind is TaskKind.CLASSIFICATION:
         yield ("*   Every text is given one of the labels above, also one that fits none of them; "
                "a probability says how sure the model is, which is not how often it is right.")
     train = facts.splits["train"]

@@ -21,6 +21,7 @@ class Classifier:
         vocabulary: the bytes of vocab.txt.
         max_seq_length: longest input in training.
         step: global_step of the weights.
+        thresholds: of a multi-label classifier, from which probability on each label is given.
     """
 
     weights: dict[str, np.ndarray]
@@ -30,11 +31,17 @@ class Classifier:
     do_lower_case: bool
     max_seq_length: int
     step: int
+    thresholds: list[float] | None = None
+
+    @property
+    def kind(self) -> TaskKind:
+        """What the head answers with."""
+        return TaskKind.of(self.labels)
 
     @property
     def is_regression(self) -> bool:
         """Whether the answer is a number and not one of the labels."""
-        return TaskKind.of(self.labels) is TaskKind.REGRESSION
+        return self.kind is TaskKind.REGRESSION
 
     @property
     def answer(self) -> str:

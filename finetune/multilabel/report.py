@@ -69,18 +69,13 @@ class MultiLabel:
             LOGGER.info("note: a label is given from a probability of 0.5 on: %s", found.why_half)
         given = scoring.chosen(answers, found.values)
         outputs.write_test_results(folder, answers)
-        names = (labels.separator.join(names_given(row, labels)) for row in given)
+        names = (labels.separator.join(scoring.names_given(row, labels)) for row in given)
         outputs.write_answers(folder, ids, names, answers, labels)
         counts = given.sum(0).tolist()
         LOGGER.info("test: %d rows predicted: %s; no label %d, %.2f labels a row", len(answers),
                     ", ".join(f"{label} {count}" for label, count in
                               list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
                     int((~given.any(1)).sum()), given.sum(1).mean())
-
-
-def names_given(given: np.ndarray, labels: Sequence[str]) -> list[str]:
-    """Returns the names of the labels of a row, bool[L]."""
-    return [labels[place] for place in np.flatnonzero(given)]
 
 
 def written(truth: np.ndarray, answers: np.ndarray, fitted: Sequence[float],
@@ -117,7 +112,7 @@ def _warnings(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str],
               step: int) -> Iterator[str]:
     given = scoring.chosen(answers)
     if len(given) > 1 and (given == given[0]).all() and not (truth == truth[0]).all():
-        what = ", ".join(names_given(given[0], labels)) or "none"
+        what = ", ".join(scoring.names_given(given[0], labels)) or "none"
         yield (f"all {len(given)} dev rows were given the same labels at 0.5 ({what}) after {step} "
                "steps: try more --num_train_epochs if these are few, else another --learning_rate; "
                "average_precision says whether the probabilities tell rows apart")

@@ -22,6 +22,11 @@ def chosen(probabilities: np.ndarray, thresholds: Sequence[float] | float = HALF
     return probabilities >= np.asarray(thresholds, np.float64)
 
 
+def names_given(given: np.ndarray, labels: Sequence[str]) -> list[str]:
+    """Returns the names of the labels of a row, bool[L]."""
+    return [labels[place] for place in np.flatnonzero(given)]
+
+
 def per_label(truth: np.ndarray, given: np.ndarray) -> list[dict[str, float]]:
     """Returns precision, recall, f1 and support (rows that have it) of every label, in order.
 

@@ -12,10 +12,12 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from finetune import outputs
 from finetune.errors import UserError
 from finetune.multilabel.scores import HALF
+from finetune.task_kind import TaskKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +66,37 @@ def write(folder: str, labels: Sequence[str], values: Sequence[float], rows: int
     _write(folder, labels, values, {"split": "dev", "rows": rows, "global_step": step})
 
 
+def write_plain(folder: str, labels: Sequence[str], values: Sequence[float]) -> None:
+    """Writes the thresholds of an export, whose weights have no step of their own."""
+    outputs.write_json(os.path.join(folder, outputs.THRESHOLDS),
+                       {"thresholds": dict(zip(labels, values, strict=True))})
+
+
 def begin(folder: str, labels: Sequence[str], source: str | None) -> None:
-    """Writes thresholds.json into the folder of a run that has none yet.
+    """Writes thresholds.json into the folder of a run that has none yet; only of multi-label ones.
 
     Args:
         source: the folder of the checkpoint that a run without training uses: its file is taken.
     """
     target = os.path.join(folder, outputs.THRESHOLDS)
-    if outputs.read_text(target) is not None and source in (None, folder):
+    held = outputs.read_text(target)
+    if TaskKind.of(labels) is not TaskKind.MULTILABEL:
+        if held is not None:  # of a model that never came to a checkpoint
+            tf.io.gfile.remove(target)
         return
-    text = outputs.read_text(os.path.join(source, outputs.THRESHOLDS)) if source else None
-    if text is None:
+    given = outputs.read_text(os.path.join(source or folder, outputs.THRESHOLDS))
+    if given is None or source is None and not _is_of(folder, labels):
         _write(folder, labels, [HALF] * len(labels), None)
-    else:
-        outputs.write_text(target, text)
+    elif given != held:
+        outputs.write_text(target, given)
+
+
+def _is_of(folder: str, labels: Sequence[str]) -> bool:
+    try:
+        read(folder, labels, 0)
+    except UserError:
+        return False
+    return True
 
 
 def read(folder: str, labels: Sequence[str], step: int) -> Thresholds:

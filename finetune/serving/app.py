@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from finetune.answers import as_records
+from finetune.multilabel.scores import HALF
 from finetune.serving import page
 from finetune.serving.batcher import Batcher, QueueFull
 from finetune.serving.guard import Guard
@@ -36,6 +37,13 @@ class Classified(BaseModel):
 
     label: str
     confidence: float
+    probabilities: dict[str, float]
+
+
+class Labelled(BaseModel):
+    """The answer for a text of a multi-label classifier."""
+
+    labels: list[str]
     probabilities: dict[str, float]
 
 
@@ -113,7 +121,10 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         description=f"Texts, or pairs of texts; each of at most {limits.text_characters:,} "
         "characters.", examples=[["It crashes when I save"]])]
     asked = create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(texts, ...))
-    answer = Scored if model.kind is TaskKind.REGRESSION else Classified
+    answer = {TaskKind.REGRESSION: Scored, TaskKind.MULTILABEL: Labelled}.get(
+        model.kind, Classified)
+    # A stand-in for a Predictor need not have thresholds.
+    thresholds = getattr(model, "thresholds", HALF)
     answered = create_model("Answers", predictions=(list[answer], ...))
 
     @router.post("/v1/predict", response_model=answered, responses=REFUSALS)
@@ -128,7 +139,8 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         except QueueFull:
             raise Refusal(503, [f"too many texts wait already (at most {limits.queue_rows:,}); "
                                 "try again later"], {"Retry-After": "1"}) from None
-        return JSONResponse({"predictions": as_records(model.labels, answers)})
+        return JSONResponse({"predictions": as_records(
+            model.labels, answers, thresholds)})
 
 
 def _text_problem(text: Any, limits: Limits) -> str | None:
@@ -147,7 +159,10 @@ def _add_others(router: APIRouter, model: Any, limits: Limits, batcher: Batcher,
     @router.get("/v1/model")
     async def about() -> dict[str, Any]:
         """Tells what the model answers with and what it takes."""
+        many = model.kind is TaskKind.MULTILABEL
         return {"kind": model.kind.value, "labels": model.labels,
+                **({"thresholds": dict(zip(model.labels, model.thresholds, strict=True))}
+                   if many else {}),
                 "max_seq_length": model.max_seq_length,
                 "limits": {name: getattr(limits, name) for name in (
                     "text_characters", "request_rows", "body_bytes")}}
