@@ -111,7 +111,8 @@ def targets(examples: Iterable[Any], labels: Sequence[str]) -> np.ndarray:
     kind, ids = TaskKind.of(labels), {label: code for code, label in enumerate(labels)}
     if kind is TaskKind.MULTILABEL:
         find = finder(ids, labels.separator)
-        return np.array([np.isin(range(len(labels)), find(row.label)) for row in examples], np.uint8)
+        places = np.arange(len(labels))
+        return np.array([np.isin(places, find(row.label)) for row in examples], np.uint8)
     find = number if kind is TaskKind.REGRESSION else ids.__getitem__
     return np.array([find(str(row.label)) for row in examples], kind.label_type)
 

@@ -95,8 +95,7 @@ def _sets(train: Survey, together: np.ndarray, counts: Mapping[str, int]) -> Fin
         said += f"; most often together: {a!r} and {b!r}, in {most:,}"
     if implied:
         said += "; " + ", ".join(f"every row with {a!r} has {b!r} too" for a, b in implied[:3])
+    most = [[*pair, count] for pair, count in list(pairs.items())[:_PAIRS]]
     return Finding("label_sets", Severity.LOOK if implied else Severity.FINE, "train", said, none,
-                   train.rows, details={
-                       "labels": dict(counts), "none": none,
-                       "together": [[a, b, count] for (a, b), count in list(pairs.items())[:_PAIRS]],
-                       "implied": [list(pair) for pair in implied]})
+                   train.rows, details={"labels": dict(counts), "none": none, "together": most,
+                                        "implied": [list(pair) for pair in implied]})
