@@ -29,7 +29,7 @@ def many(tmp_path_factory):
 
 def flags(many, tiny, *more):
     return [f"--data_dir={many}", f"--init_checkpoint={tiny}", "--task_type=multilabel",
-            "--train_batch_size=6", "--max_seq_length=24", "--learning_rate=1e-2", *more]
+            "--train_batch_size=6", "--max_seq_length=24", "--learning_rate=2e-3", *more]
 
 
 @pytest.fixture(scope="session")
@@ -40,5 +40,5 @@ def trained(many, tiny, tmp_path_factory):
     out = tmp_path_factory.mktemp("multilabel") / "out"
     assert run_classifier_custom.main(flags(
         many, tiny, "--do_train", "--do_eval", "--do_predict", "--do_check", "--baseline",
-        "--num_train_epochs=17", "--eval_every_steps=20", f"--output_dir={out}")) == 0
+        "--num_train_epochs=50", "--eval_every_steps=60", f"--output_dir={out}")) == 0
     return out
