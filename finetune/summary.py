@@ -209,6 +209,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     files = [name for name, wanted in (
         (outputs.DATA_CHECK, config.do_check), (outputs.BASELINE, config.baseline),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS_PAGE, config.do_explain), (f"{outputs.EXPORT}/", config.do_export))
         if wanted]

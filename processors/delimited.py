@@ -3,6 +3,7 @@
     run_classifier_custom.py --data_dir=issues --text_column=title,body --label_column=label ...
 """
 
+import dataclasses
 import os
 import re
 from collections import deque
@@ -213,21 +214,23 @@ class Delimited(DataProcessor):
                             f"{columns.described()}; say --text_column=...")
         labels = self.label_column
         optional = name == "test" and not columns.has(*labels)
-        found = () if optional else tuple(columns.find(each, "--label_column") for each in labels)
         row_id = self.id_column or ("id" if columns.has("id") else None)
         split = Split(
             report.path,
             text_a=tuple(columns.find(each, "--text_column") for each in text),
             text_b=tuple(columns.find(each, "--text_b_column") for each in self.text_b_column),
-            label=None if optional else found[0] if len(found) == 1 else found,
+            label=None if optional else tuple(columns.find(each, "--label_column")
+                                              for each in labels),
             row_id=columns.find(row_id, "--id_column") if row_id else None)
-        for label, column in zip(labels, found, strict=False):
+        for label, column in zip(labels, split.label or (), strict=False):
             if column in (*split.text_a, *split.text_b):
                 columns.problem(f"column {quoted(label)} is both a text and the label")
         if not self.text_column:
             report.notice(f"text from {listed(text)}"
                           + ("" if split.label is None else f", label from {listed(labels)}")
                           + (f", row id from {quoted(row_id)}" if row_id else ""))
+        if split.label and len(split.label) == 1:
+            split = dataclasses.replace(split, label=split.label[0])
         return split
 
 

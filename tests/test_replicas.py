@@ -2,7 +2,7 @@
 
 The test runs this file in a process of its own, where the CPU counts as two devices.
 
-    python tests/test_replicas.py folder     # trains in folder/1 and folder/2
+    python tests/test_replicas.py folder classification     # trains in folder/1 and folder/2
 """
 
 import dataclasses
@@ -20,6 +20,7 @@ from finetune import checkpoint, distribution, heads, model, trainer, training_s
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
+from finetune.task_kind import TaskKind
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow
@@ -35,22 +36,24 @@ class NoEvents:
         pass
 
 
-def train(strategy, folder):
+def train(strategy, folder, kind):
     """Three steps of four rows without dropout, laid out as for a TPU: padded, in equal shares."""
     random, lengths = np.random.default_rng(3), np.arange(1, 11)
     ids, segments = random.integers([[1], [0]], [[60], [2]], (2, lengths.sum()), np.int32)
-    table = FeatureTable(ids, segments, np.cumsum([0, *lengths]),
-                         np.arange(len(lengths), dtype=np.int32) % 3, np.ones(len(lengths), bool))
+    labels = (np.arange(len(lengths), dtype=np.int32) % 3 if kind is TaskKind.CLASSIFICATION else
+              random.integers(0, 2, (len(lengths), 3), np.uint8))
+    table = FeatureTable(ids, segments, np.cumsum([0, *lengths]), labels,
+                         np.ones(len(lengths), bool))
     config = RunConfig(output_dir=str(folder), train_batch_size=4, max_seq_length=12,
                        learning_rate=0.01)
     with strategy.scope():
-        state = model.create(CONFIG, 3, 1, {}, training=True)
+        state = model.create(CONFIG, 3, 1, {}, training=True, kind=kind)
     plan = training_step.Plan(STEPS, 0)
     loop = trainer.Trainer(strategy, state, CONFIG, config, plan, table, None, "accuracy")
     (folder / "losses.json").write_text(json.dumps(loop.run(NoEvents())))
 
 
-def main(folder):
+def main(folder, kind):
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
     heads.HEAD_DROPOUT, distribution.is_tpu = 0.0, lambda strategy: True
@@ -58,14 +61,15 @@ def main(folder):
                      tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
         path = Path(folder) / str(strategy.num_replicas_in_sync)
         path.mkdir()
-        train(strategy, path)
+        train(strategy, path, TaskKind(kind))
         seeds = strategy.experimental_local_results(strategy.run(
             tf.function(lambda: training_step.dropout_seed(7, tf.constant(5, tf.int64)))))
         (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
 
 
-def test_two_replicas_learn_what_one_learns(tmp_path):
-    done = subprocess.run([sys.executable, __file__, str(tmp_path)], capture_output=True,
+@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+def test_two_replicas_learn_what_one_learns(tmp_path, kind):
+    done = subprocess.run([sys.executable, __file__, str(tmp_path), kind], capture_output=True,
                           text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     one, two = (json.loads((tmp_path / name / "losses.json").read_text()) for name in "12")
@@ -85,4 +89,4 @@ def test_two_replicas_learn_what_one_learns(tmp_path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
