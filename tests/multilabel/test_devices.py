@@ -38,7 +38,7 @@ def updated(setting, monkeypatch, **given):
     return {name: one.numpy() for name, one in state.weights.items()}, float(losses[0])
 
 
-@pytest.mark.parametrize("given", [{"gradient_accumulation_steps": 3}, {"xla": True}])
+@pytest.mark.parametrize("given", [{"gradient_accumulation_steps": 3}])
 def test_the_same_update(setting, monkeypatch, given):
     weights, loss = updated(setting, monkeypatch)
     others, other = updated(setting, monkeypatch, **given)
