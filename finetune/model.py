@@ -29,7 +29,8 @@ class State:
         slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
         step: int64[], updates made so far.
         loss_scale: float32[2] in float16 training, see loss_scale.py; else None.
-        decaying: variables of another state that a step of this one decays (used_words.py).
+        decaying: variables of another state that a step of this one decays, by name
+            (used_words.py).
         kind: what the head answers with.
     """
 
@@ -37,7 +38,7 @@ class State:
     slots: dict[str, tf.Variable]
     step: tf.Variable
     loss_scale: tf.Variable | None = None
-    decaying: tuple[tf.Variable, ...] = ()
+    decaying: Mapping[str, tf.Variable] = dataclasses.field(default_factory=dict)
     kind: TaskKind = TaskKind.CLASSIFICATION
 
     def variables(self) -> dict[str, tf.Variable]:

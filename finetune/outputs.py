@@ -9,6 +9,7 @@
     eval_results.txt      the original's four lines first, then ours
     confusion_matrix.tsv  rows: the truth, columns: what was predicted (of a classification)
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
+    calibration.json      with --calibrate or --min_precision: temperature, threshold
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
                           (regression: id, predicted score)
     explanations.tsv      with --do_explain: what each word adds
@@ -17,6 +18,7 @@
     run.log               what was shown
     data_check.txt data_check.json    what --do_check found, for people and for programs
     baseline_results.txt  with --baseline: what eval_results.txt is, of the simple model
+    lr_finder.tsv lr_finder.svg    losses at rising rates, with --find_lr
     stage_times.json      seconds of each stage, with --show_stage_times
     export/               what --do_export wrote, see finetune/export
 """
@@ -38,17 +40,19 @@ from finetune.task_kind import TaskKind
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 STAGE_TIMES, SUMS, THRESHOLDS = "stage_times.json", "SHA256SUMS", "thresholds.json"
+LR_FINDER, LR_FINDER_PLOT = "lr_finder.tsv", "lr_finder.svg"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
-BASELINE = "baseline_results.txt"
-EVENTS_OF_EVAL = "eval"
+BASELINE, CALIBRATION = "baseline_results.txt", "calibration.json"
+EVENTS_OF_EVAL, YES_NO = "eval", {False: "no", True: "yes"}
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           DATA_CHECK, DATA_CHECK_JSON, BASELINE, THRESHOLDS,
-           EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
+           THRESHOLDS, EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS,
+           EXPLANATIONS, EXPLANATIONS_PAGE,
            "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
@@ -239,29 +243,38 @@ def write_test_results(folder: str, probabilities: np.ndarray) -> None:
 
 
 def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray,
-                      labels: Sequence[str]) -> None:
+                      labels: Sequence[str], answered: np.ndarray | None = None) -> None:
     """Writes predictions.tsv, a line a row in the order of the input.
 
     Args:
         ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
-        probabilities: float32[N, L].
+        probabilities: float[N, L].
+        answered: bool[N], a column of its own; None: there is none.
     """
-    write_answers(folder, ids, (labels[top] for top in probabilities.argmax(1).tolist()),
-                  ((row.max(), *row) for row in probabilities), ["confidence", *labels])
+    told = [[]] * len(probabilities) if answered is None else [[YES_NO[one]] for one in answered]
+    cells = ([first, *more, *rest] for (first, *rest), more in zip(
+        map(digits, ((row.max(), *row) for row in probabilities)), told, strict=True))
+    write_answers(folder, ids, (labels[top] for top in probabilities.argmax(1).tolist()), cells,
+                  ["confidence", *["answered"] * (answered is not None), *labels])
 
 
 def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    write_answers(folder, ids, (f"{score:.6f}" for score in scores), (() for _ in scores), [])
+    write_answers(folder, ids, digits(scores), (() for _ in scores), [])
 
 
 def write_answers(folder: str, ids: Iterable[str], answers: Iterable[str],
-                  numbers: Iterable[Iterable[float]], names: Sequence[str]) -> None:
-    """Writes predictions.tsv from the answer of each row, and the numbers of its other columns."""
-    rows = ([_escape(row_id), answer, *(f"{value:.6f}" for value in row)]
-            for row_id, answer, row in zip(ids, answers, numbers, strict=True))
+                  cells: Iterable[Iterable[str]], names: Sequence[str]) -> None:
+    """Writes predictions.tsv from the answer of each row, and the cells of its other columns."""
+    rows = ([_escape(row_id), answer, *row]
+            for row_id, answer, row in zip(ids, answers, cells, strict=True))
     _write_parts(os.path.join(folder, PREDICTIONS),
                  _tsv(chain([["id", "prediction", *names]], rows)))
+
+
+def digits(values: Iterable[float]) -> list[str]:
+    """Returns probabilities or scores as predictions.tsv has them."""
+    return [f"{value:.6f}" for value in values]
 
 
 def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -273,26 +286,3 @@ def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-class EventWriter:
-    """TensorBoard summaries in the format of the original's Estimator.
-
-    Args:
-        folder: where the events file goes.
-    """
-
-    def __init__(self, folder: str):
-        with tf.Graph().as_default():  # the plain file writer is a graph-mode API
-            self._writer = tf.compat.v1.summary.FileWriter(folder)
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds numbers under their names at a step."""
-        summary = tf.compat.v1.Summary(value=[
-            tf.compat.v1.Summary.Value(tag=tag, simple_value=value)
-            for tag, value in values.items()])
-        self._writer.add_summary(summary, step)
-
-    def close(self) -> None:
-        """Writes out what is left."""
-        self._writer.close()

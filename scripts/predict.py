@@ -4,6 +4,7 @@
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ sys.path.insert(0, ROOT)
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.multilabel import scores  # noqa: E402
+from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
 from finetune.task_kind import TaskKind  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
@@ -42,7 +44,8 @@ def answer(options: argparse.Namespace) -> None:
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained
-    model = trained.Predictor(options.MODEL, max_seq_length=options.max_seq_length)
+    model = trained.Predictor(options.MODEL, **{
+        name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
         print("\t".join(_head(model)), flush=True)
@@ -89,25 +92,34 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
 
 
 def _head(model: Any) -> list[str]:
-    confidence = ["confidence"] * (model.kind is TaskKind.CLASSIFICATION)
-    return ["prediction", *confidence, *(model.labels if len(model.labels) > 1 else ())]
+    one = model.kind is TaskKind.CLASSIFICATION
+    answered = ["answered"] * (one and model.threshold is not None)
+    return ["prediction", *["confidence"] * one, *answered,
+            *(model.labels if len(model.labels) > 1 else ())]
 
 
 def _tsv(model: Any, found: np.ndarray) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    labels, kind = model.labels, model.kind
-    for row, given in zip(found, scores.chosen(found, model.thresholds), strict=True):
-        answer, numbers = [], row
-        if kind is TaskKind.MULTILABEL:
-            answer = [labels.separator.join(scores.names_given(given, labels))]
-        elif kind is TaskKind.CLASSIFICATION:
-            answer, numbers = [labels[int(row.argmax())]], (row.max(), *row)
-        yield "\t".join([*answer, *(f"{value:.6f}" for value in numbers)])
+    labels = model.labels
+    if model.kind is TaskKind.REGRESSION:
+        yield from (f"{row[0]:.6f}" for row in found)
+        return
+    if model.kind is TaskKind.MULTILABEL:
+        for row, given in zip(found, scores.chosen(found, model.thresholds), strict=True):
+            names = labels.separator.join(scores.names_given(given, labels))
+            yield "\t".join([names, *(f"{value:.6f}" for value in row)])
+        return
+    answered = model.calibration.answered(found)
+    for place, row in enumerate(model.calibration.probabilities(found)):
+        top, told = int(row.argmax()), [] if answered is None else ["yes" if answered[place]
+                                                                    else "no"]
+        first, *others = (f"{value:.6f}" for value in (row[top], *row))
+        yield "\t".join([labels[top], first, *told, *others])
 
 
 def _json(model: Any, found: np.ndarray) -> Iterator[str]:
-    return (json.dumps(record, ensure_ascii=False)
-            for record in answers.as_records(model.labels, found, model.thresholds))
+    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(
+        model.labels, found, model.calibration, model.thresholds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--header", action="store_true", help="name the columns in a first line")
     parser.add_argument("--max_seq_length", type=int,
                         help="longest input in tokens (default: that of the training)")
+    for field in dataclasses.fields(LongTexts):  # no default: that of the training
+        parser.add_argument(f"--{field.name}", type=type(field.default),
+                            choices=field.metadata["choices"],
+                            help="of longer texts, see docs/long_texts.md (default: as in the "
+                            "training)")
     return parser
 
 

@@ -49,7 +49,7 @@ def export_run(prepared: "Prepared", state: model.State) -> None:
     classifier = Classifier(
         {name: variable.numpy() for name, variable in state.weights.items()},
         prepared.bert_config, prepared.labels, outputs.read_bytes(config.vocab_file),
-        config.do_lower_case, config.max_seq_length, int(state.step.numpy()))
+        config.do_lower_case, config.max_seq_length, int(state.step.numpy()), config)
     if classifier.kind is TaskKind.MULTILABEL:
         found = thresholds.read(config.output_dir, classifier.labels, classifier.step)
         if found.why_half:

@@ -15,6 +15,7 @@ import numpy as np
 
 from finetune import outputs, records
 from finetune.bert_config import SOURCE_FILE
+from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
 from finetune.task_kind import TaskKind, label_type
@@ -27,7 +28,7 @@ class Split:
     Attributes:
         path, sha256: of its file, where the processor told it.
         rows: how many.
-        cut: how many of them were longer than max_seq_length.
+        cut: of how many of them a part was not read.
         counts: rows of each label.
         scores: least, largest and mean of a regression's.
         pairs: whether there are rows of two texts.
@@ -58,6 +59,7 @@ class Facts:
         scored_step: the step that eval_results.txt is of.
         matrix: the rows of confusion_matrix.tsv, if it is of these weights.
         best: best_checkpoint.json: the weights were chosen by their score on dev.
+        calibration: calibration.json, if it is of these weights; else {}.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Facts:
     scored_step: int | None
     matrix: list[list[str]] | None
     best: dict[str, Any] | None
+    calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def gather(folder: str, classifier: Classifier) -> Facts:
@@ -93,7 +96,15 @@ def gather(folder: str, classifier: Classifier) -> Facts:
         splits={split: _split(folder, split, trained if split == "train" else runs, classifier)
                 for split in ("train", "dev")},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
-        best=best if best and best.get("step") == classifier.step else None)
+        best=best if best and best.get("step") == classifier.step else None,
+        calibration=_calibration(folder, classifier.step))
+
+
+def _calibration(folder: str, step: int) -> dict[str, Any]:
+    try:
+        return record.look([folder], os.path.join(folder, f"model.ckpt-{step}")).content
+    except UserError:  # damaged: then nobody knows
+        return {}
 
 
 def _json(folder: str, name: str, default: Any) -> Any:
@@ -117,8 +128,9 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     told = next((run["data"][split] for run in reversed(runs) if split in run.get("data", {})), {})
     path = os.path.join(folder, outputs.RECORDS[split])
     note = _json(folder, f"{outputs.RECORDS[split]}.json", {})
-    found = Split(told.get("path"), told.get("sha256"), note.get("records"),
-                  note.get("lengths", {}).get("truncated"))
+    lengths = note.get("lengths", {})
+    found = Split(told.get("path"), told.get("sha256"),
+                  lengths.get("count", note.get("records")), lengths.get("truncated"))
     if not note or note["fingerprint"].get("labels") != list(classifier.labels):
         return found
     try:
@@ -126,7 +138,7 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     except UserError:  # the records may be deleted
         return found
     found = dataclasses.replace(found, pairs=bool(np.any(table.segment_ids[:])))
-    labels = table.label_ids[:]
+    labels = table.example_labels()
     if classifier.is_regression:
         return dataclasses.replace(found, scores=(
             float(labels.min()), float(labels.max()), float(labels.mean(dtype=np.float64))))
