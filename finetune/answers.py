@@ -24,17 +24,17 @@ def as_records(labels: Sequence[str], answers: np.ndarray,
     Returns:
         Of each row {"score": 2.5}, or {"label": "bug", "confidence": 0.75, "probabilities":
         {"bug": 0.75, "feature": 0.25}}, with a threshold also "answered": true or false; of a
-        multi-label model {"labels": ["bug", "ui"], "probabilities": {...}}.
+        multi-label one {"labels": ["bug", "ui"], "probabilities": {...}}.
     """
     kind = TaskKind.of(labels)
     if kind is TaskKind.REGRESSION:
         return [{SCORE: float(str(row[0]))} for row in answers]
+    if kind is TaskKind.MULTILABEL:
+        return [{"labels": names_given(given, labels), "probabilities": {
+            label: float(str(value)) for label, value in zip(labels, row, strict=True)}}
+            for row, given in zip(answers, chosen(answers, thresholds), strict=True)]
     calibrated = calibration.probabilities(answers).astype(np.float32)
     rows = [[float(str(value)) for value in row] for row in calibrated]
-    if kind is TaskKind.MULTILABEL:
-        return [{"labels": names_given(given, labels),
-                 "probabilities": dict(zip(labels, row, strict=True))}
-                for row, given in zip(rows, chosen(answers, thresholds), strict=True)]
     answered = calibration.answered(answers)
     return [{"label": labels[top], "confidence": row[top],
              **({} if answered is None else {"answered": bool(answered[place])}),

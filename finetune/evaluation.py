@@ -59,6 +59,7 @@ class Classification:
 
         Args:
             calibration: for predictions.tsv; test_results.tsv stays what the original writes.
+            step: of the weights.
         """
         outputs.write_test_results(folder, answers)
         probabilities, answered = calibration.probabilities(answers), calibration.answered(answers)
@@ -87,7 +88,7 @@ class Regression:
         return dict(scores)
 
     def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
-                          calibration: Calibration = RAW, step: int = 0) -> None:
+                          _: Calibration = RAW, step: int = 0) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, 1] scores."""
         outputs.write_test_results(folder, answers)
         outputs.write_scores(folder, ids, answers[:, 0])

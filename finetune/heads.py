@@ -62,7 +62,12 @@ def losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
             Hugging Face's BCEWithLogitsLoss).
     """
     if label_ids.shape.rank == 2:
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label_ids, logits), -1)
+        return tf.reduce_mean(label_losses(logits, label_ids), -1)
     if label_ids.dtype.is_floating:
         return tf.square(tf.squeeze(logits, -1) - label_ids)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label_ids, logits=logits)
+
+
+def label_losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
+    """Returns the binary cross-entropy of each row and label, float32[B, L]; see `losses`."""
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=label_ids, logits=logits)

@@ -52,8 +52,8 @@ EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
            DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
-           THRESHOLDS,
-           EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
+           THRESHOLDS, EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS,
+           EXPLANATIONS, EXPLANATIONS_PAGE,
            "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
@@ -253,23 +253,29 @@ def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray
         answered: bool[N], a column of its own; None: there is none.
     """
     told = [[]] * len(probabilities) if answered is None else [[YES_NO[one]] for one in answered]
-    write_answers(folder, ids, ([labels[row.argmax()], f"{row.max():.6f}", *more]
-                                for row, more in zip(probabilities, told, strict=True)),
-                  probabilities, ["confidence", *["answered"] * (answered is not None), *labels])
+    cells = ([first, *more, *rest] for (first, *rest), more in zip(
+        map(digits, ((row.max(), *row) for row in probabilities)), told, strict=True))
+    write_answers(folder, ids, (labels[top] for top in probabilities.argmax(1).tolist()), cells,
+                  ["confidence", *["answered"] * (answered is not None), *labels])
 
 
 def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    write_answers(folder, ids, ([f"{score:.6f}"] for score in scores), (() for _ in scores), [])
+    write_answers(folder, ids, digits(scores), (() for _ in scores), [])
 
 
-def write_answers(folder: str, ids: Iterable[str], answers: Iterable[Sequence[str]],
-                  numbers: Iterable[Iterable[float]], names: Sequence[str]) -> None:
-    """Writes predictions.tsv from the answer of each row, and the numbers of its last columns."""
-    rows = ([_escape(row_id), *answer, *(f"{value:.6f}" for value in row)]
-            for row_id, answer, row in zip(ids, answers, numbers, strict=True))
+def write_answers(folder: str, ids: Iterable[str], answers: Iterable[str],
+                  cells: Iterable[Iterable[str]], names: Sequence[str]) -> None:
+    """Writes predictions.tsv from the answer of each row, and the cells of its other columns."""
+    rows = ([_escape(row_id), answer, *row]
+            for row_id, answer, row in zip(ids, answers, cells, strict=True))
     _write_parts(os.path.join(folder, PREDICTIONS),
                  _tsv(chain([["id", "prediction", *names]], rows)))
+
+
+def digits(values: Iterable[float]) -> list[str]:
+    """Returns probabilities or scores as predictions.tsv has them."""
+    return [f"{value:.6f}" for value in values]
 
 
 def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:

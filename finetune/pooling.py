@@ -22,32 +22,31 @@ def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Pr
     """Returns the predictions of the examples, from those of the sequences of a table.
 
     The loss of a text of several windows is the cross-entropy of its pooled probabilities, of a
-    regression the squared error of its pooled score.
+    regression the squared error of its pooled score, of a multi-label task the mean over labels.
 
     Args:
         pooling: mean, or max; the highest probabilities of each label are scaled to add up to 1,
-            but for those of a multi-label model, which do not.
+            but for a multi-label task.
     """
     if table.windows is None:
         return predictions
     firsts = table.first_windows()
     counts = np.diff(firsts, append=len(table))
     several = np.flatnonzero(counts > 1)
-    regression = predictions.probabilities.shape[1] == 1
-    multilabel = table.label_ids.ndim == 2
+    regression, many = predictions.probabilities.shape[1] == 1, table.label_ids.ndim == 2
     values = predictions.probabilities.astype(np.float64)
     if pooling == "mean":
         made = np.add.reduceat(values, firsts, axis=0) / counts[:, None]
     else:
         made = np.maximum.reduceat(values, firsts, axis=0)
-        if not regression and not multilabel:
+        if not (regression or many):
             made[several] /= made[several].sum(1, keepdims=True)
     losses, truth = predictions.losses[firsts], table.example_labels()[several]
     if regression:
         losses[several] = np.square(made[several, 0] - truth)
-    elif multilabel:
-        given = np.where(truth == 1, made[several], 1 - made[several])
-        losses[several] = -np.log(np.maximum(given, SMALLEST)).mean(1)
+    elif many:
+        likely = np.where(truth, made[several], 1 - made[several])
+        losses[several] = -np.log(np.maximum(likely, np.finfo(np.float32).tiny)).mean(1)
     else:
         losses[several] = -np.log(np.maximum(made[several, truth], SMALLEST))
     return dataclasses.replace(predictions, probabilities=made.astype(np.float32), losses=losses)

@@ -47,10 +47,10 @@ def prepare(config: RunConfig, processor: Any,
 
 def first_rows(prepared: Prepared) -> FeatureTable:
     """Returns a batch of the data; where the run reads none, made-up rows."""
-    config, of_labels = prepared.config, label_type(prepared.labels)
+    config, kind = prepared.config, label_type(prepared.labels)
     if not prepared.examples:
-        return comparison.made_up(prepared.bert_config, config.max_seq_length, of_labels)
+        return comparison.made_up(prepared.bert_config, config.max_seq_length, kind)
     examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
     return FeatureTable.from_blocks(blocks(
         examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-        require_labels=False, long_texts=config), of_labels)
+        require_labels=False, long_texts=config), kind)

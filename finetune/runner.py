@@ -39,7 +39,7 @@ from finetune.check import stage as check
 from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.event_writer import EventWriter
+from finetune.events import EventWriter
 from finetune.explanation import report as explanations
 from finetune.export import exporter
 from finetune.export.settings import as_trained

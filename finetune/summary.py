@@ -235,8 +235,8 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         (outputs.BASELINE, config.baseline),
         (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
-        (outputs.CALIBRATION, confidence.asked(config)),
         (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
+        (outputs.CALIBRATION, confidence.asked(config)),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

@@ -18,7 +18,7 @@ from finetune.bert_config import BertConfig
 from finetune.checkpoint_writer import Writer
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.event_writer import EventWriter
+from finetune.events import EventWriter
 from finetune.log import LOGGER, Progress
 from finetune.records import FeatureTable
 from finetune.schedules import Plan

@@ -60,7 +60,12 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
 def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
                    ) -> tuple[float, ...]:
     given = {"class_weights": config.class_weights, "focal_gamma": config.focal_gamma or None}
-    if TaskKind.of(labels) is TaskKind.REGRESSION:
+    kind = TaskKind.of(labels)
+    if kind is TaskKind.MULTILABEL and config.class_weights is not None:
+        problems.append(f"--class_weights={config.class_weights}: goes with one label a row; with "
+                        "--task_type=multilabel a row may have several")
+        return ()
+    if kind is TaskKind.REGRESSION:
         problems += [f"--{name}={value}: goes with labels; a regression has none"
                      for name, value in given.items() if value is not None]
         return ()

@@ -18,7 +18,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
-from finetune.confidence.calibration import YES_NO  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.multilabel import scores  # noqa: E402
 from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
@@ -93,24 +92,29 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
 
 
 def _head(model: Any) -> list[str]:
-    confidence = ["confidence"] * (model.kind is TaskKind.CLASSIFICATION)
-    answered = ["answered"] * (model.threshold is not None)
-    labels = model.labels if len(model.labels) > 1 else ()
-    return ["prediction", *confidence, *answered, *labels]
+    one = model.kind is TaskKind.CLASSIFICATION
+    answered = ["answered"] * (one and model.threshold is not None)
+    return ["prediction", *["confidence"] * one, *answered,
+            *(model.labels if len(model.labels) > 1 else ())]
 
 
 def _tsv(model: Any, found: np.ndarray) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    labels, answered = model.labels, model.calibration.answered(found)
-    given = scores.chosen(found, model.thresholds)
+    labels = model.labels
+    if model.kind is TaskKind.REGRESSION:
+        yield from (f"{row[0]:.6f}" for row in found)
+        return
+    if model.kind is TaskKind.MULTILABEL:
+        for row, given in zip(found, scores.chosen(found, model.thresholds), strict=True):
+            names = labels.separator.join(scores.names_given(given, labels))
+            yield "\t".join([names, *(f"{value:.6f}" for value in row)])
+        return
+    answered = model.calibration.answered(found)
     for place, row in enumerate(model.calibration.probabilities(found)):
-        answer = []
-        if model.kind is TaskKind.MULTILABEL:
-            answer = [labels.separator.join(scores.names_given(given[place], labels))]
-        elif model.kind is TaskKind.CLASSIFICATION:
-            told = [] if answered is None else [YES_NO[bool(answered[place])]]
-            answer = [labels[int(row.argmax())], f"{row.max():.6f}", *told]
-        yield "\t".join([*answer, *(f"{value:.6f}" for value in row)])
+        top, told = int(row.argmax()), [] if answered is None else ["yes" if answered[place]
+                                                                    else "no"]
+        first, *others = (f"{value:.6f}" for value in (row[top], *row))
+        yield "\t".join([labels[top], first, *told, *others])
 
 
 def _json(model: Any, found: np.ndarray) -> Iterator[str]:

@@ -363,7 +363,12 @@ def test_every_file_of_a_run_is_in_the_readme(tmp_path, tiny, issues, main):
         "--eval_every_steps=2", "--show_stage_times", "--do_check", "--baseline", "--calibrate",
         "--do_export", "--export_formats=saved_model")
     assert status == 0, error
-    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    many = tmp_path / "many"  # thresholds.json is of a task with several labels a row
+    status, error = main(*usual, "--task_type=multilabel", "--do_train", "--train_batch_size=4",
+                         f"--output_dir={many}")
+    assert status == 0, error
+    written = {str(path.relative_to(one)) for one in (folder, many) for path in one.rglob("*")
+               if path.is_file()}
     for name in written:
         assert any(fnmatch.fnmatch(name, pattern) for pattern in listed), name
     for pattern in listed:

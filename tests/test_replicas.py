@@ -2,7 +2,7 @@
 
 The test runs this file in a process of its own, where the CPU counts as two devices.
 
-    python tests/test_replicas.py folder classification     # trains in folder/1 and folder/2
+    python tests/test_replicas.py folder     # trains in folder/1 and folder/2
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ STEPS = 3
 
 
 class NoEvents:
-    """Stands for EventWriter."""
+    """Stands for events.EventWriter."""
 
     def write(self, step, values):
         pass
@@ -66,9 +66,10 @@ def main(folder):
         path = Path(folder) / str(strategy.num_replicas_in_sync)
         path.mkdir()
         train(strategy, path)
-        for name, settings in (("knobs", KNOBS), ("multilabel", {"kind": TaskKind.MULTILABEL})):
-            (path / name).mkdir()
-            train(strategy, path / name, **settings)
+        for which, kind, settings in (("knobs", TaskKind.CLASSIFICATION, KNOBS),
+                                      ("many", TaskKind.MULTILABEL, {"focal_gamma": 2.0})):
+            (path / which).mkdir()
+            train(strategy, path / which, kind, **settings)
         seeds = strategy.experimental_local_results(strategy.run(
             tf.function(lambda: training_step.dropout_seed(7, tf.constant(5, tf.int64)))))
         (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
@@ -84,7 +85,7 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("which", ["", "knobs", "multilabel"])
+@pytest.mark.parametrize("which", ["", "knobs", "many"])
 def test_two_replicas_learn_what_one_learns(trained, which):
     folders = [trained / name / which for name in "12"]
     one, two = (json.loads((folder / "losses.json").read_text()) for folder in folders)

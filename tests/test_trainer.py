@@ -21,7 +21,7 @@ CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 
 
 class Events(dict):
-    """Stands for outputs.EventWriter: step -> name -> value."""
+    """Stands for events.EventWriter: step -> name -> value."""
 
     def write(self, step, values):
         self.setdefault(step, {}).update(values)

@@ -18,6 +18,7 @@ from finetune.multilabel import thresholds
 from finetune.task_kind import Labels
 
 if TYPE_CHECKING:
+    from finetune.confidence.calibration import Calibration
     from finetune.predictor import Predictions
 
 _MOST_LABELS = 20  # in the log
@@ -60,7 +61,7 @@ class MultiLabel:
         return {**scores, **ours, "eval_accuracy": float(original["eval_accuracy"])}
 
     def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
-                          calibration: Calibration = RAW, step: int = 0) -> None:
+                          _: "Calibration | None" = None, step: int = 0) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities.
 
         The thresholds are those of the folder, if they were fitted to the weights of this step.
@@ -70,8 +71,8 @@ class MultiLabel:
             LOGGER.info("note: a label is given from a probability of 0.5 on: %s", found.why_half)
         given = scoring.chosen(answers, found.values)
         outputs.write_test_results(folder, answers)
-        names = ([labels.separator.join(scoring.names_given(row, labels))] for row in given)
-        outputs.write_answers(folder, ids, names, answers, labels)
+        names = (labels.separator.join(scoring.names_given(row, labels)) for row in given)
+        outputs.write_answers(folder, ids, names, map(outputs.digits, answers), labels)
         counts = given.sum(0).tolist()
         LOGGER.info("test: %d rows predicted: %s; no label %d, %.2f labels a row", len(answers),
                     ", ".join(f"{label} {count}" for label, count in

@@ -42,17 +42,17 @@ class Classified(BaseModel):
     probabilities: dict[str, float]
 
 
-class ClassifiedOrNot(Classified):
-    """The same of a classifier that has a threshold: whether the confidence reaches it."""
-
-    answered: bool
-
-
 class Labelled(BaseModel):
     """The answer for a text of a multi-label classifier."""
 
     labels: list[str]
     probabilities: dict[str, float]
+
+
+class ClassifiedOrNot(Classified):
+    """The same of a classifier that has a threshold: whether the confidence reaches it."""
+
+    answered: bool
 
 
 class Scored(BaseModel):
@@ -131,11 +131,8 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         description=f"Texts, or pairs of texts; each of at most {limits.text_characters:,} "
         "characters.", examples=[["It crashes when I save"]])]
     asked = create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(texts, ...))
-    classified = Classified if model.calibration.threshold is None else ClassifiedOrNot
     answer = {TaskKind.REGRESSION: Scored, TaskKind.MULTILABEL: Labelled}.get(
-        model.kind, classified)
-    # A stand-in for a Predictor need not have thresholds.
-    thresholds = getattr(model, "thresholds", HALF)
+        model.kind, Classified if model.calibration.threshold is None else ClassifiedOrNot)
     answered = create_model("Answers", predictions=(list[answer], ...))
 
     @router.post("/v1/predict", response_model=answered, responses=REFUSALS)
@@ -155,8 +152,9 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         except QueueFull:
             raise Refusal(503, [f"too many texts wait already (at most {limits.queue_rows:,}); "
                                 "try again later"], {"Retry-After": "1"}) from None
-        return JSONResponse({"predictions": as_records(model.labels, answers,
-                                                        model.calibration, thresholds)})
+        # A stand-in for a Predictor need not have thresholds.
+        return JSONResponse({"predictions": as_records(
+            model.labels, answers, model.calibration, getattr(model, "thresholds", HALF))})
 
 
 def _windows(model: Any, texts: list[Any]) -> int:

@@ -128,9 +128,9 @@ def _write_notes(made: str, source: str, done: Converted) -> None:
     outputs.write_json(os.path.join(made, SOURCE_FILE), {
         "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
         "notices": done.notices, **({"max_seq_length": length} if length else {}),
-        **done.long_texts,
         **({"task_type": TaskKind.MULTILABEL.value}
-           if TaskKind.of(done.labels or ()) is TaskKind.MULTILABEL else {})})
+           if TaskKind.of(done.labels or ()) is TaskKind.MULTILABEL else {}),
+        **done.long_texts})
     checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
 
 

@@ -144,6 +144,8 @@ def test_what_a_multi_label_folder_refuses(trained, many, main, arguments, probl
 @pytest.mark.parametrize(("arguments", "problem"), [
     (["--label_separator=e"], "label 'feature' holds 'e', which stands between the labels"),
     (["--label_separator="], "--label_separator is empty"),
+    (["--class_weights=balanced"], "--class_weights=balanced: goes with one label a row"),
+    (["--calibrate"], "--calibrate: needs a task of one label a row"),
     (["--task_type=classification", "--label_separator=;"], "it goes with --task_type=multilabel"),
     (["--metric_for_best=mcc", "--eval_every_steps=5"], "must be one of f1_micro, f1_macro, ")])
 def test_flags_that_do_not_fit(many, tiny, tmp_path, main, arguments, problem):

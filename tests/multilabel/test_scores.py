@@ -101,3 +101,37 @@ def test_the_loss_is_that_of_torch():
     theirs = torch.nn.BCEWithLogitsLoss()(torch.tensor(logits), torch.tensor(truth)).item()
     ours = tf.reduce_mean(heads.losses(tf.constant(logits), tf.constant(truth)))
     assert float(ours) == pytest.approx(theirs, rel=1e-6)
+
+
+def test_the_focal_loss_is_taken_label_by_label():
+    from finetune import training_loss
+    from finetune.config import RunConfig
+    from finetune.schedules import Plan
+
+    logits, truth = np.array([[2.0, -1.0]], np.float32), np.array([[1, 1]], np.float32)
+    right = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    losses = training_loss.of(RunConfig(focal_gamma=2.0), Plan(10, 1), truth)
+    np.testing.assert_allclose(losses(tf.constant(logits), tf.constant(truth)),
+                               np.mean(-(1 - right) ** 2 * np.log(right), 1), rtol=1e-5)
+
+
+def pooled(pooling):
+    """Returns what becomes of a text of two windows and of one that is single."""
+    from finetune.feature_table import FeatureTable
+    from finetune.pooling import pooled
+    from finetune.predictor import Predictions
+
+    table = FeatureTable(np.zeros(6, np.int32), np.zeros(6, np.int32), np.arange(0, 8, 2),
+                         np.array([[1, 0], [1, 0], [0, 1]], np.uint8), np.ones(3, bool),
+                         windows=np.array([0, 1, 0]))
+    given = Predictions(np.array([[.2, .9], [.6, .7], [.3, .4]], np.float32),
+                        np.array([5, 6, 7], np.float32))
+    return pooled(given, table, pooling)
+
+
+@pytest.mark.parametrize(("pooling", "expected"), [("mean", [.4, .8]), ("max", [.6, .9])])
+def test_windows_are_pooled_label_by_label(pooling, expected):
+    found = pooled(pooling)
+    np.testing.assert_allclose(found.probabilities, [expected, [.3, .4]], rtol=1e-6)
+    a, b = expected
+    np.testing.assert_allclose(found.losses, [-(np.log(a) + np.log(1 - b)) / 2, 7], rtol=1e-5)

@@ -1,0 +1,58 @@
+"""What a trained folder says of its labels: their names, their kind, their thresholds."""
+
+import os
+from collections.abc import Sequence
+
+from finetune import bound_labels, checkpoint, heads, log, model, outputs
+from finetune.multilabel import thresholds
+from finetune.multilabel.scores import HALF
+from finetune.sources import model_folder
+from finetune.task_kind import SCORE, TaskKind, described
+
+
+def names(given: model_folder.Model, labels: Sequence[str] | None,
+          problems: list[str]) -> list[str]:
+    """Returns the names of the head's rows, which know their kind; [""] if there is a problem.
+
+    Args:
+        labels: names that take the place of those in the folder.
+        problems: gets what is wrong.
+    """
+    rows = given.held.get("output_weights", (0,))[0]
+    if not rows:
+        problems.append(f"{given.prefix}: has no trained head (output_weights), so its answers "
+                        "would be random; give a fine-tuned checkpoint")
+        return [""]
+    head = heads.variable_shapes(rows, given.config.hidden_size)
+    if any(given.held.get(name) != shape for name, shape in head.items()):
+        problems.append(f"{given.prefix}: its head has not the shapes of the model of "
+                        f"{given.config_path}")
+    if rows == 1:
+        return [SCORE]
+    folder = os.path.dirname(given.prefix)
+    found = list(labels) if labels is not None else outputs.read_labels(folder)
+    if found is None:
+        problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
+                        f"{rows} labels are not known: give them (labels)")
+        return [""]
+    if len(found) != rows:
+        problems.append(f"{given.prefix}: is {described(rows)}, and has {len(found)} names: "
+                        f"{', '.join(map(str, found[:20]))}")
+    return bound_labels.of_kind(found, bound_labels.kind(folder, rows),
+                                bound_labels.separator(folder))
+
+
+def thresholds_of(given: model_folder.Model, labels: Sequence[str],
+                  problems: list[str]) -> list[float]:
+    """Returns from which probability on each label is given; of one label a row 0.5, unused."""
+    if TaskKind.of(labels) is not TaskKind.MULTILABEL:
+        return [HALF] * len(labels)
+    step = int(checkpoint.read(given.prefix, [model.GLOBAL_STEP])[model.GLOBAL_STEP]
+               if model.GLOBAL_STEP in given.held else 0)
+    with model_folder.collected(problems):
+        found = thresholds.read(os.path.dirname(given.prefix), labels, step)
+        if found.why_half:
+            log.LOGGER.info("note: a label is given from a probability of 0.5 on: %s",
+                            found.why_half)
+        return found.values
+    return []
