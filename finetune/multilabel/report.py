@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetune import metrics, outputs
-from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.multilabel import scores as scoring
