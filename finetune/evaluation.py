@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from finetune import metrics, outputs, summary
+from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.predictor import Predictions
@@ -51,11 +52,17 @@ class Classification:
             LOGGER.warning("warning: %s", warning)
         return {**scores, "eval_accuracy": float(original["eval_accuracy"])}
 
-    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
-        """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities."""
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
+                          calibration: Calibration = RAW) -> None:
+        """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities.
+
+        Args:
+            calibration: for predictions.tsv; test_results.tsv stays what the original writes.
+        """
         outputs.write_test_results(folder, answers)
-        outputs.write_predictions(folder, ids, answers, self._labels)
-        summary.predicted(answers, self._labels)
+        probabilities, answered = calibration.probabilities(answers), calibration.answered(answers)
+        outputs.write_predictions(folder, ids, probabilities, self._labels, answered)
+        summary.predicted(probabilities, self._labels, answered)
 
 
 class Regression:
@@ -78,7 +85,8 @@ class Regression:
             LOGGER.warning("warning: %s", warning)
         return dict(scores)
 
-    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
+                          _: Calibration = RAW) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, 1] scores."""
         outputs.write_test_results(folder, answers)
         outputs.write_scores(folder, ids, answers[:, 0])

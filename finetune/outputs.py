@@ -8,6 +8,7 @@
     eval_results.txt      the original's four lines first, then ours
     confusion_matrix.tsv  rows: the truth, columns: what was predicted (not of a regression)
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
+    calibration.json      with --calibrate or --min_precision: temperature, threshold
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
                           (regression: id, predicted score)
     explanations.tsv      with --do_explain: what each word adds
@@ -16,6 +17,7 @@
     run.log               what was shown
     data_check.txt data_check.json    what --do_check found, for people and for programs
     baseline_results.txt  with --baseline: what eval_results.txt is, of the simple model
+    lr_finder.tsv lr_finder.svg    losses at rising rates, with --find_lr
     stage_times.json      seconds of each stage, with --show_stage_times
     export/               what --do_export wrote, see finetune/export
 """
@@ -37,16 +39,17 @@ from finetune.task_kind import TaskKind
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
+LR_FINDER, LR_FINDER_PLOT = "lr_finder.tsv", "lr_finder.svg"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
-BASELINE = "baseline_results.txt"
-EVENTS_OF_EVAL = "eval"
+BASELINE, CALIBRATION = "baseline_results.txt", "calibration.json"
+EVENTS_OF_EVAL, YES_NO = "eval", {False: "no", True: "yes"}
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           DATA_CHECK, DATA_CHECK_JSON, BASELINE,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
            EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS, EXPLANATIONS, EXPLANATIONS_PAGE,
            "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
@@ -238,18 +241,20 @@ def write_test_results(folder: str, probabilities: np.ndarray) -> None:
 
 
 def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray,
-                      labels: Sequence[str]) -> None:
+                      labels: Sequence[str], answered: np.ndarray | None = None) -> None:
     """Writes predictions.tsv, a line a row in the order of the input.
 
     Args:
         ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
-        probabilities: float32[N, L].
+        probabilities: float[N, L].
+        answered: bool[N], a column of its own; None: there is none.
     """
     def rows() -> Iterator[Sequence[str]]:
-        yield ["id", "prediction", "confidence", *labels]
-        for row_id, row in zip(ids, probabilities, strict=True):
-            top = int(row.argmax())
-            yield [_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
+        yield ["id", "prediction", "confidence", *["answered"] * (answered is not None), *labels]
+        for place, (row_id, row) in enumerate(zip(ids, probabilities, strict=True)):
+            top, told = int(row.argmax()), [] if answered is None else [YES_NO[answered[place]]]
+            first, *others = (f"{value:.6f}" for value in (row[top], *row))
+            yield [_escape(row_id), labels[top], first, *told, *others]
 
     _write_parts(os.path.join(folder, PREDICTIONS), _tsv(rows()))
 

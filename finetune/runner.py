@@ -22,6 +22,7 @@ from finetune import (
     distribution,
     evaluation,
     log,
+    lr_finder,
     model,
     output_folder,
     outputs,
@@ -34,10 +35,11 @@ from finetune import (
 )
 from finetune.check import cost
 from finetune.check import stage as check
+from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
-from finetune.export import comparison, exporter
+from finetune.export import exporter
 from finetune.export.settings import as_trained
 from finetune.features import blocks, decided_by
 from finetune.original import engine as original
@@ -131,6 +133,9 @@ class Run:
             self._prepared, self._others, self._given.only_checks, self._watch,
             lambda tokens: cost.found(self._strategy, self._state, self._prepared,
                                       next(iter(tables.values())), self._predictor, tokens))
+        if self._config.find_lr:
+            with self._watch.stage("find_lr"):
+                lr_finder.run(self._strategy, self._state, self._prepared, tables["train"])
         if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         for stage, wanted, work in (
@@ -205,23 +210,12 @@ class Run:
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy, config.window_pooling)
-        few = self._first_rows()
+        few = preparation.first_rows(self._prepared)
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
-
-    def _first_rows(self) -> FeatureTable:
-        """Returns a batch of the data; where the run reads none, made-up rows."""
-        config, prepared = self._config, self._prepared
-        if not prepared.examples:
-            return comparison.made_up(prepared.bert_config, config.max_seq_length,
-                                      self._kind.label_type)
-        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
-        return FeatureTable.from_blocks(blocks(
-            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-            require_labels=False, long_texts=config), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -267,6 +261,9 @@ class Run:
         config, step = self._config, int(self._state.step.numpy())
         (predictions, scores), truth = self._score(table), table.example_labels()
         told = self._report.write_evaluation(config, truth, predictions, scores, step)
+        if workers.is_chief(self._strategy):  # whose checkpoints are kept
+            confidence.fit_on_dev(config, self._checkpoint(), step, truth,
+                                  predictions.probabilities)
         if self._baseline:
             self._baseline.compare(truth, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
@@ -277,7 +274,14 @@ class Run:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
-        self._report.write_predictions(config.output_dir, ids, probabilities)
+        self._report.write_predictions(config.output_dir, ids, probabilities,
+                                       confidence.for_prediction(config, self._checkpoint()))
+
+    def _checkpoint(self) -> str:
+        """Returns the prefix of the checkpoint whose weights are in memory."""
+        step = int(self._state.step.numpy())
+        return (os.path.join(self._config.output_dir, f"model.ckpt-{step}")
+                if self._config.do_train else self._prepared.start.prefix)
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune import outputs
+from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
 from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
@@ -18,11 +19,12 @@ from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
+    from finetune.schedules import Plan
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
-           "predict", "explain", "export", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "find_lr", "train", "checkpoint",
+           "eval", "predict", "explain", "export", "original")
 
 
 def versions() -> dict[str, str]:
@@ -46,9 +48,9 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "do_predict", "do_explain", "explain_rows",
-             "explain_label", "do_export", "export_formats", "output_dir",
-             "show_stage_times")
+    aside = ("do_check", "baseline", "find_lr", "do_eval", "do_predict", "do_explain",
+             "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
+             "show_stage_times", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -78,12 +80,19 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         rows = "windows" if config.window_stride else "rows"
         _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} {rows} "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
-             f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
+             f"learning rate {config.learning_rate:g}, {_schedule(config, prepared.plan)}, "
              f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
                                       if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)
+
+
+def _schedule(config: RunConfig, plan: "Plan") -> str:
+    if config.lr_schedule in ("triangular", "one_cycle"):
+        return config.lr_schedule
+    warmup = f"warm-up {plan.warmup} steps"
+    return warmup if config.lr_schedule == "linear" else f"{warmup}, then {config.lr_schedule}"
 
 
 def _row(name: str, text: str) -> None:
@@ -197,13 +206,17 @@ def scores(original: Mapping[str, Any], ours: Mapping[str, float],
                     "".join(f"{count:>{cells}}" for count in row))
 
 
-def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
-    """Logs how often each label was predicted."""
+def predicted(probabilities: np.ndarray, labels: Sequence[str],
+              answered: np.ndarray | None = None) -> None:
+    """Logs how often each label was predicted, and of how many rows the model is sure enough."""
     counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
     LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
                 ", ".join(f"{label} {count}" for label, count in
                           list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
                 math.fsum(probabilities.max(1)) / len(probabilities))
+    if answered is not None:
+        LOGGER.info("test: %d of %d rows reach the threshold; the others are marked as not "
+                    "answered", answered.sum(), len(answered))
 
 
 def predicted_scores(values: np.ndarray) -> None:
@@ -218,7 +231,9 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     files = [name for name, wanted in (
         (outputs.DATA_CHECK, config.do_check), (outputs.DATA_CHECK_JSON, config.do_check),
         (outputs.BASELINE, config.baseline),
+        (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.CALIBRATION, confidence.asked(config)),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

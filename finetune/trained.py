@@ -30,6 +30,8 @@ from finetune import (
     outputs,
     predictor,
 )
+from finetune.confidence import record
+from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
@@ -66,9 +68,12 @@ class Predictor:
         batch_size: what --predict_batch_size is.
         truncation, window_stride, window_pooling, max_windows: what becomes of longer texts, see
             docs/long_texts.md.
+        calibrated: use the calibration.json that belongs to the checkpoint, if there is one.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read.
+        calibration: what is made of its probabilities; `temperature` 1, `threshold` None without
+            such a file.
         labels: their position is their id; ["score"] of a regression.
         kind: classification or regression.
         max_seq_length: longest input in tokens.
@@ -82,7 +87,7 @@ class Predictor:
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
                  batch_size: int = 8, truncation: str | None = None,
                  window_stride: int | None = None, window_pooling: str | None = None,
-                 max_windows: int | None = None):
+                 max_windows: int | None = None, calibrated: bool = True):
         problems: list[str] = []
         given = model_folder.open_model(os.fspath(folder), None, None, problems)
         if given is None:
@@ -98,6 +103,8 @@ class Predictor:
         self.long_texts = long_texts.of_folder(given.run, given.path(outputs.RUN_CONFIG), asked,
                                                self.max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
+        with model_folder.collected(problems):
+            self.calibration = record.in_use([beside], given.prefix) if calibrated else RAW
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
         if problems:
@@ -119,17 +126,42 @@ class Predictor:
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
 
-    def predict(self, texts: Text | Iterable[Text]) -> Any:
-        """Returns the label of each text, of a regression its score; of a single text just that."""
+    @property
+    def temperature(self) -> float:
+        """By what the logits are divided for `predict_proba`."""
+        return self.calibration.temperature
+
+    @property
+    def threshold(self) -> float | None:
+        """The least confidence of a text that counts as answered, or None."""
+        return self.calibration.threshold
+
+    def predict(self, texts: Text | Iterable[Text], abstain: bool = False) -> Any:
+        """Returns the label of each text, of a regression its score; of a single text just that.
+
+        Args:
+            abstain: answer None where the confidence lies below the threshold.
+
+        Raises:
+            UserError: there is no threshold to abstain by.
+        """
+        if abstain and self.threshold is None:
+            raise UserError(f"{self.checkpoint}: has no threshold to abstain by; --do_eval "
+                            "--min_precision=0.95 in its folder finds one")
         answers = self.answers(_many(texts))
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
         else:
             found = [self.labels[top] for top in answers.argmax(1).tolist()]
+        if abstain:
+            found = [label if sure else None for label, sure in
+                     zip(found, self.calibration.answered(answers), strict=True)]
         return found[0] if _is_one(texts) else found
 
     def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], the labels' probabilities; of a single text float32[L].
+
+        They are calibrated where the checkpoint has a calibration.json, as in predictions.tsv.
 
         Raises:
             UserError: a regression has none.
@@ -137,7 +169,7 @@ class Predictor:
         if self.kind is TaskKind.REGRESSION:
             raise UserError(f"{self.checkpoint}: is a regression, which has scores (predict) and "
                             "no probabilities")
-        answers = self.answers(_many(texts))
+        answers = self.calibration.probabilities(self.answers(_many(texts))).astype(np.float32)
         return answers[0] if _is_one(texts) else answers
 
     def answers(self, texts: Sequence[Text]) -> np.ndarray:

@@ -18,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
+from finetune.confidence.calibration import Calibration  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
 
@@ -46,14 +47,15 @@ def answer(options: argparse.Namespace) -> None:
         name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
-        head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
-            "prediction"]
+        answered = [] if model.threshold is None else ["answered"]
+        head = ["prediction", "confidence", *answered, *model.labels] if (
+            len(model.labels) > 1) else ["prediction"]
         print("\t".join(head), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
         lines_of = _json if options.json else _tsv
         sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model.labels, model.answers(texts))))
+            model.labels, model.answers(texts), model.calibration)))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -91,16 +93,22 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
     return texts, None
 
 
-def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+def _tsv(labels: list[str], found: np.ndarray, calibration: Calibration) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    for row in found:
-        top = int(row.argmax())
-        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
-        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
+    if len(labels) == 1:
+        yield from (f"{row[0]:.6f}" for row in found)
+        return
+    answered = calibration.answered(found)
+    for place, row in enumerate(calibration.probabilities(found)):
+        top, told = int(row.argmax()), [] if answered is None else ["yes" if answered[place]
+                                                                    else "no"]
+        first, *others = (f"{value:.6f}" for value in (row[top], *row))
+        yield "\t".join([labels[top], first, *told, *others])
 
 
-def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
-    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
+def _json(labels: list[str], found: np.ndarray, calibration: Calibration) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False)
+            for record in answers.as_records(labels, found, calibration))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -138,8 +138,9 @@ def measure(strategy: tf.distribute.Strategy, state: model.State, prepared: Prep
     if plan:
         with taken_back(state):
             steps = plan.steps
+            whole = dataclasses.replace(config, gradual_unfreezing=False)  # the most it takes
             usual, long, build = _training(
-                TrainingStep(strategy, state, prepared.bert_config, config, plan, table), table,
+                TrainingStep(strategy, state, prepared.bert_config, whole, plan, table), table,
                 config)
         count, size = output_folder.checkpoint_room(
             config, prepared.bert_config, len(prepared.labels), plan)

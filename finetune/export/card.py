@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from finetune.confidence import card as confidence
 from finetune.config import RunConfig
 from finetune.export import long_texts
 from finetune.export.classifier import Classifier
@@ -17,7 +18,7 @@ from finetune.export.facts import Facts, Split
 UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
 _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "output_dir",
-          "show_stage_times", "labels", "init_checkpoint")
+          "find_lr", "show_stage_times", "labels", "init_checkpoint")
 _ALWAYS = ("seed", "do_lower_case", "max_seq_length", "train_batch_size", "learning_rate",
            "num_train_epochs", "warmup_proportion")  # at their defaults, too
 # In eval_results.txt -> in a hub's list of metrics.
@@ -221,6 +222,7 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
     if not classifier.is_regression:
         yield ("*   Every text is given one of the labels above, also one that fits none of them; "
                "a probability says how sure the model is, which is not how often it is right.")
+    yield from confidence.lines(facts.calibration)
     train = facts.splits["train"]
     if train.cut and train.rows:
         most = classifier.long_texts

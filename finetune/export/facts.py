@@ -15,6 +15,7 @@ import numpy as np
 
 from finetune import outputs, records
 from finetune.bert_config import SOURCE_FILE
+from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
 
@@ -57,6 +58,7 @@ class Facts:
         scored_step: the step that eval_results.txt is of.
         matrix: the rows of confusion_matrix.tsv, if it is of these weights.
         best: best_checkpoint.json: the weights were chosen by their score on dev.
+        calibration: calibration.json, if it is of these weights; else {}.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Facts:
     scored_step: int | None
     matrix: list[list[str]] | None
     best: dict[str, Any] | None
+    calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def gather(folder: str, classifier: Classifier) -> Facts:
@@ -92,7 +95,15 @@ def gather(folder: str, classifier: Classifier) -> Facts:
         splits={split: _split(folder, split, trained if split == "train" else runs, classifier)
                 for split in ("train", "dev")},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
-        best=best if best and best.get("step") == classifier.step else None)
+        best=best if best and best.get("step") == classifier.step else None,
+        calibration=_calibration(folder, classifier.step))
+
+
+def _calibration(folder: str, step: int) -> dict[str, Any]:
+    try:
+        return record.look([folder], os.path.join(folder, f"model.ckpt-{step}")).content
+    except UserError:  # damaged: then nobody knows
+        return {}
 
 
 def _json(folder: str, name: str, default: Any) -> Any:
