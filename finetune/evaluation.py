@@ -3,7 +3,7 @@
     report = evaluation.of(labels)
     scores = report.scores(table.label_ids, predictions)
     report.write_evaluation(config, table.label_ids, predictions, scores, step)
-    report.write_predictions(config.output_dir, ids, predictions.probabilities)
+    report.write_predictions(config.output_dir, ids, predictions.probabilities, step)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from finetune import metrics, outputs, summary
 from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.log import LOGGER
+from finetune.multilabel.report import MultiLabel
 from finetune.predictor import Predictions
 from finetune.task_kind import TaskKind
 
@@ -53,7 +54,7 @@ class Classification:
         return {**scores, "eval_accuracy": float(original["eval_accuracy"])}
 
     def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
-                          calibration: Calibration = RAW) -> None:
+                          calibration: Calibration = RAW, step: int = 0) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities.
 
         Args:
@@ -86,14 +87,16 @@ class Regression:
         return dict(scores)
 
     def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
-                          _: Calibration = RAW) -> None:
+                          calibration: Calibration = RAW, step: int = 0) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, 1] scores."""
         outputs.write_test_results(folder, answers)
         outputs.write_scores(folder, ids, answers[:, 0])
         summary.predicted_scores(answers[:, 0])
 
 
-def of(labels: Sequence[str]) -> Classification | Regression:
+def of(labels: Sequence[str]) -> Classification | MultiLabel | Regression:
     """Returns the report for a task whose head has these rows."""
-    regression = TaskKind.of(len(labels)) is TaskKind.REGRESSION
-    return Regression() if regression else Classification(labels)
+    kind = TaskKind.of(labels)
+    if kind is TaskKind.REGRESSION:
+        return Regression()
+    return MultiLabel(labels) if kind is TaskKind.MULTILABEL else Classification(labels)

@@ -15,6 +15,7 @@ from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
 from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
+from finetune.multilabel.names import names_of
 from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
     _row("device", device)
     _row("model", f"{bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
          f"{bert.num_attention_heads} heads, vocabulary {bert.vocab_size}; {origin}")
-    if TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(prepared.labels) is TaskKind.REGRESSION:
         _row("task", "regression: the answer is a score")
     else:
-        _row("labels", _shortened(prepared.labels))
+        many = TaskKind.of(prepared.labels) is TaskKind.MULTILABEL
+        _row("labels", _shortened(prepared.labels) + "; any number a row" * many)
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
         _row("", _lengths(table, config))
@@ -108,10 +110,10 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
     text = f"{len(examples)} rows"
     if split == "test":
         return text
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         scores = np.fromiter((number(example.label) for example in examples), float)
         return f"{text}: {_scores(scores)}"
-    counts = Counter(str(example.label) for example in examples)
+    counts = Counter(name for example in examples for name in names_of(example.label, labels))
     shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
     return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"
 
@@ -234,6 +236,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.CALIBRATION, confidence.asked(config)),
+        (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

@@ -25,7 +25,7 @@ def problems(config: "RunConfig", labels: Sequence[str], examples: Mapping[str, 
     Args:
         prefix: of the checkpoint that the run begins with, if it has one.
     """
-    found, kind, rows = [], TaskKind.of(len(labels)), len(examples.get("dev", ()))
+    found, kind, rows = [], TaskKind.of(labels), len(examples.get("dev", ()))
     for flag in settings.asked(config):
         if kind is not TaskKind.CLASSIFICATION:
             found.append(settings.refusal(flag, kind.value))

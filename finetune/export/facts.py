@@ -18,6 +18,7 @@ from finetune.bert_config import SOURCE_FILE
 from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
+from finetune.task_kind import TaskKind, label_type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,10 +131,10 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     lengths = note.get("lengths", {})
     found = Split(told.get("path"), told.get("sha256"),
                   lengths.get("count", note.get("records")), lengths.get("truncated"))
-    if not note or note["fingerprint"].get("labels") != classifier.labels:
+    if not note or note["fingerprint"].get("labels") != list(classifier.labels):
         return found
     try:
-        table = records.read(path, np.float32 if classifier.is_regression else np.int32)
+        table = records.read(path, label_type(classifier.labels))
     except UserError:  # the records may be deleted
         return found
     found = dataclasses.replace(found, pairs=bool(np.any(table.segment_ids[:])))
@@ -141,7 +142,8 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     if classifier.is_regression:
         return dataclasses.replace(found, scores=(
             float(labels.min()), float(labels.max()), float(labels.mean(dtype=np.float64))))
-    counts = np.bincount(labels, minlength=len(classifier.labels)).tolist()
+    counts = (labels.sum(0, dtype=np.int64) if classifier.kind is TaskKind.MULTILABEL else
+              np.bincount(labels, minlength=len(classifier.labels))).tolist()
     return dataclasses.replace(found, counts=dict(zip(classifier.labels, counts, strict=True)))
 
 
@@ -153,7 +155,7 @@ def _scores(folder: str) -> dict[str, str] | None:
 
 def _matrix(folder: str, classifier: Classifier) -> list[list[str]] | None:
     text = outputs.read_text(os.path.join(folder, outputs.CONFUSION))
-    if text is None or classifier.is_regression:
+    if text is None or classifier.kind is not TaskKind.CLASSIFICATION:
         return None
     rows = [line.split("\t") for line in text.splitlines()]
     return rows if rows and rows[0][1:] == classifier.labels else None
