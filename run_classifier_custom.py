@@ -130,8 +130,7 @@ def main(arguments: list[str]) -> int:
 
 def work(arguments: list[str]) -> int | None:
     """Does what the command line asks for and returns the exit status of a sweep, else None."""
-    config, watch = make_config(arguments), Stopwatch()
-    processor, problems = None, ()
+    config, watch, processor, problems = make_config(arguments), Stopwatch(), None, ()
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
         try:
@@ -139,11 +138,12 @@ def work(arguments: list[str]) -> int | None:
         except processors.DataError as error:
             problems = error.problems
         from finetune import runner
+        from finetune.members import runner as many
     if config.sweep:
         from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),
                          make_processor, __file__)
-    return runner.run(config, processor, shlex.join([FILE, *arguments]), problems, watch)
+    return many.run(runner.run, config, processor, shlex.join([FILE, *arguments]), problems, watch)
 
 
 if __name__ == "__main__":

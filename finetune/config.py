@@ -11,6 +11,7 @@ from typing import Any
 
 from finetune import config_problems
 from finetune.export import formats
+from finetune.members import problems as members_problems
 from finetune.options.answers import Answers
 from finetune.options.data import Data
 from finetune.options.devices import Devices
@@ -57,7 +58,8 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
         """Returns all that is wrong with the settings themselves, a message each."""
         return [*config_problems.of_numbers(self), *self.label_problems(),
                 *config_problems.of_modes(self), *config_problems.of_explanation(self),
-                *config_problems.of_devices(self), *formats.problems(self)]
+                *config_problems.of_devices(self), *formats.problems(self),
+                *members_problems.of_members(self), *members_problems.of_averaging(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

@@ -249,14 +249,14 @@ def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray
         yield ["id", "prediction", "confidence", *labels]
         for row_id, row in zip(ids, probabilities, strict=True):
             top = int(row.argmax())
-            yield [_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
+            yield [escaped(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
 
     _write_parts(os.path.join(folder, PREDICTIONS), _tsv(rows()))
 
 
 def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    rows = ([_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True))
+    rows = ([escaped(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True))
     _write_parts(os.path.join(folder, PREDICTIONS), _tsv(chain([["id", "prediction"]], rows)))
 
 
@@ -267,7 +267,8 @@ def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield "".join("\t".join(row) + "\n" for row in some)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Returns a text as a cell of a table."""
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 

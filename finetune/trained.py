@@ -33,6 +33,7 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import convert
+from finetune.members import folder as members
 from finetune.sources import model_folder
 from finetune.task_kind import SCORE, TaskKind, described
 from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
@@ -58,14 +59,15 @@ class Predictor:
 
     Args:
         folder: a run's output_dir (its best checkpoint, else its newest), another folder of a
-            checkpoint, or a checkpoint's prefix; on gs:// too.
+            checkpoint, or a checkpoint's prefix; on gs:// too. The output_dir of --ensemble or
+            --kfold: all its models, whose mean is the answer.
         labels: in the order of their ids; a regression has none.
         max_seq_length: longest input in tokens; longer ones are cut.
         do_lower_case: True for an uncased model.
         batch_size: what --predict_batch_size is.
 
     Attributes:
-        checkpoint: the prefix of the checkpoint that was read.
+        checkpoint: the prefix of the checkpoint that was read; of several models the first.
         labels: their position is their id; ["score"] of a regression.
         kind: classification or regression.
         max_seq_length: longest input in tokens.
@@ -78,7 +80,8 @@ class Predictor:
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
                  batch_size: int = 8):
         problems: list[str] = []
-        given = model_folder.open_model(os.fspath(folder), None, None, problems)
+        path, *others = members.of(os.fspath(folder)) or [os.fspath(folder)]
+        given = model_folder.open_model(path, None, None, problems)
         if given is None:
             raise UserError(problems)
         beside = os.path.dirname(given.prefix)
@@ -94,7 +97,11 @@ class Predictor:
             raise UserError(problems)
         self._bert_config, self._batch_size = given.config, batch_size
         self._lock = threading.Lock()  # the tokenizer keeps words, and the cores are shared anyway
+        self._others: list[Predictor] = []
         self._read_weights(given)
+        self._others = [Predictor(
+            other, labels=labels, max_seq_length=max_seq_length, do_lower_case=do_lower_case,
+            batch_size=batch_size) for other in others]
 
     def _read_weights(self, given: model_folder.Model) -> None:
         names = list(model.variable_shapes(given.config, len(self.labels)))
@@ -141,9 +148,17 @@ class Predictor:
         Raises:
             TypeError: one is neither a string nor a pair of them.
         """
-        rows = [_row(place, text) for place, text in enumerate(texts)]
+        return self.answers_of([_row(place, text) for place, text in enumerate(texts)])
+
+    def answers_of(self, rows: Sequence[Any]) -> np.ndarray:
+        """Returns the same of examples, objects with text_a and text_b."""
         if not rows:
             return np.zeros((0, len(self.labels)), np.float32)
+        own = self._own_answers(rows)
+        return predictor.mean([own, *(one.answers_of(rows) for one in self._others)]
+                              ) if self._others else own
+
+    def _own_answers(self, rows: Sequence[Any]) -> np.ndarray:
         with self._lock:
             table = FeatureTable.from_features(convert(
                 rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False),
@@ -158,8 +173,11 @@ class Predictor:
             label: whose logit is explained; None: that of the label predicted.
 
         Raises:
-            UserError: there is no such label.
+            UserError: there is no such label, or several models answer.
         """
+        if self._others:
+            raise UserError("several models answer together; explain one of them: Predictor("
+                            f"{os.path.dirname(self.checkpoint)!r}), for instance")
         try:
             from finetune.explanation import Explainer
         except ModuleNotFoundError as error:
