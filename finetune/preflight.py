@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, checksums, metrics, outputs
+from finetune import checkpoint, checksums, chosen_weights, metrics, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -273,7 +273,9 @@ def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
-    return Plan.of(config, rows)
+    plan = Plan.of(config, rows)
+    problems += chosen_weights.problems(config, plan.steps)
+    return plan
 
 
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],

@@ -23,7 +23,7 @@ def checkpoint_files(folder: str) -> list[str]:
     if not os.path.isdir(folder):
         return []
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)
-                  if re.fullmatch(r"model\.ckpt-\d+\.(index|data-\d+-of-\d+)", name))
+                  if re.fullmatch(r"model\.ckpt-(averaged-)?\d+\.(index|data-\d+-of-\d+)", name))
 
 
 def sweep_that_deleted(folder: str) -> str | None:
