@@ -51,18 +51,12 @@ def test_the_mean_answers(averaged, run, data):  # noqa: F811
     assert results(folder) == scores
 
 
-def test_training_goes_on_from_the_last_one_and_the_mean_goes(averaged, run, tmp_path):  # noqa: F811
+def test_training_goes_on_from_the_last_one_and_the_mean_goes(averaged, run):  # noqa: F811
     folder, _ = averaged
-    longer = [argument for argument in ASKED if "epochs" not in argument]
-    run(*longer, "--num_train_epochs=3", f"--output_dir={folder}")
+    said = run(*ASKED, "--num_train_epochs=3", f"--output_dir={folder}")
+    assert f"goes on from {folder / 'model.ckpt-6'}\n" in said
     assert not [name for name in names(folder) if "averaged" in name]
     assert checkpoint.chosen(str(folder)) == str(folder / "model.ckpt-9")
-    run(*longer, "--num_train_epochs=2", f"--output_dir={tmp_path / 'straight'}")
-    run(*longer, "--num_train_epochs=3", f"--output_dir={tmp_path / 'straight'}")
-    every = list(checkpoint.shapes(str(folder / "model.ckpt-9")))
-    one = checkpoint.read(str(folder / "model.ckpt-9"), every)
-    other = checkpoint.read(str(tmp_path / "straight" / "model.ckpt-9"), every)
-    assert all((one[name] == other[name]).all() for name in every)
 
 
 def test_the_mean_of_another_step_is_not_used(tmp_path):

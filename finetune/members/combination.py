@@ -26,6 +26,8 @@ from finetune.trained import Predictor
 OUT_OF_FOLD = "out_of_fold.tsv"
 KFOLD_RESULTS, KFOLD_TABLE = "kfold_results.txt", "kfold_results.tsv"
 ENSEMBLE_TABLE = "ensemble_results.tsv"
+FILES = (OUT_OF_FOLD, KFOLD_RESULTS, KFOLD_TABLE, ENSEMBLE_TABLE, outputs.EVAL_RESULTS,
+         outputs.CONFUSION, outputs.PREDICTIONS, outputs.TEST_RESULTS)
 Scores = Mapping[str, float]
 
 

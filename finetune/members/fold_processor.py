@@ -45,18 +45,19 @@ class FoldProcessor:
     """
 
     def __init__(self, processor: Any, rows: Sequence[Any], folds: np.ndarray, fold: int):
-        self._processor = processor
-        keep = (lambda wanted: [rows[place] for place in np.flatnonzero(wanted)]
-                ) if isinstance(rows, (list, tuple)) else (lambda wanted: Rows(rows, wanted))
-        self._train, self._dev = keep(folds != fold), keep(folds == fold)
+        self._processor, self._rows, self._held_out = processor, rows, folds == fold
 
     def get_train_examples(self, data_dir: str) -> Sequence[Any]:
         """Returns the rows of all other folds."""
-        return self._train
+        return self._some(~self._held_out)
 
     def get_dev_examples(self, data_dir: str) -> Sequence[Any]:
         """Returns the rows of this fold."""
-        return self._dev
+        return self._some(self._held_out)
+
+    def _some(self, wanted: np.ndarray) -> Sequence[Any]:
+        some = Rows(self._rows, wanted)
+        return list(some) if isinstance(self._rows, (list, tuple)) else some
 
     def get_test_examples(self, data_dir: str) -> Sequence[Any]:
         """Returns the wrapped processor's test split."""

@@ -11,6 +11,7 @@ goes on from its last checkpoint.
 """
 
 import dataclasses
+import gc
 import hashlib
 import json
 import os
@@ -94,11 +95,10 @@ class Members:
     def __init__(self, config: RunConfig, processor: Any, command: str, problems: Sequence[str]):
         self._config, self._folder = config, config.output_dir
         self._kind = folder.KFOLD if config.kfold else folder.ENSEMBLE
-        self._names = ([f"fold-{number + 1}" for number in range(config.kfold)] if config.kfold else
-                       [f"seed-{config.seed + number}" for number in range(config.ensemble)])
         known = [*problems, *config.problems()]
-        if known and not self._names:
-            raise UserError(known)
+        count = 1 if known else config.kfold or config.ensemble
+        self._names = [f"fold-{number + 1}" if config.kfold else f"seed-{config.seed + number}"
+                       for number in range(count)]
         self._prepared = preflight.check(
             dataclasses.replace(self._settings(0), do_eval=config.do_eval and not config.kfold),
             processor, [*known, *self._folder_problems()])
@@ -200,8 +200,7 @@ class Members:
         tf.io.gfile.makedirs(self._folder)
         with output_folder.held(self._folder):
             finished = dict(self._note.get("finished", {}))
-            self._write_note(finished)
-            outputs.write_json(os.path.join(self._folder, outputs.RUN_CONFIG), config.as_dict())
+            self._begin(finished)
             for number, member in enumerate(self._members, 1):
                 self._start_log()
                 fingerprint = self._fingerprint(member)
@@ -209,13 +208,28 @@ class Members:
                     LOGGER.info("%s, %d of %d, has finished before", member.name, number, count)
                     continue
                 LOGGER.info("%s, %d of %d", member.name, number, count)
-                finished.pop(member.name, None)
-                self._write_note(finished)
+                if config.do_train:
+                    finished.pop(member.name, None)
+                    self._write_note(finished)
                 run_one(member.config, member.processor, member.command)
+                gc.collect()  # graphs and their variables lie in circles
                 finished[member.name] = fingerprint
                 self._write_note(finished)
             self._start_log()
             self._combine()
+
+    def _begin(self, finished: dict[str, str]) -> None:
+        """Deletes an earlier run, if that is asked for, and writes down what this one is."""
+        config, settings = self._config, os.path.join(self._folder, outputs.RUN_CONFIG)
+        if config.overwrite_output_dir:
+            for name in (folder.read(self._folder) or {}).get("members", ()):
+                outputs.remove_run(os.path.join(self._folder, name))
+            for path in (os.path.join(self._folder, name) for name in combination.FILES):
+                if tf.io.gfile.exists(path):
+                    tf.io.gfile.remove(path)
+        self._write_note(finished)
+        if config.do_train or not tf.io.gfile.exists(settings):
+            outputs.write_json(settings, config.as_dict())
 
     def _start_log(self) -> None:
         log.start(os.path.join(self._folder, outputs.LOG))
