@@ -12,15 +12,9 @@ NAME = "model.ckpt-averaged-6"
 ASKED = ["--do_train", "--num_train_epochs=2", "--save_checkpoints_steps=2", "--learning_rate=1e-2"]
 
 
-@pytest.fixture
-def averaged(run, tmp_path):  # noqa: F811
-    """(output folder, standard error) of a run of 6 steps that averages 3 checkpoints."""
+def test_the_mean_answers_and_training_goes_on_without_it(run, data, tmp_path):  # noqa: F811
     folder = tmp_path / "out"
-    return folder, run(*ASKED, "--average_checkpoints=3", "--do_eval", f"--output_dir={folder}")
-
-
-def test_the_mean_answers(averaged, run, data):  # noqa: F811
-    folder, said = averaged
+    said = run(*ASKED, "--average_checkpoints=3", "--do_eval", f"--output_dir={folder}")
     variables = model.variable_shapes(
         BertConfig.from_json_file(str(folder / "bert_config.json")), 3)
     each = [checkpoint.read(str(folder / f"model.ckpt-{step}"), list(variables))
@@ -50,9 +44,6 @@ def test_the_mean_answers(averaged, run, data):  # noqa: F811
     run("--do_eval", f"--output_dir={folder}")  # from the folder alone
     assert results(folder) == scores
 
-
-def test_training_goes_on_from_the_last_one_and_the_mean_goes(averaged, run):  # noqa: F811
-    folder, _ = averaged
     said = run(*ASKED, "--num_train_epochs=3", f"--output_dir={folder}")
     assert f"goes on from {folder / 'model.ckpt-6'}\n" in said
     assert not [name for name in names(folder) if "averaged" in name]
