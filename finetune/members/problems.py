@@ -38,6 +38,7 @@ def of_members(config: "RunConfig") -> list[str]:
         found.append(f"{flag}: works on one machine without a TPU")
     found += [f"--{name} does not go with {flag}: {instead}" for name, instead in (
         ("do_check", "run it before, on its own"), ("baseline", "run it before, on its own"),
+        ("find_lr", "run it before, on its own"),
         ("do_explain", "explain one of its models, with --init_checkpoint=that model's folder"),
         ("do_export", "export one of its models, with its folder as --output_dir"))
         if getattr(config, name)]

@@ -29,8 +29,8 @@ from finetune.log import LOGGER
 from finetune.members import combination, folder
 from finetune.members.deal import deal, same_text, strata
 from finetune.members.fold_processor import FoldProcessor
+from finetune.schedules import Plan
 from finetune.sweep.processes import flags_of
-from finetune.training_step import Plan
 
 _FILE = "run_classifier_custom.py"
 RunOne = Callable[..., None]  # settings, processor, command and more, see runner.run
