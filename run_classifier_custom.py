@@ -116,15 +116,14 @@ def make_processor(config: RunConfig) -> object:
              if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
     if config.label_problems():
         given.pop("labels", None)
-    general = {"data_dir", "task_name", "processor", "labels", "task_type"}
+    general = {"data_dir", "task_name", "processor", "labels", "task_type", "label_separator"}
     return processors.create(chosen, given, general)
 
 
 def main(arguments: list[str]) -> int:
     """Runs the command line and returns its exit status: 0 done, 2 a mistake, 130 stopped."""
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
-        print(help_text())
-        return 0
+        return print(help_text()) or 0
     return command.run(lambda: work(arguments))
 
 
@@ -133,12 +132,13 @@ def work(arguments: list[str]) -> int | None:
     config, watch, processor, problems = make_config(arguments), Stopwatch(), None, ()
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
+        from finetune import labels, runner
+        from finetune.members import runner as many
+        config = labels.as_trained(config)
         try:
             processor = make_processor(config)
         except processors.DataError as error:
             problems = error.problems
-        from finetune import runner
-        from finetune.members import runner as many
     if config.sweep:
         from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),

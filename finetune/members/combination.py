@@ -65,7 +65,7 @@ def out_of_fold(config: RunConfig, prepared: Prepared, folds: np.ndarray,
     spread = _write_table(config, KFOLD_TABLE, table,
                           {"out_of_fold": {"rows": len(rows), **total}})
     classes, names = [], labels
-    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
+    if TaskKind.of(labels) is TaskKind.CLASSIFICATION:
         predicted = answers.argmax(1)
         classes = metrics.per_class(truth, predicted, labels)
         outputs.write_confusion_matrix(
@@ -109,7 +109,7 @@ def _id(row: Any) -> str:
 
 def _truth(rows: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
     """Returns int32[N], the rows' label ids, or float32[N], their scores."""
-    kind = TaskKind.of(len(labels))
+    kind = TaskKind.of(labels)
     if kind is TaskKind.REGRESSION:
         return np.array([number(row.label) for row in rows], kind.label_type)
     ids = {str(label): place for place, label in enumerate(labels)}
@@ -127,7 +127,7 @@ def _predictions(answers: np.ndarray, truth: np.ndarray) -> Predictions:
 def _lines(rows: Sequence[Any], labels: Sequence[str], folds: np.ndarray,
            answers: np.ndarray) -> Iterator[str]:
     """Yields the lines of out_of_fold.tsv."""
-    regression = TaskKind.of(len(labels)) is TaskKind.REGRESSION
+    regression = TaskKind.of(labels) is TaskKind.REGRESSION
     yield "\t".join(["id", "label", "fold", "prediction",
                      *([] if regression else ["confidence", *labels])]) + "\n"
     for row, fold, answer in zip(rows, folds.tolist(), answers, strict=True):

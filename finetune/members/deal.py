@@ -39,7 +39,7 @@ def strata(examples: Iterable[Any], labels: Sequence[str]) -> np.ndarray:
     Args:
         labels: of the head; a single one is that of a regression.
     """
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         scores = np.array([number(example.label) for example in examples], np.float64)
         return np.searchsorted(np.quantile(scores, np.arange(1, _BINS) / _BINS), scores, "right")
     codes: dict[str, int] = {}

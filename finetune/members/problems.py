@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from finetune.confidence import settings as confidence
+
 if TYPE_CHECKING:
     from finetune.config import RunConfig
 
@@ -42,6 +44,8 @@ def of_members(config: "RunConfig") -> list[str]:
         ("do_explain", "explain one of its models, with --init_checkpoint=that model's folder"),
         ("do_export", "export one of its models, with its folder as --output_dir"))
         if getattr(config, name)]
+    found += [f"{one} does not go with {flag}: calibrate one of its models, with its folder as "
+              "--output_dir" for one in confidence.asked(config)]
     return found
 
 

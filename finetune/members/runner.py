@@ -31,6 +31,7 @@ from finetune.members.deal import deal, same_text, strata
 from finetune.members.fold_processor import FoldProcessor
 from finetune.schedules import Plan
 from finetune.sweep.processes import flags_of
+from finetune.task_kind import TaskKind
 
 _FILE = "run_classifier_custom.py"
 RunOne = Callable[..., None]  # settings, processor, command and more, see runner.run
@@ -102,6 +103,9 @@ class Members:
         self._prepared = preflight.check(
             dataclasses.replace(self._settings(0), do_eval=config.do_eval and not config.kfold),
             processor, [*known, *self._folder_problems()])
+        if TaskKind.of(self._prepared.labels) is TaskKind.MULTILABEL:
+            raise UserError(f"--{self._kind}: works for one label a row and for scores, not for "
+                            "--task_type=multilabel")
         self._digests = {split: records.examples_digest(examples)
                          for split, examples in self._prepared.examples.items()}
         self._folds = self._dealt() if config.kfold else None
