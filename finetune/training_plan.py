@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, config_problems, inputs
+from finetune import checkpoint, chosen_weights, config_problems, inputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -54,7 +54,9 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
-    return dataclasses.replace(Plan.of(config, rows), class_weights=weights)
+    plan = dataclasses.replace(Plan.of(config, rows), class_weights=weights)
+    problems += chosen_weights.problems(config, plan.steps)
+    return plan
 
 
 def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
