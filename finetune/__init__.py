@@ -9,7 +9,7 @@ Never imports `processors`, never reads flags. `runner.run(config, processor)` i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finetune.estimators import Classifier, Regressor
+    from finetune.estimators.estimator import Classifier, Regressor
     from finetune.trained import Predictor
 
 __all__ = ["Classifier", "Predictor", "Regressor"]
@@ -20,8 +20,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name != "Predictor":
-        from finetune import estimators
-        return getattr(estimators, name)
+        from finetune.estimators import estimator
+        return getattr(estimator, name)
     from finetune import log, tensorflow_import
     with log.quiet():
         tensorflow_import.load()

@@ -1,5 +1,10 @@
 """Classifier and Regressor: a run of the command, on rows that a program holds.
 
+    from finetune import Classifier
+
+    model = Classifier("checkpoints/minilm", num_train_epochs=4).fit(texts, labels)
+    model.predict(["It crashes when I save"])
+
 `fit` is `runner.run`, with the same settings and the same story, so the weights are the command's,
 bit for bit; the answers are Predictor's. What scikit-learn asks of an estimator stands here.
 """
@@ -9,7 +14,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -19,17 +24,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from finetune import log, tensorflow_import
 from finetune.config import RunConfig
-from finetune.errors import UserError
+from finetune.errors import InputError, UserError
 from finetune.estimators import parameters, rows
 from finetune.estimators.rows import GivenRows
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
 _Self = TypeVar("_Self", bound="_Estimator")
-
-
-class InputError(UserError, ValueError):
-    """A UserError that is a ValueError too, which is what scikit-learn's users expect."""
 
 
 @contextlib.contextmanager
@@ -76,17 +77,18 @@ class _Estimator(BaseEstimator):
         """
         with _as_value_error(), self._log(), self._folder() as folder:
             problems: list[str] = []
-            splits = _splits(X, y, dev, problems)
+            splits = rows.splits(X, y, dev, problems)
             classes = None if problems else self._classes(splits["train"][1], problems)
             config = parameters.make_config(
                 {**self.get_params(deep=False), "output_dir": folder}, do_train=True,
                 do_eval=dev is not None, task_type=self._KIND.value)
             given = None
             if not problems:
-                given = GivenRows(_names(classes), {
-                    split: (texts, _names(values)) for split, (texts, values) in splits.items()})
+                given = GivenRows(rows.names(classes), {
+                    split: (texts, rows.names(values))
+                    for split, (texts, values) in splits.items()})
                 problems += _lacking(config, dev)
-            self._run(config, given, problems, _label_type(classes))
+            self._run(config, given, problems, rows.label_type(classes))
             self._read(config.output_dir, config.predict_batch_size, classes)
         return self
 
@@ -201,7 +203,7 @@ class _Estimator(BaseEstimator):
                             f"{'Classifier' if self._KIND is TaskKind.REGRESSION else 'Regressor'}"
                             ".load")
         if self._KIND is TaskKind.CLASSIFICATION:
-            self.classes_ = (_typed(predictor.labels, going_on.label_type(folder))
+            self.classes_ = (rows.typed(predictor.labels, going_on.label_type(folder))
                              if classes is None else classes)
         self.predictor_ = predictor
         self.history_, self.dev_scores_ = going_on.losses(folder), going_on.scores(folder)
@@ -273,41 +275,6 @@ class Regressor(RegressorMixin, _Estimator):
 
     def _classes(self, values: np.ndarray, problems: list[str]) -> None:
         """Returns no classes."""
-
-
-def _splits(X: Any, y: Any, dev: Any, problems: list[str]
-            ) -> dict[str, tuple[list[rows.Text], np.ndarray]]:
-    """Returns texts and labels by split."""
-    if dev is not None and not (isinstance(dev, (tuple, list)) and len(dev) == 2):
-        problems.append("dev has to be two: (texts, labels)")
-        dev = None
-    given = {"train": ("X", "y", X, y)}
-    if dev is not None:
-        given["dev"] = ("texts of dev", "labels of dev", *dev)
-    splits = {}
-    for split, (x_name, y_name, texts, labels) in given.items():
-        before = len(problems)
-        found = (rows.texts(texts, x_name, problems), rows.targets(labels, y_name, problems))
-        if len(problems) == before and len(found[0]) != len(found[1]):
-            problems.append(f"{x_name}: {len(found[0]):,} rows, but {y_name} has "
-                            f"{len(found[1]):,}")
-        splits[split] = found
-    return splits
-
-
-def _names(values: np.ndarray | None) -> list[str] | None:
-    """Returns labels as the command reads them: as text."""
-    return None if values is None else [str(value) for value in values.tolist()]
-
-
-def _label_type(classes: np.ndarray | None) -> str:
-    return classes.dtype.name if classes is not None and classes.dtype.kind in "biuf" else "str"
-
-
-def _typed(labels: Sequence[str], label_type: str) -> np.ndarray:
-    if label_type == "bool":
-        return np.array([label == "True" for label in labels])
-    return np.array(labels).astype(label_type)
 
 
 def _lacking(config: RunConfig, dev: Any) -> list[str]:

@@ -28,7 +28,7 @@ _OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline",
 NAMES = tuple(name for name, field in FIELDS.items()
               if (field.metadata["group"] in _GROUPS and not name.startswith("explain_"))
               or name in _OTHERS)
-_FLAG = re.compile(r"--(no)?(?=(%s)\b)" % "|".join(FIELDS))
+_FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
           tuple: "a list of strings"}
 

@@ -131,7 +131,10 @@ def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
         problems.append(f"{name} is {shown(given)}; give a list, a label for each text")
         return np.empty(0, object)
     try:
-        array = np.asarray(given if hasattr(given, "__array__") else list(given))
+        values = given if hasattr(given, "__array__") else list(given)
+        array = np.asarray(values)
+        if array.dtype.kind == "U" and not all(isinstance(value, str) for value in values):
+            array = np.asarray(values, dtype=object)  # numpy would make texts of all of them
     except ValueError:  # of lists of several lengths
         array = np.empty((0, 0))
     if array.ndim == 2 and array.shape[1] == 1:
@@ -151,3 +154,44 @@ def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN, or pandas' NA or NaT."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or (
         isinstance(value, float) and value != value)
+
+
+def splits(X: Any, y: Any, dev: Any, problems: list[str]
+           ) -> dict[str, tuple[list[Text], np.ndarray]]:
+    """Returns texts and labels by split.
+
+    Args:
+        X, y: of train; dev: both of dev, or None.
+        problems: gets what is wrong with them.
+    """
+    if dev is not None and not (isinstance(dev, (tuple, list)) and len(dev) == 2):
+        problems.append("dev has to be two: (texts, labels)")
+        dev = None
+    given = {"train": ("X", "y", X, y)}
+    if dev is not None:
+        given["dev"] = ("texts of dev", "labels of dev", *dev)
+    found = {}
+    for split, (x_name, y_name, of_x, of_y) in given.items():
+        before = len(problems)
+        found[split] = texts(of_x, x_name, problems), targets(of_y, y_name, problems)
+        if len(problems) == before and len(found[split][0]) != len(found[split][1]):
+            problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
+                            f"{len(found[split][1]):,}")
+    return found
+
+
+def names(values: np.ndarray | None) -> list[str] | None:
+    """Returns labels as the command reads them: as text."""
+    return None if values is None else [str(value) for value in values.tolist()]
+
+
+def label_type(classes: np.ndarray | None) -> str:
+    """Returns the type of labels, to be written down; see `typed`."""
+    return classes.dtype.name if classes is not None and classes.dtype.kind in "biuf" else "str"
+
+
+def typed(labels: Sequence[str], label_type: str) -> np.ndarray:
+    """Returns labels that were read as text in the type that they had."""
+    if label_type == "bool":
+        return np.array([label == "True" for label in labels])
+    return np.array(labels).astype(label_type)
