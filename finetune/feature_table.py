@@ -15,6 +15,8 @@ import numpy as np
 
 from finetune.columns import ColumnWriter, FileColumn
 
+LabelId = int | float | tuple[int, ...] | None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class InputFeatures:
@@ -23,34 +25,39 @@ class InputFeatures:
     Attributes:
         input_ids: [CLS] a [SEP] or [CLS] a [SEP] b [SEP], at most max_seq_length ids.
         segment_ids: 0 or 1 for each of the input_ids.
-        label_id: position in the label list, or the score of a regression; None for a row
-            without a label.
+        label_id: position in the label list, the score of a regression, or a multi-label row's
+            positions; None for a row of which nothing is known.
         tokens_before: how many ids there were before truncation, the special ones included.
     """
 
     input_ids: list[int]
     segment_ids: list[int]
-    label_id: int | float | None
+    label_id: LabelId
     tokens_before: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FeatureBlock:
-    """Some examples, B of them, one behind the other.
+    """Some sequences, B of them, one behind the other: an example each, or a window of one.
 
     Attributes:
         input_ids: int32[T], T the sum of all lengths.
         segment_ids: int32[T].
         lengths: int64[B].
         label_ids: B of what `InputFeatures.label_id` is.
-        tokens_before: int64[B].
+        tokens_before: int64[B], of the whole example.
+        windows: int64[B], a window's number among those of its example, from 0; None: every example
+            is one sequence.
+        cut: bool[B], where there are windows: some token of the example is in none of them.
     """
 
     input_ids: np.ndarray
     segment_ids: np.ndarray
     lengths: np.ndarray
-    label_ids: Sequence[int | float | None]
+    label_ids: Sequence[LabelId]
     tokens_before: np.ndarray
+    windows: np.ndarray | None = None
+    cut: np.ndarray | None = None
 
     @classmethod
     def of(cls, items: Sequence[InputFeatures]) -> "FeatureBlock":
@@ -62,11 +69,11 @@ class FeatureBlock:
                    np.array([item.tokens_before for item in items], np.int64))
 
     def __len__(self) -> int:
-        """Number of examples, B."""
+        """Number of sequences, B."""
         return len(self.lengths)
 
     def rows(self) -> Iterator[InputFeatures]:
-        """Yields the examples one by one."""
+        """Yields the sequences one by one."""
         ends = np.cumsum(self.lengths)
         for start, end, label_id, before in zip(
                 (ends - self.lengths).tolist(), ends.tolist(), self.label_ids,
@@ -75,8 +82,16 @@ class FeatureBlock:
                                 self.segment_ids[start:end].tolist(), label_id, before)
 
     def labels(self, label_type: type) -> np.ndarray:
-        """Returns label_type[B]; 0, the original's placeholder, where there is no label."""
-        return np.array([label_id or 0 for label_id in self.label_ids], label_type)
+        """Returns label_type[B]; 0, the original's placeholder, where there is no label.
+
+        Of a multi-label task uint8[B, L], 1 for each label that a row has.
+        """
+        if not np.dtype(label_type).shape:
+            return np.array([label_id or 0 for label_id in self.label_ids], label_type)
+        made = np.zeros(len(self), label_type)
+        for row, label_ids in zip(made, self.label_ids, strict=True):
+            row[list(label_ids or ())] = 1
+        return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,8 +127,11 @@ class LengthStats:
     def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
         """Hands the blocks on, taking note of their lengths."""
         for block in blocks:
-            self._lengths.frombytes(block.tokens_before.astype(np.int32).tobytes())
-            self._truncated += int(np.sum(block.tokens_before > block.lengths))
+            before, cut = block.tokens_before, block.tokens_before > block.lengths
+            if block.windows is not None:  # the first of an example stands for it
+                before, cut = before[block.windows == 0], block.cut[block.windows == 0]
+            self._lengths.frombytes(before.astype(np.int32).tobytes())
+            self._truncated += int(np.sum(cut))
             yield block
 
     def summary(self) -> LengthSummary:
@@ -136,17 +154,21 @@ def length_summary(features: Iterable[InputFeatures]) -> LengthSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FeatureTable:
-    """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
+    """All examples of a split in flat arrays; sequence i is at offsets[i]:offsets[i + 1].
+
+    A sequence is an example, or a window of one; those of an example follow each other.
 
     Attributes:
         input_ids: int32[T], T the sum of all lengths; of a long split in a temporary file.
         segment_ids: int32[T], kept likewise.
         offsets: int64[N + 1].
-        label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
-            no label.
+        label_ids: int32[N], or float32[N], the scores of a regression, or uint8[N, L], 1 for each
+            label of a multi-label row; 0 where the example has no label.
         is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
             of length 0.
         summary: lengths before truncation; None where the records do not tell.
+        windows: int64[N], a window's number among those of its example, from 0; None: every example
+            is one sequence.
     """
 
     input_ids: np.ndarray | FileColumn
@@ -155,19 +177,40 @@ class FeatureTable:
     label_ids: np.ndarray
     is_real: np.ndarray
     summary: LengthSummary | None = None
+    windows: np.ndarray | None = None
+
+    @classmethod
+    def from_blocks(cls, blocks: Iterable[FeatureBlock],
+                    label_type: type = np.int32) -> "FeatureTable":
+        """Builds the table from blocks that need no file; see `records.write`."""
+        writer = TableWriter(label_type)
+        for _ in writer.watch(blocks):
+            pass
+        return writer.table()
 
     @classmethod
     def from_features(cls, features: Iterable[InputFeatures],
                       label_type: type = np.int32) -> "FeatureTable":
         """Builds the table from features that need no file; see `records.write`."""
-        writer = TableWriter(label_type)
-        for _ in writer.watch([FeatureBlock.of(list(features))]):
-            pass
-        return writer.table()
+        return cls.from_blocks([FeatureBlock.of(list(features))], label_type)
 
     def __len__(self) -> int:
-        """Number of examples, N."""
+        """Number of sequences, N."""
         return len(self.label_ids)
+
+    def first_windows(self) -> np.ndarray | slice:
+        """Returns what picks the first sequence of every example out of a column."""
+        return slice(None) if self.windows is None else np.flatnonzero(self.windows == 0)
+
+    def example_labels(self) -> np.ndarray:
+        """Returns the label_ids of the examples, one each."""
+        return self.label_ids[self.first_windows()]
+
+    def examples_of(self, sequences: np.ndarray) -> np.ndarray:
+        """Returns int64[K], which examples some sequences are of."""
+        if self.windows is None:
+            return sequences
+        return np.searchsorted(self.first_windows(), sequences, side="right") - 1
 
     def lengths(self) -> np.ndarray:
         """Returns int64[N], the length of each example in tokens."""
@@ -196,25 +239,31 @@ class TableWriter:
         """Starts an empty table."""
         self._tokens = ColumnWriter(np.int32, folder), ColumnWriter(np.int32, folder)
         self._rows = ColumnWriter(np.int64), ColumnWriter(label_type), ColumnWriter(bool)
+        self._windows = ColumnWriter(np.int64)
         self._label_type, self._stats = label_type, LengthStats()
 
     def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
         """Hands blocks on, and adds them to the table."""
         for block in self._stats.watch(blocks):
             self.append(block.input_ids, block.segment_ids, block.lengths,
-                        block.labels(self._label_type), np.ones(len(block), bool))
+                        block.labels(self._label_type), np.ones(len(block), bool), block.windows)
             yield block
 
     def append(self, input_ids: np.ndarray, segment_ids: np.ndarray, lengths: np.ndarray,
-               label_ids: np.ndarray, is_real: np.ndarray) -> None:
+               label_ids: np.ndarray, is_real: np.ndarray,
+               windows: np.ndarray | None = None) -> None:
         """Adds rows, as the columns of FeatureTable hold them, of which no summary is known."""
         for column, values in zip((*self._tokens, *self._rows),
                                   (input_ids, segment_ids, lengths, label_ids, is_real),
                                   strict=True):
             column.append(values)
+        if windows is not None:
+            self._windows.append(windows)
 
     def table(self) -> FeatureTable:
         """Returns the table; its summary is that of the blocks that were watched."""
         lengths, label_ids, is_real = (np.asarray(column.finished()) for column in self._rows)
+        windows = np.asarray(self._windows.finished())
         return FeatureTable(*(column.finished() for column in self._tokens), offsets(lengths),
-                            label_ids, is_real, self._stats.summary())
+                            label_ids, is_real, self._stats.summary(),
+                            windows if windows.size else None)

@@ -12,18 +12,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, checksums, metrics, outputs
+from finetune import checkpoint, checksums, metrics, outputs, training_plan
 from finetune.bert_config import BertConfig
+from finetune.confidence.stage import problems as confidence_problems
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
+from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
+from finetune.schedules import Plan
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
-from finetune.training_step import Plan
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
@@ -78,30 +80,26 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     problems: list[str] = []
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
-    altered = _altered(config)
-    problems += altered
+    problems += (altered := _altered(config))
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with _collected(problems):
-            known_head = not altered and _has_model(config, problems)
-            labels = labels_of_run(config, processor, problems, lambda: _ask(
-                processor, "get_labels", problems)) if known_head else None
+            if not altered and _has_model(config, problems):
+                labels = labels_of_run(config, processor, problems, lambda: _ask(
+                    processor, "get_labels", problems))
     if labels:
-        for split, rows in examples.items():
-            wrong = label_problems(rows, labels, require_labels=split != "test")
-            if config.labels is None and not config.do_train and len(labels) > 1:
-                wrong = [f"{problem}; the checkpoint was trained with these labels"
-                         for problem in wrong]
-            problems += wrong
-        problems += explanation_problems(config, labels)
+        problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
+        problems += multilabel_problems(config, labels)
     of_settings = [*known, *config.problems()]
-    plan = None if of_settings else _plan(config, examples, problems)
+    plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
+                                                       tokenizer, problems)
     start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
+            problems += confidence_problems(config, labels, examples, start.prefix)
     if bert_config and labels and writes:
         problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
@@ -114,6 +112,15 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
                     best_metric, notices)
+
+
+def _of_labels(config: RunConfig, examples: dict[str, Sequence[Any]],
+               labels: list[str]) -> list[str]:
+    found = [problem for split, rows in examples.items()
+             for problem in label_problems(rows, labels, require_labels=split != "test")]
+    if config.labels is None and not config.do_train and len(labels) > 1:
+        found = [f"{problem}; the checkpoint was trained with these labels" for problem in found]
+    return found
 
 
 @contextlib.contextmanager
@@ -263,20 +270,9 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     return None
 
 
-def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
-          problems: list[str]) -> Plan | None:
-    if "train" not in examples:
-        return None
-    rows = len(examples["train"])
-    problem = Plan.problem(config, rows)
-    if problem:
-        problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
-    return Plan.of(config, rows)
-
-
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
-    known = metrics.names(len(labels))
+    known = metrics.names(labels)
     if config.metric_for_best and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
                         + ", ".join(known))

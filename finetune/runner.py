@@ -18,10 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import (
+    bound_labels,
     checkpoint,
     distribution,
     evaluation,
     log,
+    lr_finder,
     model,
     output_folder,
     outputs,
@@ -34,18 +36,20 @@ from finetune import (
 )
 from finetune.check import cost
 from finetune.check import stage as check
+from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.event_writer import EventWriter
 from finetune.explanation import report as explanations
-from finetune.export import comparison, exporter
+from finetune.export import exporter
 from finetune.export.settings import as_trained
-from finetune.features import blocks, convert, decided_by
+from finetune.features import blocks, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.stages import COMPILE, Stopwatch
-from finetune.task_kind import TaskKind
+from finetune.task_kind import TaskKind, label_type
 from finetune.trainer import Trainer
 
 
@@ -102,10 +106,13 @@ class Run:
                  given: RunConfig, command: str, watch: Stopwatch):
         self._others = others
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
-        # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
-        self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
+        # A hub module may have decided the casing, a processor the kind; run_config.json tells.
+        self._given = dataclasses.replace(
+            given, do_lower_case=prepared.config.do_lower_case,
+            task_type=bound_labels.task_type(given, prepared.labels))
         self._command, self._watch = command, watch
-        self._kind = TaskKind.of(len(prepared.labels))
+        self._kind = TaskKind.of(prepared.labels)
+        self._label_type = label_type(prepared.labels)
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None
         self._device = (self._original.describe() if self._original else
@@ -131,6 +138,9 @@ class Run:
             self._prepared, self._others, self._given.only_checks, self._watch,
             lambda tokens: cost.found(self._strategy, self._state, self._prepared,
                                       next(iter(tables.values())), self._predictor, tokens))
+        if self._config.find_lr:
+            with self._watch.stage("find_lr"):
+                lr_finder.run(self._strategy, self._state, self._prepared, tables["train"])
         if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         for stage, wanted, work in (
@@ -179,20 +189,20 @@ class Run:
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config
         examples = prepared.examples[split]
-        labels, label_type = prepared.labels, self._kind.label_type
+        labels, label_type = prepared.labels, self._label_type
         if self._original:  # which knows ids only, and reads padded sequences
             labels, label_type = original.label_list(prepared), np.int32
 
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
             return blocks(examples, labels, config.max_seq_length, prepared.tokenizer,
-                          progress.reach, require_labels=split != "test")
+                          progress.reach, split != "test", config)
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples),
-             **decided_by(labels, config.max_seq_length, prepared.tokenizer),
-             **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
+             **decided_by(labels, config.max_seq_length, prepared.tokenizer, config),
+             **({} if self._kind is TaskKind.CLASSIFICATION else {"task_type": self._kind.value})},
             make, label_type, config.max_seq_length if self._original else None)
 
     def _load(self) -> None:
@@ -201,27 +211,16 @@ class Run:
         with self._strategy.scope():
             self._state = model.create(self._prepared.bert_config, len(self._prepared.labels),
                                        config.seed, values, config.do_train,
-                                       loss_scaling=config.precision == "float16")
+                                       config.precision == "float16", self._kind)
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
-            config.precision, config.xla, self._strategy)
-        few = self._first_rows()
+            config.precision, config.xla, self._strategy, config.window_pooling)
+        few = preparation.first_rows(self._prepared)
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
-
-    def _first_rows(self) -> FeatureTable:
-        """Returns a batch of the data; where the run reads none, made-up rows."""
-        config, prepared = self._config, self._prepared
-        if not prepared.examples:
-            return comparison.made_up(prepared.bert_config, config.max_seq_length,
-                                      self._kind.label_type)
-        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
-        return FeatureTable.from_features(convert(
-            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -236,7 +235,7 @@ class Run:
                             "asks for %d. More epochs, another --output_dir or "
                             "--overwrite_output_dir train", config.output_dir, done, steps)
         else:
-            events = outputs.EventWriter(config.output_dir)
+            events = EventWriter(config.output_dir)
             losses = trainer.run(events)
             events.close()
             for warning in summary.loss_warnings(losses, config, started_at=done):
@@ -261,15 +260,18 @@ class Run:
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
-        return predictions, self._report.scores(table.label_ids, predictions)
+        return predictions, self._report.scores(table.example_labels(), predictions)
 
     def _evaluate(self, table: FeatureTable) -> None:
         config, step = self._config, int(self._state.step.numpy())
-        predictions, scores = self._score(table)
-        told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
+        (predictions, scores), truth = self._score(table), table.example_labels()
+        told = self._report.write_evaluation(config, truth, predictions, scores, step)
+        if workers.is_chief(self._strategy):  # whose checkpoints are kept
+            confidence.fit_on_dev(config, self._checkpoint(), step, truth,
+                                  predictions.probabilities)
         if self._baseline:
-            self._baseline.compare(table.label_ids, predictions.probabilities, scores)
-        events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
+            self._baseline.compare(truth, predictions.probabilities, scores)
+        events = EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()
 
@@ -277,7 +279,15 @@ class Run:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
-        self._report.write_predictions(config.output_dir, ids, probabilities)
+        self._report.write_predictions(config.output_dir, ids, probabilities,
+                                       confidence.for_prediction(config, self._checkpoint()),
+                                       int(self._state.step.numpy()))
+
+    def _checkpoint(self) -> str:
+        """Returns the prefix of the checkpoint whose weights are in memory."""
+        step = int(self._state.step.numpy())
+        return (os.path.join(self._config.output_dir, f"model.ckpt-{step}")
+                if self._config.do_train else self._prepared.start.prefix)
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune import outputs
+from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
+from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
-from finetune.records import FeatureTable
+from finetune.multilabel.names import names_of
 from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
+    from finetune.schedules import Plan
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
-           "predict", "explain", "export", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "find_lr", "train", "checkpoint",
+           "eval", "predict", "explain", "export", "original")
 
 
 def versions() -> dict[str, str]:
@@ -46,9 +49,9 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "do_predict", "do_explain", "explain_rows",
-             "explain_label", "do_export", "export_formats", "output_dir",
-             "show_stage_times")
+    aside = ("do_check", "baseline", "find_lr", "do_eval", "do_predict", "do_explain",
+             "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
+             "show_stage_times", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -67,22 +70,31 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
     _row("device", device)
     _row("model", f"{bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
          f"{bert.num_attention_heads} heads, vocabulary {bert.vocab_size}; {origin}")
-    if TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(prepared.labels) is TaskKind.REGRESSION:
         _row("task", "regression: the answer is a score")
     else:
-        _row("labels", _shortened(prepared.labels))
+        many = TaskKind.of(prepared.labels) is TaskKind.MULTILABEL
+        _row("labels", _shortened(prepared.labels) + "; any number a row" * many)
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
-        _row("", _lengths(table, config.max_seq_length))
+        _row("", _lengths(table, config))
     if prepared.plan:
-        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
+        rows = "windows" if config.window_stride else "rows"
+        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} {rows} "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
-             f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
+             f"learning rate {config.learning_rate:g}, {_schedule(config, prepared.plan)}, "
              f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
                                       if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)
+
+
+def _schedule(config: RunConfig, plan: "Plan") -> str:
+    if config.lr_schedule in ("triangular", "one_cycle"):
+        return config.lr_schedule
+    warmup = f"warm-up {plan.warmup} steps"
+    return warmup if config.lr_schedule == "linear" else f"{warmup}, then {config.lr_schedule}"
 
 
 def _row(name: str, text: str) -> None:
@@ -98,10 +110,10 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
     text = f"{len(examples)} rows"
     if split == "test":
         return text
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         scores = np.fromiter((number(example.label) for example in examples), float)
         return f"{text}: {_scores(scores)}"
-    counts = Counter(str(example.label) for example in examples)
+    counts = Counter(name for example in examples for name in names_of(example.label, labels))
     shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
     return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"
 
@@ -110,12 +122,22 @@ def _scores(values: Sequence[float]) -> str:
     return f"scores from {min(values):.4g} to {max(values):.4g}, mean {np.mean(values):.4g}"
 
 
-def _lengths(table: FeatureTable, limit: int) -> str:
+def _lengths(table: FeatureTable, config: RunConfig) -> str:
     lengths = table.summary
-    cut = (f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
-           f"cut to {limit}")
+    cut = f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
+    if config.window_stride:
+        cut = (f"{cut}longer than {config.max_windows} windows, cut ({config.truncation})"
+               if lengths.truncated else "none longer than its windows") + (
+               f"; {len(table)} windows, a new one every {config.window_stride} tokens")
+        return f"{_tokens_told(lengths)}; {cut}"
+    kind = "" if config.truncation == "head" else f" ({config.truncation})"
+    told = f"{cut}cut to {config.max_seq_length}{kind}" if lengths.truncated else "none cut"
+    return f"{_tokens_told(lengths)}; {told}"
+
+
+def _tokens_told(lengths: LengthSummary) -> str:
     return (f"tokens a row: half up to {lengths.p50}, 90 % up to {lengths.p90}, 99 % up to "
-            f"{lengths.p99}, longest {lengths.max}; {cut if lengths.truncated else 'none cut'}")
+            f"{lengths.p99}, longest {lengths.max}")
 
 
 def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -> Iterator[str]:
@@ -186,13 +208,17 @@ def scores(original: Mapping[str, Any], ours: Mapping[str, float],
                     "".join(f"{count:>{cells}}" for count in row))
 
 
-def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
-    """Logs how often each label was predicted."""
+def predicted(probabilities: np.ndarray, labels: Sequence[str],
+              answered: np.ndarray | None = None) -> None:
+    """Logs how often each label was predicted, and of how many rows the model is sure enough."""
     counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
     LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
                 ", ".join(f"{label} {count}" for label, count in
                           list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
                 math.fsum(probabilities.max(1)) / len(probabilities))
+    if answered is not None:
+        LOGGER.info("test: %d of %d rows reach the threshold; the others are marked as not "
+                    "answered", answered.sum(), len(answered))
 
 
 def predicted_scores(values: np.ndarray) -> None:
@@ -207,7 +233,10 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     files = [name for name, wanted in (
         (outputs.DATA_CHECK, config.do_check), (outputs.DATA_CHECK_JSON, config.do_check),
         (outputs.BASELINE, config.baseline),
+        (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.CALIBRATION, confidence.asked(config)),
+        (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -17,7 +18,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
+from finetune.confidence.calibration import YES_NO  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.multilabel import scores  # noqa: E402
+from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
+from finetune.task_kind import TaskKind  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
 _LONGEST = 10_000_000  # bytes of a line
@@ -40,17 +45,16 @@ def answer(options: argparse.Namespace) -> None:
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained
-    model = trained.Predictor(options.MODEL, max_seq_length=options.max_seq_length)
+    model = trained.Predictor(options.MODEL, **{
+        name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
-        head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
-            "prediction"]
-        print("\t".join(head), flush=True)
+        print("\t".join(_head(model)), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
         lines_of = _json if options.json else _tsv
         sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model.labels, model.answers(texts))))
+            model, model.answers(texts))))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -88,16 +92,30 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
     return texts, None
 
 
-def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+def _head(model: Any) -> list[str]:
+    confidence = ["confidence"] * (model.kind is TaskKind.CLASSIFICATION)
+    answered = ["answered"] * (model.threshold is not None)
+    labels = model.labels if len(model.labels) > 1 else ()
+    return ["prediction", *confidence, *answered, *labels]
+
+
+def _tsv(model: Any, found: np.ndarray) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    for row in found:
-        top = int(row.argmax())
-        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
-        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
+    labels, answered = model.labels, model.calibration.answered(found)
+    given = scores.chosen(found, model.thresholds)
+    for place, row in enumerate(model.calibration.probabilities(found)):
+        answer = []
+        if model.kind is TaskKind.MULTILABEL:
+            answer = [labels.separator.join(scores.names_given(given[place], labels))]
+        elif model.kind is TaskKind.CLASSIFICATION:
+            told = [] if answered is None else [YES_NO[bool(answered[place])]]
+            answer = [labels[int(row.argmax())], f"{row.max():.6f}", *told]
+        yield "\t".join([*answer, *(f"{value:.6f}" for value in row)])
 
 
-def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
-    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
+def _json(model: Any, found: np.ndarray) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(
+        model.labels, found, model.calibration, model.thresholds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,6 +129,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--header", action="store_true", help="name the columns in a first line")
     parser.add_argument("--max_seq_length", type=int,
                         help="longest input in tokens (default: that of the training)")
+    for field in dataclasses.fields(LongTexts):  # no default: that of the training
+        parser.add_argument(f"--{field.name}", type=type(field.default),
+                            choices=field.metadata["choices"],
+                            help="of longer texts, see docs/long_texts.md (default: as in the "
+                            "training)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One pass over a split: all that the checks need of it, in 36 bytes a row.
+"""One pass over a split: all that the checks need of it, in 40 bytes a row.
 
     codes = {}                                             # label -> number, shared by all splits
     train = survey("train", examples, tokenizer, codes)
@@ -19,8 +19,10 @@ import numpy as np
 
 from finetune.check import texts
 from finetune.check.findings import SHOWN, as_text, label_of
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import number
 from finetune.tokenization import Tokenizer
+from finetune.windows import kept
 
 _CHUNK = 1000
 _MOST_WORDS = 200_000  # unknown words that are counted before the rare ones are forgotten
@@ -38,6 +40,7 @@ class Survey:
         names: what the codes stand for, by code; of a regression empty.
         ids: int64[N], hashes of the rows' own ids; 0: none.
         tokens: int32[N], before truncation, the special ones included.
+        second: int32[N], those of the second text; 0: there is none.
         pieces: int64[V], how often each token of the vocabulary occurs, before truncation.
         characters: how often each character occurs.
         unknown: words that have no pieces, with how often they occur.
@@ -53,6 +56,7 @@ class Survey:
     names: list[str]
     ids: np.ndarray
     tokens: np.ndarray
+    second: np.ndarray
     pieces: np.ndarray
     characters: Counter[str]
     unknown: Counter[str]
@@ -64,6 +68,16 @@ class Survey:
     def rows(self) -> int:
         """Number of rows, N."""
         return len(self.tokens)
+
+    def kept(self, max_seq_length: int, long_texts: LongTexts) -> tuple[np.ndarray, np.ndarray]:
+        """Returns int64[N] twice: tokens of each row that are read, and that are computed.
+
+        Special ones are included; a token in two windows is computed twice.
+        """
+        b = self.second.astype(np.int64)
+        special = np.where(b > 0, 3, 2)
+        found = kept(self.tokens - b - special, b, max_seq_length, long_texts)
+        return found.a + found.b + special, found.tokens()
 
     def counts(self) -> dict[str, int]:
         """Returns how many rows each label has, of those that occur anywhere."""
@@ -90,10 +104,11 @@ class _Marks:
 class _Pass:
     """Collects a survey, a chunk of examples at a time."""
 
-    def __init__(self, tokenizer: Tokenizer, codes: dict[str, int] | None):
-        self.tokenizer, self.codes, self.row = tokenizer, codes, 0
+    def __init__(self, tokenizer: Tokenizer, codes: dict[str, int] | None,
+                 name_of: Callable[[Any], str | None]):
+        self.tokenizer, self.codes, self.row, self.name_of = tokenizer, codes, 0, name_of
         self.exact, self.plain, self.ids = array("q"), array("q"), array("q")
-        self.labels, self.tokens = array("d"), array("i")
+        self.labels, self.tokens, self.second = array("d"), array("i"), array("i")
         self.pieces = np.zeros(max(tokenizer.vocab.values()) + 1, np.int64)
         self.characters: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
@@ -113,7 +128,7 @@ class _Pass:
         self.exact.append(hash((a, b)))
         plain = texts.plain(a), texts.plain(b)
         self.plain.append(hash(plain if any(plain) else (a, b)))  # ":-)" is not "!!!"
-        self.labels.append(self._label(label_of(row)))
+        self.labels.append(self._label(self.name_of(row)))
         row_id = getattr(row, "row_id", None)
         self.ids.append(hash(row_id) if row_id else 0)
         self.pairs += bool(b)
@@ -148,19 +163,22 @@ class _Pass:
         for row in np.flatnonzero(has_unknown):
             self.unknown_rows.add(self.row + int(row))
         self.tokens.frombytes((a + b + np.where(b > 0, 3, 2)).astype(np.int32).tobytes())
+        self.second.frombytes(b.astype(np.int32).tobytes())
         if len(self.unknown) > _MOST_WORDS:
             self.unknown = Counter(dict(self.unknown.most_common(_MOST_WORDS // 2)))
 
 
 def survey(split: str, examples: Iterable[Any], tokenizer: Tokenizer,
-           codes: dict[str, int] | None, progress: Callable[[int], None] | None = None) -> Survey:
+           codes: dict[str, int] | None, progress: Callable[[int], None] | None = None,
+           name_of: Callable[[Any], str | None] = label_of) -> Survey:
     """Goes through the examples of a split once.
 
     Args:
         codes: label -> number; new labels are added. None: labels are the scores of a regression.
         progress: called with the number of rows done after each chunk.
+        name_of: example -> its label, or what stands for its labels.
     """
-    made, rows = _Pass(tokenizer, codes), iter(examples)
+    made, rows = _Pass(tokenizer, codes, name_of), iter(examples)
     while chunk := list(islice(rows, _CHUNK)):
         made.take(chunk)
         if progress:
@@ -168,6 +186,7 @@ def survey(split: str, examples: Iterable[Any], tokenizer: Tokenizer,
     return Survey(
         split, *(np.array(column, np.int64) for column in (made.exact, made.plain)),
         np.array(made.labels, np.float64), list(codes or ()), np.array(made.ids, np.int64),
-        np.array(made.tokens, np.int32), made.pieces, made.characters, made.unknown,
+        *(np.array(column, np.int32) for column in (made.tokens, made.second)),
+        made.pieces, made.characters, made.unknown,
         made.unknown_rows.both(), {mark: one.both() for mark, one in made.marks.items()},
         made.pairs)

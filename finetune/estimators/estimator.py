@@ -30,6 +30,8 @@ from finetune.estimators.rows import GivenRows
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
+# Settings that mean nothing without rows of dev.
+_OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate", "min_precision")
 _Self = TypeVar("_Self", bound="_Estimator")
 
 
@@ -244,7 +246,8 @@ class Classifier(ClassifierMixin, _Estimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns float32[N, L], the probabilities in the order of classes_."""
-        return self._answers(X)
+        with _as_value_error():
+            return self.predictor_.predict_proba(self._texts(X))
 
     def _named(self, answers: np.ndarray) -> np.ndarray:
         return self.classes_[answers.argmax(1)]
@@ -279,8 +282,7 @@ class Regressor(RegressorMixin, _Estimator):
 
 def _lacking(config: RunConfig, dev: Any) -> list[str]:
     """Returns what the settings ask for and fit was not given."""
-    asked = [f"{name}={getattr(config, name)}" for name in (
-        "eval_every_steps", "early_stopping_patience", "baseline") if getattr(config, name)]
+    asked = [f"{name}={value}" for name in _OF_DEV if (value := getattr(config, name))]
     if dev is None and asked:
         return [f"{', '.join(asked)}: needs rows to score: fit(X, y, dev=(texts, labels))"]
     return []

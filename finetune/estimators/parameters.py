@@ -22,7 +22,8 @@ from finetune.config_problems import shown
 from finetune.errors import UserError
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
-_GROUPS = ("Model", "Training", "Evaluation and prediction", "Devices")
+_GROUPS = ("Model", "Training", "Long texts",
+           "Evaluation and prediction", "Devices")
 _OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline", "do_export",
            "export_formats", "show_stage_times")
 NAMES = tuple(name for name, field in FIELDS.items()

@@ -72,27 +72,22 @@ def _page(title: str, ids: Sequence[str], explanations: Sequence[Explanation], r
         group = f" g{groups.index(one.prediction)}" if groups else ""
         yield (f'<article class="row{group}" style="--doubt:{ranks[row]}">\n'
                + _header(row_id, one)
-               + "".join(_marked(text, max(strongest(one), floor)) for text in one.texts)
+               + "".join(marked(text, max(strongest(one), floor)) for text in one.texts)
                + _footer(one) + "</article>\n")
     yield "</main>\n</html>\n"
 
 
 def _levels() -> str:
     """Returns the styles of the words: f1 to f8 for, a1 to a8 against the label."""
-    return "".join(f".{sign}{level}{{{_style(sign, level)}}}\n" for sign in "fa"
+    return "".join(f".{sign}{level}{{{word_style(sign, level)}}}\n" for sign in "fa"
                    for level in range(1, _LEVELS + 1))
 
 
-def _style(sign: str, level: int) -> str:
+def word_style(sign: str, level: int) -> str:
+    """Returns the style of a word for ("f") or against ("a") the label, level 1 to 8."""
     full, line = (_FOR, "solid #2166ac") if sign == "f" else (_AGAINST, "dotted #b35806")
     mixed = (round(255 + (part - 255) * level / _LEVELS) for part in full)
     return f"background:rgb({','.join(map(str, mixed))});border-bottom:2px {line}"
-
-
-def word_style(word: Word, full: float) -> str:
-    """Returns the style of a word by itself, "" if it adds next to nothing; see `strongest`."""
-    level = min(_LEVELS, round(_LEVELS * abs(word.attribution) / full)) if full else 0
-    return _style("f" if word.attribution > 0 else "a", level) if level else ""
 
 
 def _choices(groups: int) -> str:
@@ -152,23 +147,32 @@ def _header(row_id: str, one: Explanation) -> str:
             f"{one.logit:.2f}</header>\n")
 
 
-def _marked(text: ExplainedText, full: float) -> str:
+def marked(text: ExplainedText, full: float) -> str:
     """Returns a text with its words coloured; `full` is the attribution of full colour."""
     parts, shown = [], 0
+    unseen, seen_again = text.unseen_part
     for word in text.words:
+        if text.unseen and word.start == seen_again:
+            parts.append(_unseen(text))
+            shown = seen_again
         level = round(_LEVELS * abs(word.attribution) / full) if full else 0
         parts.append(escaped(text.text[shown:word.start]))
         parts.append(f'<i class="{"f" if word.attribution > 0 else "a"}{level}" title="'
                      f'{word.attribution:+.3f}">{escaped(word.text)}</i>' if level else
                      escaped(word.text))
         shown = word.end
-    parts.append(escaped(text.text[shown:text.seen_until]))
-    unseen = text.text[text.seen_until:]
-    if text.unseen:
-        more = "" if len(unseen) <= _UNSEEN_SHOWN else " …"
-        parts.append(f'<span class="unseen">{escaped(unseen[:_UNSEEN_SHOWN])}{more} [not seen by '
-                     f"the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
+    if text.unseen and seen_again == len(text.text):
+        parts.append(escaped(text.text[shown:unseen]) + _unseen(text))
+    else:
+        parts.append(escaped(text.text[shown:]))
     return f'<div class="text" dir="auto">{"".join(parts)}</div>\n'
+
+
+def _unseen(text: ExplainedText) -> str:
+    start, end = text.unseen_part
+    more = "" if end - start <= _UNSEEN_SHOWN else " …"
+    return (f'<span class="unseen">{escaped(text.text[start:min(end, start + _UNSEEN_SHOWN)])}{more} '
+            f"[not seen by the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
 
 
 def _footer(one: Explanation) -> str:

@@ -24,7 +24,7 @@ def problems(config: RunConfig, labels: Sequence[str]) -> list[str]:
     label = config.explain_label
     if label is None:
         return []
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         return [f"--explain_label={label}: a regression has no labels, its score is explained"]
     if label in labels:
         return []
@@ -39,7 +39,7 @@ def write(prepared: "Prepared", state: model.State) -> None:
     config, examples, began = prepared.config, prepared.examples["test"], time.monotonic()
     rows = min(config.explain_rows or len(examples), len(examples))
     explainer = Explainer(state, prepared.bert_config, prepared.tokenizer, prepared.labels,
-                          config.max_seq_length)
+                          config.max_seq_length, config)
     progress, ids, found = Progress("explain", rows), [], []
     for example in islice(iter(examples), rows):
         ids.append(str(getattr(example, "row_id", None) or example.guid))

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, checksums, outputs
+from finetune import checkpoint, checksums, long_texts, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer, tensor_files
 from finetune.sources.model_folder import Converted, collected, new_folder, out_problems
+from finetune.task_kind import TaskKind
 
 
 def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
@@ -63,7 +64,8 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
     if GLOBAL_STEP in own and not encoder_only:
         tensors[GLOBAL_STEP] = np.array(own[GLOBAL_STEP], np.int64)
-    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"))
+    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"),
+                     {name: own[name] for name in long_texts.NAMES if name in own})
     with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
         checkpoint.save(os.path.join(made, checkpoint.PRETRAINED), tensors)
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
@@ -125,7 +127,10 @@ def _write_notes(made: str, source: str, done: Converted) -> None:
     length = done.max_seq_length
     outputs.write_json(os.path.join(made, SOURCE_FILE), {
         "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
-        "notices": done.notices, **({"max_seq_length": length} if length else {})})
+        "notices": done.notices, **({"max_seq_length": length} if length else {}),
+        **done.long_texts,
+        **({"task_type": TaskKind.MULTILABEL.value}
+           if TaskKind.of(done.labels or ()) is TaskKind.MULTILABEL else {})})
     checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
 
 

@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from finetune.confidence.calibration import RAW
+from finetune.options.long_texts import LongTexts
 from finetune.serving.limits import Limits
 from finetune.task_kind import TaskKind
 
@@ -67,6 +69,8 @@ class Model:
     """
 
     labels, kind, max_seq_length = ["bug", "feature"], TaskKind.CLASSIFICATION, 16
+    long_texts = LongTexts()
+    calibration = RAW
 
     def __init__(self):
         self.batches, self.free = [], threading.Event()
