@@ -264,19 +264,11 @@ def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     write_answers(folder, ids, digits(scores), (() for _ in scores), [])
 
 
-<<<<<<< HEAD
 def write_answers(folder: str, ids: Iterable[str], answers: Iterable[str],
                   cells: Iterable[Iterable[str]], names: Sequence[str]) -> None:
     """Writes predictions.tsv from the answer of each row, and the cells of its other columns."""
-    rows = ([_escape(row_id), answer, *row]
+    rows = ([escaped(row_id), answer, *row]
             for row_id, answer, row in zip(ids, answers, cells, strict=True))
-=======
-def write_answers(folder: str, ids: Iterable[str], answers: Iterable[Sequence[str]],
-                  numbers: Iterable[Iterable[float]], names: Sequence[str]) -> None:
-    """Writes predictions.tsv from the answer of each row, and the numbers of its last columns."""
-    rows = ([escaped(row_id), *answer, *(f"{value:.6f}" for value in row)]
-            for row_id, answer, row in zip(ids, answers, numbers, strict=True))
->>>>>>> folds
     _write_parts(os.path.join(folder, PREDICTIONS),
                  _tsv(chain([["id", "prediction", *names]], rows)))
 
