@@ -171,7 +171,8 @@ def marked(text: ExplainedText, full: float) -> str:
 def _unseen(text: ExplainedText) -> str:
     start, end = text.unseen_part
     more = "" if end - start <= _UNSEEN_SHOWN else " …"
-    return (f'<span class="unseen">{escaped(text.text[start:min(end, start + _UNSEEN_SHOWN)])}{more} '
+    shown = escaped(text.text[start:min(end, start + _UNSEEN_SHOWN)])
+    return (f'<span class="unseen">{shown}{more} '
             f"[not seen by the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
 
 
