@@ -67,7 +67,9 @@ def _set_threads(config: RunConfig) -> None:
         raise UserError(
             f"--inter_op_threads={config.inter_op_threads} --intra_op_threads="
             f"{config.intra_op_threads}: TensorFlow is at work already and keeps the numbers it "
-            "has; leave these flags out, or compute nothing where a module is imported") from error
+            "has; leave these flags out, or give them to what is run first: a module of yours must "
+            "not compute as it is imported, and in a notebook the kernel has to be restarted"
+        ) from error
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:

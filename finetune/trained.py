@@ -103,6 +103,8 @@ class Predictor:
         problems += checksums.problems(beside)
         self.checkpoint = given.prefix
         self.labels = trained_labels.names(given, labels, problems)
+        if "output_weights" not in given.held:  # no run trained it: what else lacks is of no use
+            raise UserError(problems)
         self.kind = TaskKind.of(self.labels)
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
         self.thresholds = trained_labels.thresholds_of(given, self.labels, problems)
@@ -254,7 +256,12 @@ def _is_one(texts: Any) -> bool:
 
 
 def _many(texts: Any) -> list[Any]:
-    return [texts] if _is_one(texts) else list(texts)
+    if _is_one(texts):
+        return [texts]
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts are {texts!r:.100}; give a string, a tuple of two (a pair), or a "
+                        "list of those")
+    return list(texts)
 
 
 def _row(place: int, text: Any) -> _Row:

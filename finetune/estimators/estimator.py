@@ -220,7 +220,8 @@ class _Estimator(BaseEstimator):
 
     def _answers(self, X: Any) -> np.ndarray:
         with _as_value_error():
-            return self.predictor_.answers(self._texts(X))
+            texts = self._texts(X)
+            return self.predictor_.answers(texts)
 
 
 class Classifier(ClassifierMixin, _Estimator):
@@ -247,7 +248,8 @@ class Classifier(ClassifierMixin, _Estimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns float32[N, L], the probabilities in the order of classes_."""
         with _as_value_error():
-            return self.predictor_.predict_proba(self._texts(X))
+            texts = self._texts(X)
+            return self.predictor_.predict_proba(texts)
 
     def _named(self, answers: np.ndarray) -> np.ndarray:
         return self.classes_[answers.argmax(1)]

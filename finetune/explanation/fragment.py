@@ -1,5 +1,6 @@
 """Explanations as a notebook shows them: part of its page, so every style stands in its own tag."""
 
+import html
 import re
 
 from finetune.explanation import page
@@ -9,18 +10,25 @@ from finetune.explanation.explainer import Explanation
 class Explanations(list[Explanation]):
     """A list of explanations, which a notebook shows in the colours of explanations.html."""
 
+    def __repr__(self) -> str:
+        return "\n".join(f"{one.prediction}{_sure(one)}: {html.unescape(page.remarks(one))}"
+                         for one in self)
+
     def _repr_html_(self) -> str:
         least = page.least_full(self)
         return "".join(_row(one, max(page.strongest(one), least)) for one in self)
 
 
 def _row(one: Explanation, full: float) -> str:
-    sure = "" if one.confidence is None else f" {one.confidence:.0%}"
     other = "" if one.label == one.prediction or one.confidence is None else (
         f" (explained: {page.escaped(one.label)})")
     texts = "".join(page.marked(text, full) for text in one.texts)
     return (f'<div style="margin:.6em 0;line-height:1.7"><b>{page.escaped(one.prediction)}</b>'
-            f"{sure}{other}{_with_styles(texts)}<small>{page.remarks(one)}</small></div>\n")
+            f"{_sure(one)}{other}{_with_styles(texts)}<small>{page.remarks(one)}</small></div>\n")
+
+
+def _sure(one: Explanation) -> str:
+    return "" if one.confidence is None else f" {one.confidence:.0%}"
 
 
 def _with_styles(marked: str) -> str:

@@ -67,6 +67,13 @@ def test_what_is_no_text(predictor, wrong):
         predictor.predict(["fine", wrong])
 
 
+@pytest.mark.parametrize("wrong", [None, 5, 1.5])
+def test_what_is_no_list(predictor, wrong):
+    for ask in (predictor.predict, predictor.predict_proba, predictor.explain):
+        with pytest.raises(TypeError, match=f"texts are {wrong}; give a string, a tuple of two"):
+            ask(wrong)
+
+
 def test_threads_share_it(predictor):
     rows = [[f"save {'the file ' * (place % 5)}", "why"] for place in range(40)]
     expected = [predictor.answers(row) for row in rows]
@@ -140,8 +147,19 @@ def test_what_cannot_serve(classifier, tmp_path, damage, told):
 
 
 def test_a_checkpoint_without_a_head(tiny):
-    with pytest.raises(UserError, match="has no trained head"):
-        Predictor(tiny, max_seq_length=16)
+    with pytest.raises(UserError, match="has no trained head") as error:
+        Predictor(tiny)
+    assert len(error.value.problems) == 1  # not what a run would have left besides
+
+
+def test_a_damaged_newest_checkpoint_names_the_whole_one(classifier, tmp_path):
+    folder = shutil.copytree(classifier, tmp_path / "folder")
+    for path in folder.glob("model.ckpt-7.*"):
+        shutil.copy(path, str(path).replace("ckpt-7", "ckpt-5"))
+    torn(folder)
+    with pytest.raises(UserError, match=f"{folder}/model.ckpt-5 beside it is whole, and the train"):
+        Predictor(folder)
+    assert Predictor(folder / "model.ckpt-5").predict("it crashes") in LABELS
 
 
 def test_labels_that_are_given_win(classifier, tmp_path):
