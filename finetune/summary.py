@@ -46,7 +46,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "do_predict", "do_explain", "explain_rows",
+    aside = ("do_check", "baseline", "do_eval", "report", "do_predict", "do_explain", "explain_rows",
              "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
@@ -207,6 +207,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     files = [name for name, wanted in (
         (outputs.DATA_CHECK, config.do_check), (outputs.BASELINE, config.baseline),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS_PAGE, config.do_explain), (f"{outputs.EXPORT}/", config.do_export))
         if wanted]
