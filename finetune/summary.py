@@ -46,8 +46,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "report", "do_predict", "do_explain", "explain_rows",
-             "explain_label", "do_export", "export_formats", "output_dir",
+    aside = ("do_check", "baseline", "do_eval", "report", "do_predict", "do_explain",
+             "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()

@@ -73,7 +73,8 @@ def lines(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> M
     """Returns lines over a common axis; the second one is dashed and named like the first."""
     xs, ys = (np.concatenate([np.asarray(one[axis], float) for one in series]) for axis in (1, 2))
     finite = ys[np.isfinite(ys)]
-    axes = Axes((xs.min(), xs.max()), (min(0.0, finite.min(initial=0.0)), finite.max(initial=0.0)))
+    axes = Axes((0.0, xs.max()), (min(0.0, finite.min(initial=0.0)),
+                                  _rounded_up(finite.max(initial=0.0))))
     parts, told = [axes.frame(x_label, y_label)], []
     for place, (called, x, y) in enumerate(series):
         points = [(axes.across(one), axes.down(other)) for one, other in zip(x, y, strict=True)
@@ -131,7 +132,7 @@ def scatter(title: str, x_label: str, y_label: str, x: np.ndarray, y: np.ndarray
 
 def histogram(title: str, x_label: str, counts: np.ndarray, edges: np.ndarray) -> Markup:
     """Returns bars of int[B] rows between float[B + 1] edges."""
-    axes = Axes((float(edges[0]), float(edges[-1])), (0, int(counts.max())))
+    axes = Axes((float(edges[0]), float(edges[-1])), (0, _rounded_up(float(counts.max()))))
     parts = [axes.frame(x_label, "rows")]
     for count, low, high in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(),
                                 strict=True):
@@ -141,6 +142,12 @@ def histogram(title: str, x_label: str, counts: np.ndarray, edges: np.ndarray) -
             width=max(0.5, round(axes.across(high) - axes.across(low) - 1, 1)),
             height=round(axes.down(0) - axes.down(count), 1)))
     return _svg(title, f"{counts.sum():,} rows between {edges[0]:.4g} and {edges[-1]:.4g}", parts)
+
+
+def _rounded_up(high: float) -> float:
+    """Returns the tick above a value, so that a line ends within the frame."""
+    steps = ticks(0.0, high)
+    return steps[-1] if len(steps) < 2 or steps[-1] >= high else steps[-1] + steps[1]
 
 
 def _roomy(ends: tuple[float, float]) -> tuple[float, float]:
@@ -160,4 +167,4 @@ def _svg(title: str, told: str, parts: Sequence[Markup]) -> Markup:
     drawing = element("svg", element("title", title), element("desc", told), *parts,
                       viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img",
                       aria_label=f"{title}. {told}")
-    return Markup(element("figure", drawing, element("figcaption", title)) + "\n")
+    return element("figure", element("figcaption", title), drawing) + "\n"

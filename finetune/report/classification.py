@@ -3,7 +3,7 @@
 import numpy as np
 
 from finetune import calibration, metrics, outputs
-from finetune.report import accuracy, charts, label_errors, shared
+from finetune.report import accuracy, charts, shared
 from finetune.report import rows as row_tables
 from finetune.report.accuracy import Group
 from finetune.report.facts import Facts
@@ -27,7 +27,7 @@ _MOST_PAIRS = 30
 def scores(facts: Facts) -> Section:
     """The metrics of the split."""
     rows = len(facts.truth)
-    right = int((facts.answers.argmax(1) == facts.truth).sum())
+    right = int((facts.predicted == facts.truth).sum())
     low, high = accuracy.wilson(right, rows)
     return Section("Scores on dev", joined([
         table(f"{rows:,} rows, at step {facts.step:,}", ["metric", "value"],
@@ -39,7 +39,7 @@ def scores(facts: Facts) -> Section:
 
 def labels(facts: Facts) -> Section:
     """Precision, recall, F1 and support of every label; of very many the worst."""
-    found = metrics.per_class(facts.truth, facts.answers.argmax(1), facts.labels)
+    found = metrics.per_class(facts.truth, facts.predicted, facts.labels)
     order = range(len(found))
     note = []
     if len(found) > _MOST_LABELS:
@@ -56,7 +56,7 @@ def labels(facts: Facts) -> Section:
 
 def confusion(facts: Facts) -> Section:
     """The confusion matrix as a heat map, or of many labels the pairs that are confused most."""
-    matrix = metrics.confusion_matrix(facts.truth, facts.answers.argmax(1), len(facts.labels))
+    matrix = metrics.confusion_matrix(facts.truth, facts.predicted, len(facts.labels))
     pairs = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
     order = np.argsort(-pairs, axis=None, kind="stable")[:_MOST_PAIRS]
     worst = [divmod(int(one), len(matrix)) for one in order if pairs.flat[one]]
@@ -90,15 +90,14 @@ def confidence(facts: Facts) -> Section:
     bins = calibration.reliability(facts.answers, facts.truth)
     error = calibration.expected_calibration_error(bins)
     size, mean = len(bins.counts), float(facts.answers.max(1).mean(dtype=np.float64))
-    right = float(np.mean(facts.answers.argmax(1) == facts.truth))
+    right = float(np.mean(facts.predicted == facts.truth))
     rows = [[f"{place / size:.2f} to {(place + 1) / size:.2f}", int(count), float(sure),
              float(share)] for place, (count, sure, share) in enumerate(zip(
                  bins.counts, bins.confidence, bins.accuracy, strict=True)) if count]
     return Section("Confidence", joined([
         paragraph("Expected calibration error: ", element("b", number(error)), f". Mean confidence "
-                  f"is {mean:.3f}, accuracy {right:.3f}: the model is "
-                  f"{'surer than it should be' if mean > right else 'less sure than it may be'}, "
-                  "on the whole."),
+                  f"is {mean:.3f}, accuracy {right:.3f}: on these rows the model is "
+                  f"{'surer than it is right' if mean > right else 'right more often than sure'}."),
         element("div", charts.reliability("Reliability diagram", bins), class_="charts"),
         paragraph(f"Rows are put into {size} bins by their confidence, the probability of the "
                   "predicted label. The error is the mean distance between confidence and "
@@ -111,30 +110,28 @@ def confidence(facts: Facts) -> Section:
 def highest_losses(facts: Facts) -> Section:
     """The rows with the highest loss."""
     def cells(row: int) -> list[object]:
-        truth, predicted = int(facts.truth[row]), int(facts.answers[row].argmax())
+        truth, predicted = int(facts.truth[row]), int(facts.predicted[row])
         return [float(facts.losses[row]), name(facts.labels[truth]), name(facts.labels[predicted]),
                 float(facts.answers[row, truth]), float(facts.answers[row, predicted])]
 
     return Section("Highest loss", joined([
-        paragraph(f"The {_count(len(facts.truth))} dev rows that the model found hardest. Wrong "
-                  "labels are often among them."),
+        paragraph(f"{len(hardest(facts)):,} of {len(facts.truth):,} dev rows, the hardest first. "
+                  "Wrong labels are often among them."),
         row_tables.shown("Rows with the highest loss", [
             "loss", "label", "predicted", "p(label)", "p(predicted)"],
             [(facts.rows[row], cells(row)) for row in hardest(facts)])]))
 
 
 def hardest(facts: Facts) -> list[int]:
-    """Returns the numbers of the rows with the highest loss, the highest first."""
-    return np.argsort(-facts.losses, kind="stable")[:row_tables.MOST].tolist()
-
-
-def _count(rows: int) -> str:
-    return f"{min(rows, row_tables.MOST):,} of {rows:,}"
+    """Returns the numbers of the rows with the highest loss: those above the mean, ten at least."""
+    above = int((facts.losses > facts.losses.mean(dtype=np.float64)).sum())
+    most = min(max(above, 10), row_tables.MOST)
+    return np.argsort(-facts.losses, kind="stable")[:most].tolist()
 
 
 def likely_label_errors(facts: Facts) -> Section:
     """Rows whose label is likely wrong, by confident learning."""
-    found = label_errors.likely(facts.answers, facts.truth)
+    found = facts.label_errors
     parts = [paragraph(
         f"{len(found.rows):,} of {len(facts.truth):,} dev rows. The model, which was not trained "
         "on these rows, is confident of another label. The rule is that of confident learning "
@@ -166,11 +163,11 @@ def lengths(facts: Facts) -> Section:
         low, high = accuracy.wilson(group.value * group.rows, group.rows)
         return f"{low:.3f} to {high:.3f}"
 
-    return shared.lengths(facts, "Errors by length", facts.answers.argmax(1) == facts.truth,
+    return shared.lengths(facts, "Errors by length", facts.predicted == facts.truth,
                           {"accuracy": lambda group: group.value, "95 % interval": sure})
 
 
 def shown_rows(facts: Facts) -> list[int]:
     """Returns the numbers of the rows that the sections show."""
-    errors = label_errors.likely(facts.answers, facts.truth).rows[:row_tables.MOST]
+    errors = facts.label_errors.rows[:row_tables.MOST]
     return [*hardest(facts), *errors.tolist()]

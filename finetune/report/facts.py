@@ -1,6 +1,7 @@
 """What a page is made of: a run's answers on dev, and what lies in its folder."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +10,9 @@ import numpy as np
 
 from finetune import outputs
 from finetune.config import RunConfig
-from finetune.report import curves
+from finetune.report import curves, label_errors
 from finetune.report.curves import Curve
+from finetune.report.label_errors import LabelErrors
 from finetune.report.rows import Row
 
 
@@ -50,7 +52,7 @@ class Facts:
         best_metric: the one that decides which checkpoint is best.
         step: of the checkpoint.
         folder: what runs left behind.
-        rows: the rows that the page shows, by their number.
+        rows: the rows that the page shows, by their number; filled in before it is made.
     """
 
     config: RunConfig
@@ -64,7 +66,17 @@ class Facts:
     best_metric: str
     step: int
     folder: Folder
-    rows: Mapping[int, Row] = dataclasses.field(default_factory=dict)
+    rows: dict[int, Row] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def predicted(self) -> np.ndarray:
+        """The label ids that a classifier predicts, int64[N]."""
+        return self.answers.argmax(1)
+
+    @functools.cached_property
+    def label_errors(self) -> LabelErrors:
+        """The rows of a classifier whose label is likely wrong."""
+        return label_errors.likely(self.answers, self.truth)
 
 
 def of_folder(path: str, start: str | None) -> Folder:

@@ -44,9 +44,10 @@ def likely(probabilities: np.ndarray, label_ids: np.ndarray) -> LabelErrors:
     counts = np.bincount(label_ids, minlength=num_labels)
     with np.errstate(invalid="ignore"):  # 0 / 0 of a label without rows is NaN
         thresholds = np.bincount(label_ids, own, num_labels) / counts
-    reached = probabilities >= thresholds  # never of NaN
-    suggested = np.where(reached, probabilities, -1).argmax(1)
-    rows = np.flatnonzero(reached.any(1) & (suggested != label_ids))
+    reached = np.where(probabilities >= thresholds, probabilities, -1)  # never of NaN
+    suggested = reached.argmax(1)
+    rows = np.flatnonzero((reached[np.arange(num_rows), suggested] >= 0)
+                          & (suggested != label_ids))
     margins = own[rows] - probabilities[rows, suggested[rows]]
     rows = rows[np.argsort(margins, kind="stable")]
     return LabelErrors(rows, suggested[rows], thresholds)

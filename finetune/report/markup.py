@@ -20,6 +20,10 @@ class Markup(str):
 
     __slots__ = ()
 
+    def __add__(self, other: Any) -> "Markup":
+        """Returns this and another, escaped if it is no Markup."""
+        return Markup(str.__add__(self, escaped(other)))
+
 
 @dataclasses.dataclass(frozen=True)
 class Section:
@@ -58,7 +62,7 @@ def element(tag: str, *content: Any, **attributes: Any) -> Markup:
 
 def paragraph(*content: Any, note: bool = False) -> Markup:
     """Returns a paragraph; a note is small print."""
-    return Markup(element("p", *content, class_="note" if note else None) + "\n")
+    return element("p", *content, class_="note" if note else None) + "\n"
 
 
 def name(text: str, longest: int = LONGEST) -> Markup:
@@ -72,8 +76,10 @@ def shortened(text: str, longest: int) -> str:
 
 
 def number(value: float) -> str:
-    """Returns a number with four digits that count; whole ones with commas."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    """Returns a number as tables show it: 1,234 0.9130 5.712e-05."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1000 or not value else f"{value:.4g}"
 
 
 def table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]],
@@ -82,8 +88,8 @@ def table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]],
     lines = [element("tr", *(element("th", one, scope="col") for one in head)) + "\n"]
     lines += [element("tr", *(_cell(cell, first=not at) for at, cell in enumerate(row))) + "\n"
               for row in rows]
-    inner = element("table", element("caption", caption), *map(Markup, lines), class_=class_)
-    return Markup(element("div", inner, class_="wide") + "\n")
+    inner = element("table", element("caption", caption), *lines, class_=class_)
+    return element("div", inner, class_="wide") + "\n"
 
 
 def _cell(value: Any, first: bool) -> Markup:
@@ -97,4 +103,4 @@ def _cell(value: Any, first: bool) -> Markup:
 
 def folded(summary: str, *content: Any) -> Markup:
     """Returns something that is shown when its summary is clicked."""
-    return Markup(element("details", element("summary", summary), *content) + "\n")
+    return element("details", element("summary", summary), *content) + "\n"

@@ -52,7 +52,7 @@ p{margin:.5rem 0;max-width:48rem}
 .note,small,figcaption{color:var(--soft);font-size:.85rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}
-caption{text-align:left;font-weight:600;padding:.2rem 0}
+caption{text-align:left;white-space:nowrap;font-weight:600;padding:.2rem 0}
 th,td{border:1px solid var(--line);padding:.2rem .6rem;text-align:left;vertical-align:top}
 th{background:var(--shade);font-weight:500}
 .n{text-align:right;font-variant-numeric:tabular-nums}
@@ -60,6 +60,7 @@ th{background:var(--shade);font-weight:500}
 .wrong{background:rgba(var(--wrong),calc(var(--share)*.6))}
 .rows{width:100%}
 .rows td:last-child{min-width:22rem}
+.rows td:nth-last-child(2){min-width:9rem}
 .rows small{overflow-wrap:anywhere}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;max-height:12rem;overflow-y:auto}
 .text+.text{border-top:1px dashed var(--line)}
@@ -68,7 +69,7 @@ details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--one)}
 .charts{display:flex;flex-wrap:wrap;gap:1rem}
 figure{margin:0;flex:1 1 22rem;max-width:31rem}
-figcaption{display:none}
+figcaption{font-weight:600}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:var(--ink)}
 .grid{stroke:var(--line);stroke-width:1}
 .line{fill:none;stroke-width:2}
@@ -89,8 +90,8 @@ def page(facts: Facts, kind: TaskKind) -> str:
         Markup('<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
                f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'),
         element("title", title), Markup(f"\n<style>{_STYLE}</style>\n")])
-    contents = element("nav", *(element("a", one.title, href=f"#{one.anchor}")
-                                for one in sections), aria_label="Sections")
+    contents = element("nav", joined((element("a", one.title, href=f"#{one.anchor}")
+                                       for one in sections), " "), aria_label="Sections")
     body = joined(element("section", Markup("\n"), element("h2", one.title, id=one.anchor),
                           Markup("\n"), one.body) + "\n" for one in sections)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}</head>\n<body>\n'

@@ -49,7 +49,7 @@ def shown(caption: str, head: Sequence[str], rows: Iterable[tuple[Row, Sequence[
 
 
 def _place(row: Row) -> Markup:
-    own = [] if row.row_id is None else [element("br"), "id ", name(row.row_id)]
+    own = [] if row.row_id is None else [Markup("<br>"), "id ", name(row.row_id)]
     return element("small", name(row.where, 200), *own)
 
 

@@ -56,10 +56,10 @@ def curves(facts: Facts) -> Section | None:
     if metric != "loss" and f"dev/{metric}" in found:
         drawn.append(_drawn(f"{metric} on dev", metric, [("dev", found[f"dev/{metric}"])]))
     if "learning_rate" in found:
-        drawn.append(_drawn("Learning rate", "rate", [("rate", found["learning_rate"])]))
+        drawn.append(_drawn("Learning rate", "learning rate", [("rate", found["learning_rate"])]))
     evaluated = [tag for tag in found if tag.startswith("dev/")]
-    told = [paragraph("Of training the mean loss of the last --log_every_steps steps, with dropout; "
-                      "of dev without it, so that the two are not quite of a kind.", note=True)]
+    told = [paragraph("Train is the mean loss of the last --log_every_steps steps, with dropout; "
+                      "dev is without it, so that the two are not quite of a kind.", note=True)]
     if os.path.normpath(facts.folder.trained_in) != os.path.normpath(facts.config.output_dir):
         told.append(paragraph("Trained in ", element("code", facts.folder.trained_in), ".",
                               note=True))
@@ -132,6 +132,8 @@ def baseline(facts: Facts) -> Section | None:
         return None
     rows = [[metric, float(value), other[metric], float(value) - other[metric]]
             for metric, value in facts.scores.items() if metric in other]
+    if not rows:
+        return None
     lower = [metric for metric in facts.scores if metric in LOWER_IS_BETTER and metric in other]
     return Section("Against a simple model", joined([
         table("BERT and TF-IDF with a linear model, on dev",

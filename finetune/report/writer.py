@@ -1,6 +1,5 @@
 """The page at the end of an evaluation; what goes wrong with it is told and ends nothing."""
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -46,5 +45,5 @@ def _facts(prepared: "Prepared", kind: TaskKind, table: FeatureTable, prediction
                   predictions.losses, table.lengths(), summary.truncated if summary else None,
                   scores, prepared.best_metric, step,
                   of_folder(config.output_dir, prepared.start.prefix))
-    return dataclasses.replace(facts, rows=fetched(prepared.examples["dev"],
-                                                   KINDS[kind].rows(facts)))
+    facts.rows.update(fetched(prepared.examples["dev"], KINDS[kind].rows(facts)))
+    return facts
