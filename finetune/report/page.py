@@ -60,7 +60,7 @@ th{background:var(--shade);font-weight:500}
 .wrong{background:rgba(var(--wrong),calc(var(--share)*.6))}
 .rows{width:100%}
 .rows td:last-child{min-width:22rem}
-.rows td:nth-last-child(2){min-width:9rem}
+.rows td:nth-last-child(2){min-width:11rem}
 .rows small{overflow-wrap:anywhere}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;max-height:12rem;overflow-y:auto}
 .text+.text{border-top:1px dashed var(--line)}
