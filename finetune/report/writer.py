@@ -35,7 +35,8 @@ def write(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions
         outputs.write_text(path, page(_facts(prepared, kind, table, predictions, scores, step),
                                       kind))
     except Exception as error:  # of whatever kind: a run of hours must not end for its page
-        LOGGER.warning("warning: %s was not written: %s: %s", path, type(error).__name__, error)
+        LOGGER.warning("warning: %s was not written, and is of an earlier run if it is there: "
+                       "%s: %s", path, type(error).__name__, error)
 
 
 def _facts(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions: Predictions,

@@ -14,8 +14,9 @@ from finetune.task_kind import TaskKind
 from tests.report.conftest import ANSWERS, LABELS, TRUTH, facts, headings
 
 ATTACKS = ["<script>document.title='broken'</script>", "\"' onmouseover=alert(1) x=\"",
-           "</title></style></table></svg><img src=http://elsewhere.invalid/x>", "<!-- ", "]]>", "&lt;b&gt;",
-           "<td style=\"--share:1\">", "\u202egnp.exe\ud800\x00", "javascript:alert(1)", "{}%s$&\\1"]
+           "</title></style></table></svg><img src=http://elsewhere.invalid/x>", "<!-- ", "]]>",
+           "&lt;b&gt;", "<td style=\"--share:1\">", "\u202egnp.exe\ud800\x00",
+           "javascript:alert(1)", "{}%s$&\\1"]
 VOID = {"meta", "br"}
 
 
