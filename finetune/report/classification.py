@@ -32,9 +32,8 @@ def scores(facts: Facts) -> Section:
     return Section("Scores on dev", joined([
         table(f"{rows:,} rows, at step {facts.step:,}", ["metric", "value"],
               [[metric, float(value)] for metric, value in facts.scores.items()]),
-        paragraph(f"{right:,} of {rows:,} rows are right. Were other rows of the same kind drawn, "
-                  f"the accuracy would lie between {low:.3f} and {high:.3f} (95 % interval, "
-                  "Wilson).")]))
+        paragraph(f"{right:,} of {rows:,} rows are right. So many rows leave the accuracy on rows "
+                  f"of their kind between {low:.3f} and {high:.3f} (95 % interval, Wilson).")]))
 
 
 def labels(facts: Facts) -> Section:

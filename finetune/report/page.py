@@ -43,7 +43,7 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#eee;--soft:#aaa;--paper:#16181c;--line:#444;
 --shade:#22252b;--one:#7ab8e0;--two:#fdae61;--right:70,140,210;--wrong:200,100,20}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;
-max-width:64rem;padding:1rem}
+max-width:70rem;padding:1rem}
 h1{font-size:1.5rem;margin:.5rem 0;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--line)}
 a{color:var(--one)}
@@ -59,7 +59,7 @@ th{background:var(--shade);font-weight:500}
 .heat{background:rgba(var(--right),calc(var(--share)*.6))}
 .wrong{background:rgba(var(--wrong),calc(var(--share)*.6))}
 .rows{width:100%}
-.rows td:last-child{min-width:22rem}
+.rows td:last-child{min-width:18rem}
 .rows td:nth-last-child(2){min-width:11rem}
 .rows small{overflow-wrap:anywhere}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;max-height:12rem;overflow-y:auto}
