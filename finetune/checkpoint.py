@@ -5,6 +5,7 @@ google-research/bert reads what is written here, and what it wrote is read here.
 names the newest, `best_checkpoint.json` the best.
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -159,6 +160,11 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
     Raises:
         UserError: it cannot be read.
     """
+    with _remedied(prefix):
+        return _shapes(prefix)
+
+
+def _shapes(prefix: str) -> dict[str, tuple[int, ...]]:
     if "://" not in prefix:  # TensorFlow would wait for a writer of a pipe
         for path in tf.io.gfile.glob(prefix + ".data-*"):
             if not os.path.isfile(path):
@@ -167,7 +173,7 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     except UNREADABLE as error:
         raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: "
-                        f"{' '.join(str(error).split())}") from error
+                        f"{' '.join(str(error).split())[:200]}") from error
     return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
 
 
@@ -177,7 +183,22 @@ def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
     Raises:
         UserError: one is damaged; TensorFlow compares each with its checksum.
     """
-    return dict(_values(prefix, names))
+    with _remedied(prefix):
+        return dict(_values(prefix, names))
+
+
+@contextlib.contextmanager
+def _remedied(prefix: str) -> Iterator[None]:
+    """Adds to what is wrong with a run's checkpoint which others in its folder are whole."""
+    try:
+        yield
+    except UserError as error:
+        others = [one for one in candidates(os.path.dirname(prefix)) if one != prefix]
+        whole = next((one for one in others if not damage(one, slots=False)), None)
+        if whole is None:
+            raise
+        raise UserError([f"{problem}; {whole} beside it is whole, and the training command makes "
+                         "the damaged one again" for problem in error.problems]) from error
 
 
 def _values(prefix: str, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
@@ -205,7 +226,7 @@ def _damage(prefix: str, slots: bool, files: tuple[tuple[int, int], ...]) -> str
     """The same; what the files are like makes sure that no answer outlives them."""
     del files
     try:
-        names = (name for name in shapes(prefix) if slots or not name.endswith(SLOTS))
+        names = (name for name in _shapes(prefix) if slots or not name.endswith(SLOTS))
         for _ in _values(prefix, names):
             pass
     except UserError as error:

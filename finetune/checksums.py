@@ -35,7 +35,8 @@ def problems(folder: str) -> list[str]:
                     "damaged; delete it, if the files beside it are as they should be"]
         content = outputs.read_bytes(os.path.join(folder, match[2]))
         if content is None or hashlib.sha256(content).hexdigest() != match[1]:
-            what = "is missing" if content is None else "has been altered or damaged"
+            what = "is gone" if content is None else "has been altered or damaged"
             found.append(f"{os.path.join(folder, match[2])}: {what} since it was written, by the "
-                         f"sum in {path}. Put it back; or, if that is meant, delete the sums")
+                         f"sum in {path}. Put it back as it was; or, if it is meant to be as it "
+                         f"is, delete {path}")
     return found

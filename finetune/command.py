@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from finetune import log, stopping
 from finetune.errors import UserError
 
+AFTER_STOP = "the same command goes on, training from its last checkpoint"
 _LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
 # What would break a line or command a terminal, as Python writes it: a message is one line.
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 def run(work: Callable[[], int | None], folder: str | None = None,
-        after_stop: str = "the same command goes on from here") -> int:
+        after_stop: str = AFTER_STOP) -> int:
     """Does a command's work, with its messages on standard error.
 
     Args:

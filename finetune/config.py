@@ -43,7 +43,7 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
         found = []
         reads_data = (self.do_train or self.do_eval or self.do_predict or self.do_explain
                       or self.do_check)
-        if not (reads_data or self.do_export):
+        if not (reads_data or self.do_export or self.baseline):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
                          "--do_explain, --do_export, --do_check")
         if not self.output_dir:

@@ -78,22 +78,17 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     problems: list[str] = []
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
-    problems += _altered(config)
+    problems += (altered := _altered(config))
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with _collected(problems):
-            labels = (labels_of_run(config, processor, problems, lambda: _ask(
-                processor, "get_labels", problems)) if _has_model(config, problems) else None)
+            if not altered and _has_model(config, problems):
+                labels = labels_of_run(config, processor, problems, lambda: _ask(
+                    processor, "get_labels", problems))
     if labels:
-        for split, rows in examples.items():
-            wrong = label_problems(rows, labels, require_labels=split != "test")
-            if config.labels is None and not config.do_train and len(labels) > 1:
-                wrong = [f"{problem}; the checkpoint was trained with these labels"
-                         for problem in wrong]
-            problems += wrong
-        problems += explanation_problems(config, labels)
+        problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else _plan(config, examples, problems)
     start = None
@@ -112,6 +107,15 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
                     best_metric, notices)
+
+
+def _of_labels(config: RunConfig, examples: dict[str, Sequence[Any]],
+               labels: list[str]) -> list[str]:
+    found = [problem for split, rows in examples.items()
+             for problem in label_problems(rows, labels, require_labels=split != "test")]
+    if config.labels is None and not config.do_train and len(labels) > 1:
+        found = [f"{problem}; the checkpoint was trained with these labels" for problem in found]
+    return found
 
 
 @contextlib.contextmanager
@@ -165,8 +169,10 @@ def _altered(config: RunConfig) -> list[str]:
 def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, Tokenizer | None]:
     bert_config = tokenizer = None
     if not problems:  # a wrong --init_checkpoint is one mistake, not three
-        problems += [f"--{flag} is required: none lies beside --init_checkpoint="
-                     f"{config.init_checkpoint or ''}"
+        beside = (f"none lies beside --init_checkpoint={config.init_checkpoint}"
+                  if config.init_checkpoint else "give it, or --init_checkpoint=<the folder of a "
+                  "checkpoint with such a file>")
+        problems += [f"--{flag} is required: {beside}"
                      for flag in ("bert_config_file", "vocab_file") if not getattr(config, flag)]
     if config.bert_config_file:
         with _collected(problems):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+from typing import Any
 
 from finetune import checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
@@ -248,9 +249,17 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
                        if value is not None} if isinstance(beside, dict) else {}
     trained = trained or {}
     now = config.as_dict()
-    return [f"--{name} is {now[name]}, and was {trained[name]} when the checkpoint was trained"
-            for name in ("max_seq_length", "do_lower_case", "text_b_column")
+    return [f"--{name} is {_given(now[name])}, and was {_given(trained[name])} when the checkpoint "
+            "was trained"
+            for name in ("max_seq_length", "do_lower_case", "text_column", "text_b_column")
             if name in trained and trained[name] != now[name]]
+
+
+def _given(value: Any) -> str:
+    """Returns the value of a flag as one writes it."""
+    if value is None:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:

@@ -205,11 +205,13 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     matrix = (config.do_eval and kind is TaskKind.CLASSIFICATION
               and config.engine == "fast")  # the original writes none
     files = [name for name, wanted in (
-        (outputs.DATA_CHECK, config.do_check), (outputs.BASELINE, config.baseline),
+        (outputs.DATA_CHECK, config.do_check), (outputs.DATA_CHECK_JSON, config.do_check),
+        (outputs.BASELINE, config.baseline),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
-        (outputs.EXPLANATIONS_PAGE, config.do_explain), (f"{outputs.EXPORT}/", config.do_export))
+        (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
+        (f"{outputs.EXPORT}/", config.do_export))
         if wanted]
     LOGGER.info("done in %s; %s holds %s", duration(seconds), config.output_dir,
                 ", ".join([*files, "checkpoints" if config.do_train else outputs.RUNS]))

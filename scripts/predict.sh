@@ -8,8 +8,8 @@
 #
 # A line is a text, or two texts of a pair with a tab between them; a line of answer comes out for
 # each: prediction, confidence and the probability of every label, between tabs.
-# Runs in the environment of scripts/setup.sh (VENV, else .venv), or with a Python that has the
-# dependencies: PYTHON=/path/to/python.
+#
+# Environment variables: PYTHON and VENV, see scripts/setup.sh --help.
 
 set -euo pipefail
 

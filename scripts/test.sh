@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Check the code with ruff and run the tests, in the project's environment, which is made if needed.
 #
-#   scripts/test.sh                       everything
+#   scripts/test.sh                       everything, in as many processes as there are cores, 4
+#                                         at most
 #   scripts/test.sh -m 'not slow'         arguments are passed on to pytest;
 #   scripts/test.sh tests/test_scripts.py paths are relative to the project's folder
 #   scripts/test.sh --with-huggingface    with transformers and torch too, which the tests in
@@ -44,4 +45,5 @@ if [ "${1:-}" = --with-huggingface ]; then
     export HUGGINGFACE_PYTHON
 fi
 "$python" -m ruff check .
+[ $# != 0 ] || set -- -n auto --dist loadfile
 exec "$python" -m pytest "$@"

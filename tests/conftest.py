@@ -12,6 +12,8 @@ import tempfile
 import numpy as np
 import pytest
 
+from tests.faults import tally
+
 # Started by a shell's & or nohup, tests and their children would ignore what tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -141,3 +143,28 @@ def main(capfd):
         status = run_classifier_custom.main([str(argument) for argument in arguments])
         return status, capfd.readouterr().err
     return run
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    return min(os.cpu_count() or 1, 4)  # each may take 3 GB of memory
+
+
+def pytest_sessionfinish(session):
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # a process of several (pytest-xdist) hands over what it has counted
+        output["faults"] = tally.of(session.config).rows()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for row in getattr(node, "workeroutput", {}).get("faults", ()):
+        tally.of(node.config)(*row)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = list(tally.of(config).lines())
+    if lines:
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.write_line(line)

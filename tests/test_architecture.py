@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import sys
 
 from tests.conftest import ROOT
@@ -126,3 +127,10 @@ def test_no_file_is_a_drawer_for_odds_and_ends():
 
 def test_nothing_imports_a_star():
     assert [name for name in FILES if any(one.endswith(".*") for one in IMPORTS[name])] == []
+
+
+def test_an_installation_has_every_package():
+    listed = re.search(r"^packages = (\[.*\])$", (ROOT / "pyproject.toml").read_text(), re.M)
+    assert set(ast.literal_eval(listed[1])) == {
+        ".".join(path.parent.relative_to(ROOT).parts) for folder in ("finetune", "processors")
+        for path in (ROOT / folder).rglob("__init__.py")}

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -276,3 +277,22 @@ def test_errors_are_best_when_lowest(tmp_path):
         found = [folder.note_evaluation(step, metric, value)
                  for step, value in ((1, 1.0), (2, better), (3, 1.0))]
         assert found == [True, True, False], metric
+
+
+def test_a_damaged_checkpoint_is_told_with_the_whole_one_beside_it(tmp_path):
+    folder = checkpoint.Folder(str(tmp_path), 5)
+    older, newest = (folder.write(step, {"a": np.arange(99.0), "global_step": np.int64(step)})
+                     for step in (3, 6))
+    cut = f"{newest}.data-00000-of-00001"
+    with open(cut, "r+b") as file:
+        file.truncate(10)
+    remedy = f"{older} beside it is whole, and the training command makes the damaged one again"
+    with pytest.raises(UserError, match=re.escape(remedy)):
+        checkpoint.read(newest, ["a"])
+    (tmp_path / "model.ckpt-6.index").write_bytes(b"no index")
+    with pytest.raises(UserError, match=re.escape(remedy)):
+        checkpoint.shapes(newest)
+    (tmp_path / "model.ckpt-3.index").unlink()
+    with pytest.raises(UserError) as caught:
+        checkpoint.shapes(newest)
+    assert "beside it" not in str(caught.value)

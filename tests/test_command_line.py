@@ -276,7 +276,7 @@ def test_the_runner_gets_configuration_processor_and_command(main, runner, argum
     (UserError(["data: no such folder", "second"]), 2,
      "error: data: no such folder\nerror: second\n"),
     (KeyboardInterrupt(), 130,
-     "stopped by the user; the same command goes on from here\n")])
+     "stopped by the user; the same command goes on, training from its last checkpoint\n")])
 def test_exit_status_and_message_of_a_run_that_ends_early(main, runner, error, status, said):
     runner.fail = error
     assert main(*ENOUGH) == (status, said)

@@ -113,7 +113,7 @@ def test_splits_that_a_run_needs(flags, splits):
     ({}, {"labels": ("bug", "bug")}, "--labels: label names must differ; given more than once: "
                                      "'bug'"),
     ({}, {"do_train": False, "init_checkpoint": None},
-     "--bert_config_file is required: none lies beside --init_checkpoint="),
+     "--bert_config_file is required: give it, or --init_checkpoint=<the folder of a checkpoint"),
     ({}, {"do_train": False}, "{tiny}/bert_model.ckpt: has no trained head"),
     ({"labels": None}, {}, "the labels are not known: give --labels or --labels_file"),
     ({"labels": ["bug", " x"]}, {}, "labels: label ' x' begins or ends with a blank"),

@@ -97,9 +97,10 @@ def test_test_sh_brings_transformers_only_when_asked(project: Project) -> None:
     assert project.run("test.sh", "--with-huggingface", "tests/x").returncode == 0
     assert project.calls() == made + ran
     assert project.run("test.sh", "--with-huggingface", HUGGINGFACE_PYTHON="mine").returncode == 0
-    assert project.calls() == ["-m ruff check .|mine", "-m pytest|mine"]
+    assert project.calls() == ["-m ruff check .|mine",
+                               "-m pytest -n auto --dist loadfile|mine"]
     assert project.run("test.sh").returncode == 0
-    assert project.calls() == ["-m ruff check .|", "-m pytest|"]
+    assert project.calls() == ["-m ruff check .|", "-m pytest -n auto --dist loadfile|"]
 
 
 def test_the_versions_of_transformers_are_pinned() -> None:

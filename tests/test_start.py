@@ -369,3 +369,25 @@ def test_a_regression_s_head_is_a_start_for_another(choose, given):
     found = choose(["score"], init_checkpoint=given(labels=1))
     assert set(HEAD) <= set(found.names)
     assert found.notices == ["the checkpoint's trained head is the starting point"]
+
+
+def cut(prefix):
+    with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
+        file.truncate(100)
+
+
+def test_without_training_no_older_checkpoint_stands_in_for_a_damaged_newest(own, tmp_path):
+    older, newest = own(3)[0], own(6)[0]
+    config = RunConfig(output_dir=str(tmp_path / "out"), do_predict=True)
+    assert start.own_checkpoint(config) == newest
+    cut(newest)
+    with pytest.raises(UserError) as caught:
+        start.own_checkpoint(config)
+    damage, remedy = caught.value.problems
+    assert damage.startswith(f"{newest}: ")
+    assert "the training command makes it again" in remedy
+    assert f"--init_checkpoint={older}, which is whole" in remedy
+    assert start.own_checkpoint(dataclasses.replace(config, do_train=True)) == older
+    cut(older)
+    with pytest.raises(UserError, match="holds no whole checkpoint but those above"):
+        start.own_checkpoint(config)

@@ -2,20 +2,10 @@
 
 import pytest
 
-from tests.faults.tally import Tally
-
-COUNTS = pytest.StashKey[Tally]()
+from tests.faults.tally import of
 
 
 @pytest.fixture
 def tally(request):
     """Counts a fault: tally("kill -9 while training", tried=20, survived=20, detail="...")."""
-    return request.config.stash.setdefault(COUNTS, Tally())
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    lines = list(config.stash[COUNTS].lines()) if COUNTS in config.stash else []
-    if lines:
-        terminalreporter.section("faults")
-        for line in lines:
-            terminalreporter.write_line(line)
+    return of(request.config)

@@ -16,6 +16,8 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
+import pytest
+
 FORMS = ("short", "full")
 
 
@@ -54,6 +56,10 @@ class Tally:
         count.detail = detail or count.detail
         return count
 
+    def rows(self) -> list[tuple[str, int, int, str]]:
+        """Returns what a call adds each fault with, for another process."""
+        return [(fault, *dataclasses.astuple(count)) for fault, count in self._counts.items()]
+
     def lines(self) -> Iterator[str]:
         """Yields the table, nothing where no fault was counted."""
         rows = [("fault", "tried", "survived", "what was seen")]
@@ -62,3 +68,11 @@ class Tally:
         fault_width, tried_width = (max(len(row[column]) for row in rows) for column in (0, 1))
         for fault, tried, survived, detail in rows if self._counts else ():
             yield f"{fault:{fault_width}}  {tried:>{tried_width}}  {survived:>8}  {detail}".rstrip()
+
+
+_TALLY = pytest.StashKey[Tally]()
+
+
+def of(config: pytest.Config) -> Tally:
+    """Returns the counts of a session."""
+    return config.stash.setdefault(_TALLY, Tally())

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.faults.conftest import COUNTS
-from tests.faults.tally import Tally
+from tests.faults.tally import of
 
 WHAT = {"test_downloads": "a server that does harm",
         "test_hostile_archives": "a zip or tar that does harm",
@@ -16,7 +15,6 @@ WHAT = {"test_downloads": "a server that does harm",
 def pytest_runtest_makereport(item, call):
     report = yield
     if report.when == "call" and not report.skipped:
-        tally = item.config.stash.setdefault(COUNTS, Tally())
-        tally(WHAT[item.path.stem], 1, int(report.passed),
-              "refused, nothing executed, written elsewhere or kept")
+        of(item.config)(WHAT[item.path.stem], 1, int(report.passed),
+                        "refused, nothing executed, written elsewhere or kept")
     return report
