@@ -9,19 +9,26 @@ import dataclasses
 import typing
 from typing import Any
 
-from finetune import config_problems
+from finetune import config_problems, long_texts, training_problems
 from finetune.export import formats
 from finetune.options.answers import Answers
 from finetune.options.data import Data
 from finetune.options.devices import Devices
+from finetune.options.long_texts import LongTexts
 from finetune.options.model import Model
 from finetune.options.training import Training
 from finetune.options.what_to_do import WhatToDo
 
+# How a text is read: what a trained model has to be asked with as it was trained.
+READING = ("max_seq_length", "do_lower_case", "text_column", "text_b_column", *long_texts.NAMES)
+
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help: the last one first
-    """All settings of a run. Read the fields as the manual: `--help` prints the same text."""
+class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
+    """All settings of a run. Read the fields as the manual: `--help` prints the same text.
+
+    Its headings come in the order of the bases, the last one first.
+    """
 
     @property
     def kind_of_distribution(self) -> str:
@@ -30,22 +37,22 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
 
     @property
     def only_checks(self) -> bool:
-        """Whether the run looks at the data and ends there."""
-        return self.do_check and not (self.do_train or self.do_eval or self.do_predict
-                                      or self.do_explain or self.do_export)
+        """Whether the run looks at the data, or for a learning rate, and ends there."""
+        return (self.do_check or self.find_lr) and not (
+            self.do_train or self.do_eval or self.do_predict or self.do_explain or self.do_export)
 
     def looked_at(self) -> "RunConfig":
         """Returns the settings of the run that is checked: a check alone is that of a training."""
         return dataclasses.replace(self, do_train=True) if self.only_checks else self
 
     def missing(self) -> list[str]:
-        """Returns what has to be given before anything else can be checked."""
-        found = []
+        """Returns what has to be given, or left out, before anything else can be checked."""
+        found = training_problems.of_finding(self)
         reads_data = (self.do_train or self.do_eval or self.do_predict or self.do_explain
-                      or self.do_check)
+                      or self.do_check or self.find_lr)
         if not (reads_data or self.do_export or self.baseline):
             found.append("nothing to do: give at least one of --do_train, --do_eval, --do_predict, "
-                         "--do_explain, --do_export, --do_check")
+                         "--do_explain, --do_export, --do_check, --find_lr")
         if not self.output_dir:
             found.append("--output_dir is required: the folder for everything the run writes")
         files = self.data_dir or self.train_file or self.dev_file or self.test_file
@@ -57,7 +64,9 @@ class RunConfig(Devices, Answers, Training, Model, Data, WhatToDo):  # in --help
         """Returns all that is wrong with the settings themselves, a message each."""
         return [*config_problems.of_numbers(self), *self.label_problems(),
                 *config_problems.of_modes(self), *config_problems.of_explanation(self),
-                *config_problems.of_devices(self), *formats.problems(self)]
+                *config_problems.of_devices(self), *training_problems.of(self),
+                *formats.problems(self),
+                *long_texts.problems_of_flags(self, self.max_seq_length, self.do_explain)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

@@ -18,6 +18,7 @@ from finetune.feature_table import FeatureBlock
 # message Feature { oneof kind { ..., FloatList float_list = 2; Int64List int64_list = 3; } }
 # message FloatList { repeated float value = 1; }  message Int64List { repeated int64 value = 1; }
 _FLOATS, _INTEGERS = 2, 3
+WINDOW = "window"  # a feature of ours: the number of a text's window, where texts have several
 _BITS = 7  # of a number in each byte of a varint; the eighth says that another byte follows
 
 
@@ -37,15 +38,17 @@ def serialized(block: FeatureBlock, pad_to: int | None = None,
     ends = np.cumsum(block.lengths)
     ones = np.cumsum(np.append(0, block.segment_ids))
     seconds = ones[ends] - ones[ends - block.lengths]
-    for length, second, first, end, label in zip(
+    windows = [None] * len(block) if block.windows is None else block.windows.tolist()
+    for length, second, first, end, label, window in zip(
             block.lengths.tolist(), seconds.tolist(), starts[ends - block.lengths].tolist(),
-            starts[ends].tolist(), block.labels(label_type).tolist(), strict=True):
+            starts[ends].tolist(), block.labels(label_type).tolist(), windows, strict=True):
         width = length if pad_to is None else pad_to
         if length > width:
             raise ValueError(f"a sequence of {length} ids does not fit into {width}")
         ids = data[first:end] + bytes(width - length)
         body = b"".join((_head("input_ids", len(ids)), ids, _masks(length, second, width),
-                         _label(label, label_type)))
+                         _label(label, label_type),
+                         b"" if window is None else _window(window)))
         yield _start(1, len(body)) + body
 
 
@@ -85,6 +88,11 @@ def _label(label: int | float, label_type: type) -> bytes:
     if label_type is np.float32:
         return _feature("label_ids", struct.pack("<f", label), _FLOATS) + one
     return _feature("label_ids", _varint(label)) + one
+
+
+@functools.lru_cache(maxsize=1024)
+def _window(number: int) -> bytes:
+    return _feature(WINDOW, _varint(number))
 
 
 def _feature(name: str, values: bytes, kind: int = _INTEGERS) -> bytes:

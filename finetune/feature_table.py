@@ -36,14 +36,17 @@ class InputFeatures:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FeatureBlock:
-    """Some examples, B of them, one behind the other.
+    """Some sequences, B of them, one behind the other: an example each, or a window of one.
 
     Attributes:
         input_ids: int32[T], T the sum of all lengths.
         segment_ids: int32[T].
         lengths: int64[B].
         label_ids: B of what `InputFeatures.label_id` is.
-        tokens_before: int64[B].
+        tokens_before: int64[B], of the whole example.
+        windows: int64[B], a window's number among those of its example, from 0; None: every example
+            is one sequence.
+        cut: bool[B], where there are windows: some token of the example is in none of them.
     """
 
     input_ids: np.ndarray
@@ -51,6 +54,8 @@ class FeatureBlock:
     lengths: np.ndarray
     label_ids: Sequence[int | float | None]
     tokens_before: np.ndarray
+    windows: np.ndarray | None = None
+    cut: np.ndarray | None = None
 
     @classmethod
     def of(cls, items: Sequence[InputFeatures]) -> "FeatureBlock":
@@ -62,11 +67,11 @@ class FeatureBlock:
                    np.array([item.tokens_before for item in items], np.int64))
 
     def __len__(self) -> int:
-        """Number of examples, B."""
+        """Number of sequences, B."""
         return len(self.lengths)
 
     def rows(self) -> Iterator[InputFeatures]:
-        """Yields the examples one by one."""
+        """Yields the sequences one by one."""
         ends = np.cumsum(self.lengths)
         for start, end, label_id, before in zip(
                 (ends - self.lengths).tolist(), ends.tolist(), self.label_ids,
@@ -112,8 +117,11 @@ class LengthStats:
     def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
         """Hands the blocks on, taking note of their lengths."""
         for block in blocks:
-            self._lengths.frombytes(block.tokens_before.astype(np.int32).tobytes())
-            self._truncated += int(np.sum(block.tokens_before > block.lengths))
+            before, cut = block.tokens_before, block.tokens_before > block.lengths
+            if block.windows is not None:  # the first of an example stands for it
+                before, cut = before[block.windows == 0], block.cut[block.windows == 0]
+            self._lengths.frombytes(before.astype(np.int32).tobytes())
+            self._truncated += int(np.sum(cut))
             yield block
 
     def summary(self) -> LengthSummary:
@@ -136,7 +144,9 @@ def length_summary(features: Iterable[InputFeatures]) -> LengthSummary:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class FeatureTable:
-    """All examples of a split in flat arrays; example i is at offsets[i]:offsets[i + 1].
+    """All examples of a split in flat arrays; sequence i is at offsets[i]:offsets[i + 1].
+
+    A sequence is an example, or a window of one; those of an example follow each other.
 
     Attributes:
         input_ids: int32[T], T the sum of all lengths; of a long split in a temporary file.
@@ -147,6 +157,8 @@ class FeatureTable:
         is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
             of length 0.
         summary: lengths before truncation; None where the records do not tell.
+        windows: int64[N], a window's number among those of its example, from 0; None: every example
+            is one sequence.
     """
 
     input_ids: np.ndarray | FileColumn
@@ -155,19 +167,40 @@ class FeatureTable:
     label_ids: np.ndarray
     is_real: np.ndarray
     summary: LengthSummary | None = None
+    windows: np.ndarray | None = None
+
+    @classmethod
+    def from_blocks(cls, blocks: Iterable[FeatureBlock],
+                    label_type: type = np.int32) -> "FeatureTable":
+        """Builds the table from blocks that need no file; see `records.write`."""
+        writer = TableWriter(label_type)
+        for _ in writer.watch(blocks):
+            pass
+        return writer.table()
 
     @classmethod
     def from_features(cls, features: Iterable[InputFeatures],
                       label_type: type = np.int32) -> "FeatureTable":
         """Builds the table from features that need no file; see `records.write`."""
-        writer = TableWriter(label_type)
-        for _ in writer.watch([FeatureBlock.of(list(features))]):
-            pass
-        return writer.table()
+        return cls.from_blocks([FeatureBlock.of(list(features))], label_type)
 
     def __len__(self) -> int:
-        """Number of examples, N."""
+        """Number of sequences, N."""
         return len(self.label_ids)
+
+    def first_windows(self) -> np.ndarray | slice:
+        """Returns what picks the first sequence of every example out of a column."""
+        return slice(None) if self.windows is None else np.flatnonzero(self.windows == 0)
+
+    def example_labels(self) -> np.ndarray:
+        """Returns the label_ids of the examples, one each."""
+        return self.label_ids[self.first_windows()]
+
+    def examples_of(self, sequences: np.ndarray) -> np.ndarray:
+        """Returns int64[K], which examples some sequences are of."""
+        if self.windows is None:
+            return sequences
+        return np.searchsorted(self.first_windows(), sequences, side="right") - 1
 
     def lengths(self) -> np.ndarray:
         """Returns int64[N], the length of each example in tokens."""
@@ -196,25 +229,31 @@ class TableWriter:
         """Starts an empty table."""
         self._tokens = ColumnWriter(np.int32, folder), ColumnWriter(np.int32, folder)
         self._rows = ColumnWriter(np.int64), ColumnWriter(label_type), ColumnWriter(bool)
+        self._windows = ColumnWriter(np.int64)
         self._label_type, self._stats = label_type, LengthStats()
 
     def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:
         """Hands blocks on, and adds them to the table."""
         for block in self._stats.watch(blocks):
             self.append(block.input_ids, block.segment_ids, block.lengths,
-                        block.labels(self._label_type), np.ones(len(block), bool))
+                        block.labels(self._label_type), np.ones(len(block), bool), block.windows)
             yield block
 
     def append(self, input_ids: np.ndarray, segment_ids: np.ndarray, lengths: np.ndarray,
-               label_ids: np.ndarray, is_real: np.ndarray) -> None:
+               label_ids: np.ndarray, is_real: np.ndarray,
+               windows: np.ndarray | None = None) -> None:
         """Adds rows, as the columns of FeatureTable hold them, of which no summary is known."""
         for column, values in zip((*self._tokens, *self._rows),
                                   (input_ids, segment_ids, lengths, label_ids, is_real),
                                   strict=True):
             column.append(values)
+        if windows is not None:
+            self._windows.append(windows)
 
     def table(self) -> FeatureTable:
         """Returns the table; its summary is that of the blocks that were watched."""
         lengths, label_ids, is_real = (np.asarray(column.finished()) for column in self._rows)
+        windows = np.asarray(self._windows.finished())
         return FeatureTable(*(column.finished() for column in self._tokens), offsets(lengths),
-                            label_ids, is_real, self._stats.summary())
+                            label_ids, is_real, self._stats.summary(),
+                            windows if windows.size else None)

@@ -16,8 +16,10 @@ import numpy as np
 
 from finetune.errors import UserError
 from finetune.feature_table import FeatureBlock, InputFeatures, offsets
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind, number
 from finetune.tokenization import Tokenizer
+from finetune.windows import HEAD, kept, layout, ranges
 
 CHUNK = 1000  # examples tokenized at a time
 CODE_VERSION = 1  # to be raised when the same examples would get other features
@@ -28,15 +30,16 @@ _Find = Callable[[str], int | float | None]  # what a label stands for, None: no
 
 def convert(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
             tokenizer: Tokenizer, progress: Callable[[int], None] | None = None,
-            require_labels: bool = True) -> Iterator[InputFeatures]:
-    """Does what `blocks` does, for a use that wants the examples one by one."""
-    made = blocks(examples, labels, max_seq_length, tokenizer, progress, require_labels)
+            require_labels: bool = True, long_texts: LongTexts = HEAD
+            ) -> Iterator[InputFeatures]:
+    """Does what `blocks` does, for a use that wants the sequences one by one."""
+    made = blocks(examples, labels, max_seq_length, tokenizer, progress, require_labels, long_texts)
     return (features for block in made for features in block.rows())
 
 
 def blocks(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
            tokenizer: Tokenizer, progress: Callable[[int], None] | None = None,
-           require_labels: bool = True) -> Iterator[FeatureBlock]:
+           require_labels: bool = True, long_texts: LongTexts = HEAD) -> Iterator[FeatureBlock]:
     """Turns examples into features, a chunk at a time, so that huge sets stream.
 
     Args:
@@ -50,9 +53,11 @@ def blocks(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
         progress: called with the number of examples done after each chunk.
         require_labels: False for a split to predict: rows may lack a label, and one unknown label
             shared by all rows is the placeholder that processors of the original put there.
+        long_texts: what becomes of those that are longer.
 
     Returns:
-        An iterator over blocks of at most CHUNK examples, in order.
+        An iterator over blocks of at most CHUNK examples, in order; each is a sequence, or several
+        where it is read in windows.
 
     Raises:
         UserError: at once, before the first text is tokenized, for every unknown or missing
@@ -62,13 +67,28 @@ def blocks(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
     if max_seq_length < 3:
         raise ValueError(f"max_seq_length is {max_seq_length}, at least 3 is needed")
     find = _checked(examples, labels, require_labels)
-    return _blocks(iter(examples), find, max_seq_length, tokenizer, progress)
+    return _blocks(iter(examples), find, max_seq_length, tokenizer, progress, long_texts)
 
 
-def decided_by(labels: Sequence[str], max_seq_length: int, tokenizer: Tokenizer) -> dict[str, Any]:
+def decided_by(labels: Sequence[str], max_seq_length: int, tokenizer: Tokenizer,
+               long_texts: LongTexts = HEAD) -> dict[str, Any]:
     """Returns all but the examples that decides features, for `records.cached`."""
+    names = (["truncation"] if long_texts.truncation != HEAD.truncation else []) + (
+        ["window_stride", "max_windows"] if long_texts.window_stride else [])
     return {"labels": list(labels), "max_seq_length": max_seq_length, **tokenizer.fingerprint(),
-            "code": CODE_VERSION}
+            "code": CODE_VERSION, **{name: getattr(long_texts, name) for name in names}}
+
+
+def count_sequences(examples: Iterable[Any], max_seq_length: int, tokenizer: Tokenizer,
+                    long_texts: LongTexts) -> int:
+    """Returns how many sequences `blocks` would make; only for windows the texts are tokenized."""
+    if not long_texts.window_stride:
+        return len(examples)
+    rows, count = iter(examples), 0
+    while chunk := list(islice(rows, CHUNK)):
+        (_, a), (_, b) = _tokens(chunk, tokenizer)
+        count += int(kept(a, b, max_seq_length, long_texts).count.sum())
+    return count
 
 
 def label_problems(examples: Iterable[Any], labels: Sequence[str],
@@ -82,26 +102,32 @@ def label_problems(examples: Iterable[Any], labels: Sequence[str],
 
 
 def _blocks(examples: Iterator[Any], find: _Find, max_seq_length: int, tokenizer: Tokenizer,
-            progress: Callable[[int], None] | None) -> Iterator[FeatureBlock]:
+            progress: Callable[[int], None] | None, long_texts: LongTexts
+            ) -> Iterator[FeatureBlock]:
     done = 0
     while chunk := list(islice(examples, CHUNK)):
-        ids_a, a = tokenizer.encode_flat([example.text_a for example in chunk])
-        if any(example.text_b for example in chunk):
-            ids_b, b = tokenizer.encode_flat([example.text_b or "" for example in chunk])
-        else:
-            ids_b, b = np.empty(0, np.int32), np.zeros_like(a)
         label_ids = [None if example.label is None else find(str(example.label))
                      for example in chunk]
-        yield assemble((ids_a, a), (ids_b, b), label_ids, max_seq_length, tokenizer)
+        yield assemble(*_tokens(chunk, tokenizer), label_ids, max_seq_length, tokenizer,
+                       long_texts)
         done += len(chunk)
         if progress:
             progress(done)
 
 
+def _tokens(chunk: Sequence[Any], tokenizer: Tokenizer
+            ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Returns ids and lengths of first and second texts, as `assemble` takes them."""
+    ids_a, a = tokenizer.encode_flat([example.text_a for example in chunk])
+    if any(example.text_b for example in chunk):
+        return (ids_a, a), tokenizer.encode_flat([example.text_b or "" for example in chunk])
+    return (ids_a, a), (np.empty(0, np.int32), np.zeros_like(a))
+
+
 def assemble(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray],
              label_ids: Sequence[int | float | None], max_seq_length: int,
-             tokenizer: Tokenizer) -> FeatureBlock:
-    """Puts the ids of some examples together, cut to max_seq_length.
+             tokenizer: Tokenizer, long_texts: LongTexts = HEAD) -> FeatureBlock:
+    """Puts the ids of some examples together, cut to max_seq_length or in windows.
 
     Args:
         a: (int32[T], int64[B]), ids and lengths of the texts, as `Tokenizer.encode_flat` has them.
@@ -110,52 +136,30 @@ def assemble(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray],
         label_ids: B, passed on.
         max_seq_length: longest sequence to keep.
         tokenizer: knows the ids of [CLS] and [SEP].
+        long_texts: what becomes of those that are longer.
 
     Returns:
         The features.
     """
     (ids_a, len_a), (ids_b, len_b) = a, b
-    pair = len_b > 0
-    keep_a, keep_b = pair_lengths(len_a, len_b, max_seq_length - 3)
-    keep_a = np.where(pair, keep_a, np.minimum(len_a, max_seq_length - 2))
-    keep_b = np.where(pair, keep_b, 0)
+    made = layout(len_a, len_b, max_seq_length, long_texts)
+    keep_a, keep_b = made.lengths_a, made.lengths_b
     second = np.where(keep_b > 0, keep_b + 1, 0)  # nothing may be left where the maximum is 3 or 4
     bounds = offsets(keep_a + 2 + second)
     starts, ends = bounds[:-1], bounds[1:]
     input_ids, segment_ids = np.empty(ends[-1], np.int32), np.zeros(ends[-1], np.int32)
     input_ids[starts] = tokenizer.cls_id
-    input_ids[ranges(starts + 1, keep_a)] = ids_a[ranges(offsets(len_a)[:-1], keep_a)]
+    input_ids[ranges(starts + 1, keep_a)] = ids_a[made.places_a]
     input_ids[starts + 1 + keep_a] = tokenizer.sep_id
-    input_ids[ranges(starts + 2 + keep_a, keep_b)] = ids_b[ranges(offsets(len_b)[:-1], keep_b)]
+    input_ids[ranges(starts + 2 + keep_a, keep_b)] = ids_b[made.places_b]
     input_ids[ends - 1] = tokenizer.sep_id
     segment_ids[ranges(ends - second, second)] = 1
-    return FeatureBlock(input_ids, segment_ids, ends - starts, label_ids,
-                        len_a + len_b + np.where(pair, 3, 2))
-
-
-def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Returns the numbers start, start + 1, ... of each row, one row behind the other.
-
-    >>> ranges(np.array([10, 20]), np.array([2, 3]))
-    array([10, 11, 20, 21, 22])
-    """
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
-
-
-def pair_lengths(a: np.ndarray, b: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
-    """How much the original keeps of a pair: it drops from the longer side, ties from b.
-
-    Args:
-        a, b: int64[B], lengths in tokens.
-        room: tokens that fit.
-
-    Returns:
-        The lengths kept, for example (5, 2) of (10, 2) in 7, and (4, 3) of (10, 9) in 7.
-    """
-    fits = a + b <= room
-    keep_a = np.where(fits, a, np.minimum(a, np.maximum(room - b, (room + 1) // 2)))
-    return keep_a, np.where(fits, b, room - keep_a)
+    before = len_a + len_b + np.where(len_b > 0, 3, 2)
+    if not long_texts.window_stride:
+        return FeatureBlock(input_ids, segment_ids, ends - starts, label_ids, before)
+    return FeatureBlock(input_ids, segment_ids, ends - starts,
+                        [label_ids[row] for row in made.rows.tolist()], before[made.rows],
+                        made.windows, (made.read < len_a + len_b)[made.rows])
 
 
 def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: bool) -> _Find:

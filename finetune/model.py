@@ -28,14 +28,15 @@ class State:
         slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
         step: int64[], updates made so far.
         loss_scale: float32[2] in float16 training, see loss_scale.py; else None.
-        decaying: variables of another state that a step of this one decays (used_words.py).
+        decaying: variables of another state that a step of this one decays, by name
+            (used_words.py).
     """
 
     weights: dict[str, tf.Variable]
     slots: dict[str, tf.Variable]
     step: tf.Variable
     loss_scale: tf.Variable | None = None
-    decaying: tuple[tf.Variable, ...] = ()
+    decaying: Mapping[str, tf.Variable] = dataclasses.field(default_factory=dict)
 
     def variables(self) -> dict[str, tf.Variable]:
         """Returns all variables under the names they have in a checkpoint."""

@@ -1,10 +1,11 @@
-"""The optimizer of the paper: optimization.py's AdamWeightDecayOptimizer and its schedule.
+"""The optimizer of the paper: optimization.py's AdamWeightDecayOptimizer.
 
 Adam without bias correction, weight decay that does not pass through Adam's moments, gradients
-clipped to a global norm of 1, linear warm-up and linear decay to 0.
+clipped to a global norm of 1. The learning rate: schedules.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import tensorflow as tf
 
@@ -13,28 +14,6 @@ WEIGHT_DECAY = 0.01
 CLIP_NORM = 1.0
 NO_DECAY = ("LayerNorm", "layer_norm", "bias")
 SLOTS = ("adam_m", "adam_v")
-
-
-def learning_rate(step: tf.Tensor, peak: float, train_steps: int, warmup_steps: int) -> tf.Tensor:
-    """Returns the rate of a step, float32[].
-
-    Rises from 0 as peak * step / warmup_steps; from warmup_steps on it lies on the line from
-    `peak` at step 0 to 0 at train_steps, so that it drops when warm-up ends (with 10 % from 0.99
-    to 0.90 of the peak). That drop is the original's, and is kept.
-
-    Args:
-        step: int64[], updates made so far.
-        peak: --learning_rate.
-        train_steps: all updates of the run.
-        warmup_steps: int(train_steps * --warmup_proportion).
-    """
-    step = tf.cast(tf.minimum(step, tf.cast(train_steps, step.dtype)), tf.float32)
-    # (peak - end) * (1 - step / steps) + end, in the order of tf.train.polynomial_decay.
-    decayed = peak * (1.0 - step / tf.cast(train_steps, tf.float32))
-    if not warmup_steps:
-        return decayed
-    rising = peak * (step / tf.cast(warmup_steps, tf.float32))
-    return tf.where(step < float(warmup_steps), rising, decayed)
 
 
 def decays(name: str) -> bool:
@@ -57,19 +36,21 @@ def clip(gradients: Sequence[tf.Tensor | tf.IndexedSlices]
 
 def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
           weights: Mapping[str, tf.Variable], slots: Mapping[str, tf.Variable],
-          rate: tf.Tensor, decaying: Sequence[tf.Variable] = (),
-          wanted: tf.Tensor | None = None) -> None:
-    """Updates every variable once, on whatever devices hold it.
+          rate: tf.Tensor, decaying: Mapping[str, tf.Variable] = MappingProxyType({}),
+          wanted: tf.Tensor | None = None,
+          factor: Callable[[str], float] = lambda name: 1.0) -> None:
+    """Updates every variable that has a gradient once, on whatever devices hold it.
 
     Called in a replica's context with gradients that are already summed over the replicas.
 
     Args:
         gradients: by variable name, of the variable's shape.
-        weights: the trainable variables by name.
+        weights: the variables by name.
         slots: adam_m and adam_v of each, as `<name>/adam_m`.
         rate: float32[].
-        decaying: variables that weight decay alone changes.
+        decaying: variables that weight decay alone changes, by name.
         wanted: bool[]; False leaves everything as it is. None: always.
+        factor: variable name -> what the rate is multiplied by for it.
     """
     names, betas = list(gradients), (BETA_1, BETA_2)
     dense = [tf.convert_to_tensor(gradients[name]) for name in names]
@@ -78,13 +59,17 @@ def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
         rate, betas = tf.where(wanted, rate, 0.0), tuple(tf.where(wanted, b, 1.0) for b in betas)
 
     def update_all(strategy, gradients, rate, betas):
+        def rate_of(name):
+            own = factor(name)
+            return rate if own == 1.0 else rate * own
+
         for name, gradient in zip(names, gradients, strict=True):
             strategy.extended.update(
                 weights[name], _update, group=False,
-                args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient, rate, betas,
-                      decays(name)))
-        for variable in decaying:
-            strategy.extended.update(variable, _decay, group=False, args=(rate,))
+                args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient,
+                      rate_of(name), betas, decays(name)))
+        for name, variable in decaying.items():
+            strategy.extended.update(variable, _decay, group=False, args=(rate_of(name),))
 
     tf.distribute.get_replica_context().merge_call(update_all, args=(dense, rate, betas))
 

@@ -13,7 +13,7 @@ from finetune import checkpoint, model, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.training_step import Plan
+from finetune.schedules import Plan
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared

@@ -17,6 +17,7 @@
     run.log               what was shown
     data_check.txt data_check.json    what --do_check found, for people and for programs
     baseline_results.txt  with --baseline: what eval_results.txt is, of the simple model
+    lr_finder.tsv lr_finder.svg    losses at rising rates, with --find_lr
     stage_times.json      seconds of each stage, with --show_stage_times
     export/               what --do_export wrote, see finetune/export
 """
@@ -38,6 +39,7 @@ from finetune.task_kind import TaskKind
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
 STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
+LR_FINDER, LR_FINDER_PLOT = "lr_finder.tsv", "lr_finder.svg"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
 REPORT = "report.html"
@@ -48,7 +50,7 @@ BASELINE = "baseline_results.txt"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           DATA_CHECK, DATA_CHECK_JSON, BASELINE,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT,
            EVAL_RESULTS, CONFUSION, REPORT, TEST_RESULTS, PREDICTIONS, EXPLANATIONS,
            EXPLANATIONS_PAGE, "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.

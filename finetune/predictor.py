@@ -10,6 +10,7 @@ from finetune import heads, model, workers
 from finetune.batches import Batch, by_length, lay_out
 from finetune.bert_config import BertConfig
 from finetune.log import Progress
+from finetune.pooling import pooled
 from finetune.records import FeatureTable
 
 
@@ -40,12 +41,13 @@ class Predictor:
         precision: see model.logits.
         xla: compile the graph, once for every width.
         strategy: whose replicas share the batches, those of other workers too; None: the CPU.
+        pooling: how the answers of a text's windows become one.
     """
 
     def __init__(self, state: model.State, bert_config: BertConfig, widths: Sequence[int] = (),
                  precision: str = "float32", xla: bool = False,
-                 strategy: tf.distribute.Strategy | None = None):
-        self._widths = widths
+                 strategy: tf.distribute.Strategy | None = None, pooling: str = "mean"):
+        self._widths, self._pooling = widths, pooling
         self._strategy = strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
         self._own = workers.replica_ids(strategy)
         self._num_labels = state.weights["output_weights"].shape[0]
@@ -65,7 +67,7 @@ class Predictor:
         self._forward: Callable = forward
 
     def predict(self, table: FeatureTable, batch_size: int, what: str = "predict") -> Predictions:
-        """Returns the predictions for every row of the table, in its order.
+        """Returns the predictions for every example of the table, in its order.
 
         Rows are batched by length, each batch is computed by one replica, and put back into their
         places. Every worker gets all of them.
@@ -87,8 +89,9 @@ class Predictor:
             for rows, (some, loss) in zip(own, self._run(table, own, batch_size), strict=True):
                 answers[rows], losses[rows] = some[:len(rows)], loss[:len(rows)]
             progress.advance(sum(map(len, own)))
-        return Predictions(workers.summed(self._strategy, answers),
-                           workers.summed(self._strategy, losses))
+        found = Predictions(workers.summed(self._strategy, answers),
+                            workers.summed(self._strategy, losses))
+        return pooled(found, table, self._pooling)
 
     def _run(self, table: FeatureTable, batches: Sequence[np.ndarray], batch_size: int
              ) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, checksums, metrics, outputs
+from finetune import checkpoint, checksums, metrics, outputs, training_plan
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -20,10 +20,10 @@ from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
 from finetune.output_folder import output_problems, room_problems
+from finetune.schedules import Plan
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
-from finetune.training_step import Plan
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
@@ -90,7 +90,8 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     if labels:
         problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
     of_settings = [*known, *config.problems()]
-    plan = None if of_settings else _plan(config, examples, problems)
+    plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
+                                                       tokenizer, problems)
     start = None
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
@@ -263,17 +264,6 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
     if problems[before:] and all(one in problems[:before] for one in problems[before:]):
         del problems[before:]  # get_labels reads the training file again
     return None
-
-
-def _plan(config: RunConfig, examples: dict[str, Sequence[Any]],
-          problems: list[str]) -> Plan | None:
-    if "train" not in examples:
-        return None
-    rows = len(examples["train"])
-    problem = Plan.problem(config, rows)
-    if problem:
-        problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
-    return Plan.of(config, rows)
 
 
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],

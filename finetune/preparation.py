@@ -1,4 +1,4 @@
-"""Devices and checks, in the order in which mistakes are told soonest."""
+"""Devices and checks, in the order in which mistakes are told soonest; rows for a first look."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,12 @@ import tensorflow as tf
 from finetune import distribution, log, preflight, workers
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.export import comparison
+from finetune.feature_table import FeatureTable
+from finetune.features import blocks
 from finetune.original import engine as original
 from finetune.preflight import Prepared
+from finetune.task_kind import TaskKind
 
 
 def prepare(config: RunConfig, processor: Any,
@@ -39,3 +43,14 @@ def prepare(config: RunConfig, processor: Any,
     if prepared and of_devices:
         raise UserError(of_devices)
     return strategy, prepared or preflight.check(config, processor, [*known, *of_devices])
+
+
+def first_rows(prepared: Prepared) -> FeatureTable:
+    """Returns a batch of the data; where the run reads none, made-up rows."""
+    config, label_type = prepared.config, TaskKind.of(len(prepared.labels)).label_type
+    if not prepared.examples:
+        return comparison.made_up(prepared.bert_config, config.max_seq_length, label_type)
+    examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
+    return FeatureTable.from_blocks(blocks(
+        examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
+        require_labels=False, long_texts=config), label_type)

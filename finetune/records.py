@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.errors import UserError
-from finetune.example_proto import serialized
+from finetune.example_proto import WINDOW, serialized
 from finetune.feature_table import (
     FeatureBlock,
     FeatureTable,
@@ -75,8 +75,8 @@ def read(path: str, label_type: type = np.int32) -> FeatureTable:
     made, done = TableWriter(label_type, _folder(path)), 0
     try:
         for batch in tf.data.TFRecordDataset(path).batch(_BATCH):
-            lengths, labels, is_real, ids, segments = _parse(batch, label_type)
-            made.append(ids, segments, lengths, labels, is_real)
+            lengths, labels, is_real, ids, segments, windows = _parse(batch, label_type)
+            made.append(ids, segments, lengths, labels, is_real, windows)
             done += len(lengths)
     except tf.errors.NotFoundError as error:
         raise UserError(f"{path}: there is no such file.") from error
@@ -179,7 +179,7 @@ def _type(name: str, label_type: type) -> tf.DType:
     return tf.float32 if name == "label_ids" and label_type is np.float32 else tf.int64
 
 
-def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray, ...]:
+def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray | None, ...]:
     """Parses serialized examples.
 
     Args:
@@ -187,16 +187,19 @@ def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray, ...]:
 
     Returns:
         int64 arrays (float32 for scores): lengths [B], labels [B], is_real [B], and input_ids and
-        segment_ids [T] without the padding.
+        segment_ids [T] without the padding, windows [B] or None.
     """
-    rows = tf.io.parse_example(
-        records, {name: tf.io.RaggedFeature(_type(name, label_type)) for name in SCHEMA})
+    rows = tf.io.parse_example(records, {name: tf.io.RaggedFeature(_type(name, label_type))
+                                         for name in (*SCHEMA, WINDOW)})
     values = {name: row.flat_values.numpy() for name, row in rows.items()}
     widths = {name: row.row_lengths().numpy() for name, row in rows.items()}
     for name in SCHEMA:
         expected = widths["input_ids"] if name in _SEQUENCES else 1
         if not np.all(widths[name] == expected):
             raise ValueError(f"{name} has the wrong number of values")
+    windows = values[WINDOW]
+    if windows.size and not np.all(widths[WINDOW] == 1):
+        raise ValueError(f"{WINDOW} has the wrong number of values")
     lengths = tf.reduce_sum(rows["input_mask"], axis=1).numpy()
     ends = np.repeat(np.cumsum(widths["input_ids"]) - widths["input_ids"] + lengths,
                      widths["input_ids"])
@@ -204,7 +207,8 @@ def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray, ...]:
     if not np.array_equal(values["input_mask"], kept):
         raise ValueError("input_mask is not a row of ones followed by zeros")
     return (lengths, values["label_ids"], values["is_real_example"],
-            values["input_ids"][kept], values["segment_ids"][kept])
+            values["input_ids"][kept], values["segment_ids"][kept],
+            windows if windows.size else None)
 
 
 def _good_records(path: str, skip: int, label_type: type) -> int:

@@ -22,6 +22,7 @@ from finetune import (
     distribution,
     evaluation,
     log,
+    lr_finder,
     model,
     output_folder,
     outputs,
@@ -37,9 +38,9 @@ from finetune.check import stage as check
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation import report as explanations
-from finetune.export import comparison, exporter
+from finetune.export import exporter
 from finetune.export.settings import as_trained
-from finetune.features import blocks, convert, decided_by
+from finetune.features import blocks, decided_by
 from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
@@ -132,6 +133,9 @@ class Run:
             self._prepared, self._others, self._given.only_checks, self._watch,
             lambda tokens: cost.found(self._strategy, self._state, self._prepared,
                                       next(iter(tables.values())), self._predictor, tokens))
+        if self._config.find_lr:
+            with self._watch.stage("find_lr"):
+                lr_finder.run(self._strategy, self._state, self._prepared, tables["train"])
         if self._config.do_train and not self._given.only_checks:
             self._train(tables)
         for stage, wanted, work in (
@@ -187,12 +191,12 @@ class Run:
         def make():
             progress = log.Progress(f"features of {split}", len(examples))
             return blocks(examples, labels, config.max_seq_length, prepared.tokenizer,
-                          progress.reach, require_labels=split != "test")
+                          progress.reach, split != "test", config)
 
         return records.cached(
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples),
-             **decided_by(labels, config.max_seq_length, prepared.tokenizer),
+             **decided_by(labels, config.max_seq_length, prepared.tokenizer, config),
              **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
             make, label_type, config.max_seq_length if self._original else None)
 
@@ -205,24 +209,13 @@ class Run:
                                        loss_scaling=config.precision == "float16")
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
-            config.precision, config.xla, self._strategy)
-        few = self._first_rows()
+            config.precision, config.xla, self._strategy, config.window_pooling)
+        few = preparation.first_rows(self._prepared)
         with self._watch.stage(COMPILE):
             answers = self._predictor.predict(few, len(few), "").probabilities
         if not np.isfinite(answers).all():
             raise UserError(f"{start.prefix}: the model's first answers are not numbers (NaN); the "
                             "checkpoint is damaged")
-
-    def _first_rows(self) -> FeatureTable:
-        """Returns a batch of the data; where the run reads none, made-up rows."""
-        config, prepared = self._config, self._prepared
-        if not prepared.examples:
-            return comparison.made_up(prepared.bert_config, config.max_seq_length,
-                                      self._kind.label_type)
-        examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
-        return FeatureTable.from_features(convert(
-            examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-            require_labels=False), self._kind.label_type)
 
     def _train(self, tables: dict[str, FeatureTable]) -> None:
         config, prepared = self._config, self._prepared
@@ -262,14 +255,14 @@ class Run:
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")
-        return predictions, self._report.scores(table.label_ids, predictions)
+        return predictions, self._report.scores(table.example_labels(), predictions)
 
     def _evaluate(self, table: FeatureTable) -> None:
         config, step = self._config, int(self._state.step.numpy())
-        predictions, scores = self._score(table)
-        told = self._report.write_evaluation(config, table.label_ids, predictions, scores, step)
+        (predictions, scores), truth = self._score(table), table.example_labels()
+        told = self._report.write_evaluation(config, truth, predictions, scores, step)
         if self._baseline:
-            self._baseline.compare(table.label_ids, predictions.probabilities, scores)
+            self._baseline.compare(truth, predictions.probabilities, scores)
         events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()

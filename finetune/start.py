@@ -7,8 +7,9 @@ from typing import Any
 
 from finetune import checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
-from finetune.config import RunConfig
+from finetune.config import READING, RunConfig
 from finetune.errors import UserError
+from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import described
 
@@ -251,8 +252,9 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
     now = config.as_dict()
     return [f"--{name} is {_given(now[name])}, and was {_given(trained[name])} when the checkpoint "
             "was trained"
-            for name in ("max_seq_length", "do_lower_case", "text_column", "text_b_column")
-            if name in trained and trained[name] != now[name]]
+            for name in READING
+            if name in trained and trained[name] != now[name]
+            and (name not in OF_WINDOWS or trained.get("window_stride") and now["window_stride"])]
 
 
 def _given(value: Any) -> str:

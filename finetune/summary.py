@@ -12,17 +12,18 @@ import numpy as np
 
 from finetune import outputs
 from finetune.config import RunConfig
+from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
-from finetune.records import FeatureTable
 from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
+    from finetune.schedules import Plan
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
-_STAGES = ("start", "features", "compile", "check", "baseline", "train", "checkpoint", "eval",
-           "predict", "explain", "export", "original")
+_STAGES = ("start", "features", "compile", "check", "baseline", "find_lr", "train", "checkpoint",
+           "eval", "predict", "explain", "export", "original")
 
 
 def versions() -> dict[str, str]:
@@ -46,7 +47,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "do_eval", "report", "do_predict", "do_explain",
+    aside = ("do_check", "baseline", "find_lr", "do_eval", "report", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
@@ -73,16 +74,24 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         _row("labels", _shortened(prepared.labels))
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
-        _row("", _lengths(table, config.max_seq_length))
+        _row("", _lengths(table, config))
     if prepared.plan:
-        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} rows "
+        rows = "windows" if config.window_stride else "rows"
+        _row("training", f"{prepared.plan.steps} steps of {config.train_batch_size} {rows} "
              f"({config.num_train_epochs:g} epoch{'' if config.num_train_epochs == 1 else 's'}), "
-             f"learning rate {config.learning_rate:g}, warm-up {prepared.plan.warmup} steps, "
+             f"learning rate {config.learning_rate:g}, {_schedule(config, prepared.plan)}, "
              f"seed {config.seed}" + (f", rows from a buffer of {config.shuffle_buffer_size}"
                                       if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
         LOGGER.info("note: %s", notice)
+
+
+def _schedule(config: RunConfig, plan: "Plan") -> str:
+    if config.lr_schedule in ("triangular", "one_cycle"):
+        return config.lr_schedule
+    warmup = f"warm-up {plan.warmup} steps"
+    return warmup if config.lr_schedule == "linear" else f"{warmup}, then {config.lr_schedule}"
 
 
 def _row(name: str, text: str) -> None:
@@ -110,12 +119,22 @@ def _scores(values: Sequence[float]) -> str:
     return f"scores from {min(values):.4g} to {max(values):.4g}, mean {np.mean(values):.4g}"
 
 
-def _lengths(table: FeatureTable, limit: int) -> str:
+def _lengths(table: FeatureTable, config: RunConfig) -> str:
     lengths = table.summary
-    cut = (f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
-           f"cut to {limit}")
+    cut = f"{lengths.truncated} of {lengths.count} rows ({lengths.truncated / lengths.count:.1%}) "
+    if config.window_stride:
+        cut = (f"{cut}longer than {config.max_windows} windows, cut ({config.truncation})"
+               if lengths.truncated else "none longer than its windows") + (
+               f"; {len(table)} windows, a new one every {config.window_stride} tokens")
+        return f"{_tokens_told(lengths)}; {cut}"
+    kind = "" if config.truncation == "head" else f" ({config.truncation})"
+    told = f"{cut}cut to {config.max_seq_length}{kind}" if lengths.truncated else "none cut"
+    return f"{_tokens_told(lengths)}; {told}"
+
+
+def _tokens_told(lengths: LengthSummary) -> str:
     return (f"tokens a row: half up to {lengths.p50}, 90 % up to {lengths.p90}, 99 % up to "
-            f"{lengths.p99}, longest {lengths.max}; {cut if lengths.truncated else 'none cut'}")
+            f"{lengths.p99}, longest {lengths.max}")
 
 
 def loss_warnings(losses: Sequence[float], config: RunConfig, started_at: int) -> Iterator[str]:
@@ -207,6 +226,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
     files = [name for name, wanted in (
         (outputs.DATA_CHECK, config.do_check), (outputs.DATA_CHECK_JSON, config.do_check),
         (outputs.BASELINE, config.baseline),
+        (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),

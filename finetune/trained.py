@@ -25,6 +25,7 @@ from finetune import (
     distribution,
     heads,
     log,
+    long_texts,
     model,
     outputs,
     predictor,
@@ -32,7 +33,7 @@ from finetune import (
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
-from finetune.features import convert
+from finetune.features import blocks
 from finetune.sources import model_folder
 from finetune.task_kind import SCORE, TaskKind, described
 from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
@@ -60,15 +61,18 @@ class Predictor:
         folder: a run's output_dir (its best checkpoint, else its newest), another folder of a
             checkpoint, or a checkpoint's prefix; on gs:// too.
         labels: in the order of their ids; a regression has none.
-        max_seq_length: longest input in tokens; longer ones are cut.
+        max_seq_length: longest input in tokens.
         do_lower_case: True for an uncased model.
         batch_size: what --predict_batch_size is.
+        truncation, window_stride, window_pooling, max_windows: what becomes of longer texts, see
+            docs/long_texts.md.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read.
         labels: their position is their id; ["score"] of a regression.
         kind: classification or regression.
         max_seq_length: longest input in tokens.
+        long_texts: what becomes of longer ones.
 
     Raises:
         UserError: the folder cannot serve, with every reason.
@@ -76,7 +80,9 @@ class Predictor:
 
     def __init__(self, folder: str | os.PathLike[str], *, labels: Sequence[str] | None = None,
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
-                 batch_size: int = 8):
+                 batch_size: int = 8, truncation: str | None = None,
+                 window_stride: int | None = None, window_pooling: str | None = None,
+                 max_windows: int | None = None):
         problems: list[str] = []
         given = model_folder.open_model(os.fspath(folder), None, None, problems)
         if given is None:
@@ -87,6 +93,10 @@ class Predictor:
         self.labels = _labels(given, labels, problems)
         self.kind = TaskKind.of(len(self.labels))
         self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
+        asked = {"truncation": truncation, "window_stride": window_stride,
+                 "window_pooling": window_pooling, "max_windows": max_windows}
+        self.long_texts = long_texts.of_folder(given.run, given.path(outputs.RUN_CONFIG), asked,
+                                               self.max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
@@ -103,7 +113,8 @@ class Predictor:
         with strategy.scope():
             self._state = model.create(given.config, len(self.labels), 0,
                                        checkpoint.read(given.prefix, names), training=False)
-        self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy)
+        self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy,
+                                              pooling=self.long_texts.window_pooling)
         if not np.isfinite(self.answers(["."])).all():  # it traces the graph, too
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
@@ -145,9 +156,9 @@ class Predictor:
         if not rows:
             return np.zeros((0, len(self.labels)), np.float32)
         with self._lock:
-            table = FeatureTable.from_features(convert(
-                rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False),
-                self.kind.label_type)
+            table = FeatureTable.from_blocks(blocks(
+                rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False,
+                long_texts=self.long_texts), self.kind.label_type)
             return self._predictor.predict(table, self._batch_size).probabilities
 
     def explain(self, texts: Text | Iterable[Text], label: str | None = None) -> Any:
@@ -158,7 +169,7 @@ class Predictor:
             label: whose logit is explained; None: that of the label predicted.
 
         Raises:
-            UserError: there is no such label.
+            UserError: there is no such label; a text is read in several windows.
         """
         try:
             from finetune.explanation import Explainer
@@ -171,7 +182,7 @@ class Predictor:
         rows = [_row(place, text) for place, text in enumerate(_many(texts))]
         with self._lock:
             explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,
-                                  self.max_seq_length)
+                                  self.max_seq_length, self.long_texts)
             found = list(explainer.explain([(row.text_a, row.text_b) for row in rows], label))
         return found[0] if _is_one(texts) else found
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, loss_scale, model, optimizer, stopping, workers
+from finetune import checkpoint, distribution, loss_scale, model, schedules, stopping, workers
 from finetune.batches import training_order
 from finetune.bert_config import BertConfig
 from finetune.checkpoint_writer import Writer
@@ -21,8 +21,9 @@ from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
 from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
+from finetune.schedules import Plan
 from finetune.stages import Stopwatch
-from finetune.training_step import Plan, TrainingStep
+from finetune.training_step import TrainingStep
 
 
 class Trainer:
@@ -94,6 +95,8 @@ class Trainer:
     def _steps_in_a_call(self, step: int) -> int:
         """Returns how many steps to make before anybody has to look at the weights."""
         ends = [self._plan.steps, step + self._most]
+        if self._config.gradual_unfreezing:
+            ends.append(self._plan.epoch_after(step))
         every = [self._config.save_checkpoints_steps]
         if self._evaluate is not None:
             every.append(self._config.eval_every_steps)
@@ -121,7 +124,8 @@ class Trainer:
                             "nothing, and the loss is scaled by half as much from now on", step)
             elif not (math.isfinite(loss) and math.isfinite(norm)):
                 self._checkpoints.wait()  # one that is being written is the last one kept
-                rows = ", ".join(str(row + 1) for row in self._order.batch(step - 1))
+                rows = ", ".join(str(row + 1) for row in self._table.examples_of(
+                    self._order.batch(step - 1)))
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged, in the batch of the training rows {rows} (the first is 1). Last "
@@ -141,8 +145,7 @@ class Trainer:
                 self._saved = step
 
     def _write_events(self, events: EventWriter, first: int, step: int) -> None:
-        rate = optimizer.learning_rate(tf.constant(step - 1, tf.int64), self._config.learning_rate,
-                                       self._plan.steps, self._plan.warmup)
+        rate = schedules.rate(self._config, self._plan)(tf.constant(step - 1, tf.int64))
         made = step - first
         window = self._losses[max(0, made - self._config.log_every_steps):made]
         events.write(step, {"loss": statistics.fmean(window), "learning_rate": float(rate)})

@@ -8,17 +8,29 @@ A batch may be computed in parts (--gradient_accumulation_steps), one after the 
 part on several replicas, side by side: the sum of their gradients is that of the whole batch.
 """
 
-import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from finetune import distribution, heads, loss_scale, model, optimizer, workers
+from finetune import (
+    depth,
+    distribution,
+    heads,
+    loss_scale,
+    model,
+    optimizer,
+    schedules,
+    training_loss,
+    workers,
+)
 from finetune.batches import Batch, lay_out, longest_first
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
+from finetune.schedules import Plan
+from finetune.training_loss import Losses
 from finetune.used_words import UsedWords
 
 GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
@@ -26,47 +38,27 @@ PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
 Gradients = Sequence[tf.Tensor | tf.IndexedSlices]
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How long to train: the original's arithmetic.
-
-    Attributes:
-        steps: int(rows / train_batch_size * num_train_epochs).
-        warmup: int(steps * warmup_proportion).
-    """
-
-    steps: int
-    warmup: int
-
-    @classmethod
-    def of(cls, config: RunConfig, rows: int) -> "Plan":
-        """Returns the plan for a training split of so many rows."""
-        steps = int(rows / config.train_batch_size * config.num_train_epochs)
-        return cls(steps, int(steps * config.warmup_proportion))
-
-    @classmethod
-    def problem(cls, config: RunConfig, rows: int) -> str | None:
-        """Returns why so many rows do not make a single step; None if they do."""
-        if cls.of(config, rows).steps:
-            return None
-        return (f"int({rows} rows / {config.train_batch_size} * {config.num_train_epochs} epochs) "
-                "is 0, no single step; take a smaller batch or more epochs")
-
-
 class TrainingStep:
     """Makes updates of a state from rows of a table.
 
     Args:
         state: with slots; its word table is up to date after `write_back` only.
+        rate: step int64[] -> learning rate; None: --lr_schedule's.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, state: model.State,
-                 bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable):
+                 bert_config: BertConfig, config: RunConfig, plan: Plan, table: FeatureTable,
+                 rate: schedules.Rate | None = None):
         self._strategy, self._table = strategy, table
         self._parts = config.gradient_accumulation_steps
         self._widths = distribution.widths(strategy, config)
         self._words = UsedWords(strategy, state, table.input_ids)
-        self._make = make_step(strategy, self._words.state, bert_config, config, plan)
+        self._make = functools.cache(functools.partial(  # anew where another set is trained
+            make_step, strategy, self._words.state, bert_config, config, plan,
+            training_loss.of(config, plan, table.label_ids), rate))
+        self._lowest = lambda step: depth.lowest_trained(
+            config, bert_config.num_hidden_layers, plan.epoch_of(step))
+        self._made = int(state.step.numpy())
         self._static, self._replicas = distribution.is_tpu(strategy), strategy.num_replicas_in_sync
         self._own = workers.replica_ids(strategy)
 
@@ -76,17 +68,20 @@ class TrainingStep:
         Args:
             steps: int64[train_batch_size] each, rows of the table; which part of the batch and
                 which replica each falls to follows from the lengths. Of several batches only
-                where shapes are static (on a TPU).
+                where shapes are static (on a TPU), and none of an epoch that trains other
+                weights than the first one's.
 
         Returns:
             The mean losses, float32[K], and the gradients' norms before clipping, float32[K].
         """
         laid_out = [self._shares(rows) for rows in steps]
+        make = self._make(self._lowest(self._made))
+        self._made += len(steps)
         if not self._static:
             [shares] = laid_out
-            return tuple(value[None] for value in self._make(*shares))
-        return self._make(*(Batch(*map(np.stack, zip(*share, strict=True)))
-                            for share in zip(*laid_out, strict=True)))
+            return tuple(value[None] for value in make(*shares))
+        return make(*(Batch(*map(np.stack, zip(*share, strict=True)))
+                      for share in zip(*laid_out, strict=True)))
 
     def _shares(self, rows: np.ndarray) -> list[Batch]:
         """Returns what each replica of this process computes, part by part."""
@@ -120,37 +115,44 @@ def dropout_seed(seed: int, step: tf.Tensor, part: int = 0) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(pair, replica.replica_id_in_sync_group)
 
 
-def make_gradients(state: model.State, bert_config: BertConfig, config: RunConfig, replicas: int
+def make_gradients(state: model.State, bert_config: BertConfig, config: RunConfig, replicas: int,
+                   losses: Losses, names: Sequence[str]
                    ) -> Callable[[Batch, tf.Tensor], tuple[tf.Tensor, Gradients]]:
     """Returns the function of a share's loss and its gradients, scaled where state says so.
 
     It takes a Batch and int32[2], the seed of the masks. The loss, float32[], is the sum over the
-    share's rows, divided by all rows of the batch.
+    share's rows, divided by all rows of the batch. The gradients are those of the names: below
+    the lowest of them nothing is computed backwards.
     """
     parts, scaling = config.gradient_accumulation_steps, state.loss_scale
     groups = max(1, min(GROUPS, config.train_batch_size // (replicas * parts)))
+    trained = [state.weights[name] for name in names]
 
     def gradients_of(batch: Batch, seed: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
             logits = model.logits(state.weights, bert_config, batch, seed, groups,
                                   config.precision)
-            loss = tf.reduce_sum(heads.losses(logits, batch.label_ids)) / config.train_batch_size
+            loss = tf.reduce_sum(losses(logits, batch.label_ids)) / config.train_batch_size
             scaled = loss if scaling is None else loss * scaling[0]
-        return loss, tape.gradient(scaled, list(state.weights.values()))
+        return loss, tape.gradient(scaled, trained)
 
     return gradients_of
 
 
-def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
-              config: RunConfig, plan: Plan) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Returns the function of one update, or on a TPU of several in a row.
+def make_replica_step(state: model.State, bert_config: BertConfig, config: RunConfig,
+                      replicas: int, losses: Losses, rate: schedules.Rate, lowest: int
+                      ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the function of a replica's share of an update; the arguments are those of make_step.
 
-    It takes a Batch for each part and each replica of this process, part by part; on a TPU each
-    is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
+    It takes a Batch for each part and returns loss and gradient norm, float32[].
     """
-    names, replicas = list(state.weights), strategy.num_replicas_in_sync
-    parts, scaling = config.gradient_accumulation_steps, state.loss_scale
-    gradients_of = make_gradients(state, bert_config, config, replicas)
+    layers, parts = bert_config.num_hidden_layers, config.gradient_accumulation_steps
+    names = [name for name in state.weights if depth.depth(name, layers) >= lowest]
+    decaying = state.decaying if lowest == 0 else {}  # those are rows of the word table
+    scaling = state.loss_scale
+    gradients_of = make_gradients(state, bert_config, config, replicas, losses, names)
+    factor = functools.partial(depth.factor, layers=layers, decay=config.layerwise_lr_decay)
 
     def replica_step(*batches: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         loss, gradients = summed(gradients_of, batches, [
@@ -160,11 +162,31 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
         if scaling is not None:
             gradients = [times(one, 1.0 / scaling[0]) for one in gradients]
         gradients, norm = optimizer.clip(gradients)
-        rate = optimizer.learning_rate(state.step, config.learning_rate, plan.steps, plan.warmup)
-        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots, rate,
-                        state.decaying, None if scaling is None else tf.math.is_finite(norm))
+        optimizer.apply(dict(zip(names, gradients, strict=True)), state.weights, state.slots,
+                        rate(state.step), decaying,
+                        None if scaling is None else tf.math.is_finite(norm), factor)
         return loss, norm
 
+    return replica_step
+
+
+def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config: BertConfig,
+              config: RunConfig, plan: Plan, losses: Losses = heads.losses,
+              rate: schedules.Rate | None = None, lowest: int = 0
+              ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the function of one update, or on a TPU of several in a row.
+
+    It takes a Batch for each part and each replica of this process, part by part; on a TPU each
+    is a stack of K, [K, ...]. It returns loss and gradient norm, float32[] or float32[K].
+
+    Args:
+        losses: logits, labels -> the losses of the rows.
+        rate: step int64[] -> learning rate; None: --lr_schedule's.
+        lowest: the depth (depth.py) from which on weights are trained; the others do not change.
+    """
+    scaling, parts = state.loss_scale, config.gradient_accumulation_steps
+    replica_step = make_replica_step(state, bert_config, config, strategy.num_replicas_in_sync,
+                                     losses, rate or schedules.rate(config, plan), lowest)
     packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
     static, own = distribution.widths(strategy, config), len(workers.replica_ids(strategy))
 

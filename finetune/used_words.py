@@ -58,7 +58,7 @@ class UsedWords:
             {name: self._tables.get(name, variable) for name, variable in variables.items()}
             for variables in (state.weights, state.slots))
         self.state = dataclasses.replace(
-            state, weights=weights, slots=slots, decaying=(state.weights[WORDS],))
+            state, weights=weights, slots=slots, decaying={WORDS: state.weights[WORDS]})
 
     def renumber(self, input_ids: np.ndarray) -> np.ndarray:
         """Returns the rows of `state`'s word table for tokens of the training split."""

@@ -53,6 +53,7 @@ def _summary(conversion: str, folder: str, done: Any) -> str:
             f"labels: {', '.join(done.labels)}" if len(done.labels) > 1 else "a regression")
     casing = "unknown" if done.do_lower_case is None else str(done.do_lower_case).lower()
     length = f" --max_seq_length={done.max_seq_length}" if done.max_seq_length else ""
+    length += "".join(f" --{name}={value}" for name, value in done.long_texts.items())
     read = f"; --do_lower_case={casing}{length}" if conversion != "to-huggingface" else ""
     return f"{folder}: {size:,.1f} MB; {head}{read}"
 

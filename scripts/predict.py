@@ -4,6 +4,7 @@
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
 _LONGEST = 10_000_000  # bytes of a line
@@ -40,7 +42,8 @@ def answer(options: argparse.Namespace) -> None:
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained
-    model = trained.Predictor(options.MODEL, max_seq_length=options.max_seq_length)
+    model = trained.Predictor(options.MODEL, **{
+        name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
         head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
@@ -111,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--header", action="store_true", help="name the columns in a first line")
     parser.add_argument("--max_seq_length", type=int,
                         help="longest input in tokens (default: that of the training)")
+    for field in dataclasses.fields(LongTexts):  # no default: that of the training
+        parser.add_argument(f"--{field.name}", type=type(field.default),
+                            choices=field.metadata["choices"],
+                            help="of longer texts, see docs/long_texts.md (default: as in the "
+                            "training)")
     return parser
 
 

@@ -10,7 +10,8 @@ from finetune import distribution, model, training_step
 from finetune.batches import Batch
 from finetune.config import RunConfig
 from finetune.predictor import Predictor
-from finetune.training_step import Plan, TrainingStep
+from finetune.schedules import Plan
+from finetune.training_step import TrainingStep
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 LENGTHS = (5, 1, 9, 3, 12, 2)

@@ -6,8 +6,9 @@ import pytest
 
 from finetune.errors import UserError
 from finetune.feature_table import InputFeatures
-from finetune.features import CHUNK, blocks, convert, decided_by, pair_lengths, ranges
+from finetune.features import CHUNK, blocks, convert, decided_by
 from finetune.tokenization import Tokenizer
+from finetune.windows import pair_lengths, ranges
 
 #          0        1        2        3      4    5    6    7    8
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "##d"]

@@ -1,4 +1,4 @@
-"""Adam without bias correction, its clipping and its schedule, against numbers worked by hand."""
+"""Adam without bias correction and its clipping, against numbers worked by hand."""
 
 import numpy as np
 import pytest
@@ -78,23 +78,21 @@ def test_the_norm_counts_every_slice_by_itself():
     np.testing.assert_allclose(tf.convert_to_tensor(clipped), [[0.0], [1.4]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("step", "expected"), [
-    (0, 0.0), (1, 1.470588e-6), (17, 2.5e-5), (33, 4.852941e-5), (34, 4.504373e-5),
-    (171, 2.507289e-5), (342, 1.457726e-7), (343, 0.0), (400, 0.0)])
-def test_learning_rate_of_mrpc(step, expected):
-    rate = optimizer.learning_rate(tf.constant(step, tf.int64), 5e-5, 343, 34)
-    assert rate.dtype == tf.float32
-    assert float(rate) == pytest.approx(expected, rel=1e-6, abs=1e-12)
-
-
-@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (5, 0.5), (10, 0.0)])
-def test_learning_rate_without_warm_up(step, expected):
-    assert float(optimizer.learning_rate(tf.constant(step, tf.int64), 1.0, 10, 0)) == expected
-
-
 def test_a_variable_without_a_gradient_only_decays():
     unused = tf.Variable([2.0, -4.0])
     optimizer.apply({BIAS: tf.constant([0.5])}, {BIAS: tf.Variable([1.0])},
                     {f"{BIAS}/{slot}": tf.Variable([0.0]) for slot in optimizer.SLOTS},
-                    tf.constant(0.1), decaying=[unused])
+                    tf.constant(0.1), decaying={KERNEL: unused})
     np.testing.assert_allclose(unused, [2.0 * 0.999, -4.0 * 0.999], rtol=1e-6)
+
+
+def test_a_factor_multiplies_the_rate_of_its_variable_alone():
+    for own in (1.0, 0.5):
+        kernel, unused = tf.Variable([1.0]), tf.Variable([2.0])
+        optimizer.apply({KERNEL: tf.constant([0.5])}, {KERNEL: kernel},
+                        {f"{KERNEL}/{slot}": tf.Variable([0.0]) for slot in optimizer.SLOTS},
+                        tf.constant(0.1), {"word": unused},
+                        factor={KERNEL: own, "word": own / 4}.get)
+        # as above: 3.162078 + 0.01 of decay; the other decays by 0.01 * its own rate
+        np.testing.assert_allclose(kernel, [1.0 - 0.1 * own * 3.172078], rtol=KERNEL_ERROR)
+        np.testing.assert_allclose(unused, [2.0 * (1.0 - 0.1 * own / 4 * 0.01)], rtol=1e-7)

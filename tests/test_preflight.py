@@ -2,6 +2,7 @@
 
 import functools
 import types
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from finetune import checkpoint, model, preflight
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.training_step import Plan
+from finetune.schedules import Plan
 from processors.base import InputExample
 from processors.errors import DataError
 
@@ -87,7 +88,7 @@ def test_a_run_that_can_start(check, tiny, tmp_path):
     assert {split: len(held) for split, held in prepared.examples.items()} == {
         "train": 4, "dev": 3, "test": 2}
     assert prepared.start.names == list(variable_shapes(prepared.bert_config))
-    assert (prepared.plan, prepared.best_metric) == (Plan(6, 0), "accuracy")
+    assert (prepared.plan, prepared.best_metric) == (Plan(6, 0, Fraction(2)), "accuracy")
     assert (prepared.files, prepared.notices) == (
         {}, ["labels with no or one training row: feature (1), question (1)"])
 

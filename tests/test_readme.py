@@ -355,9 +355,11 @@ def test_every_file_of_a_run_is_in_the_readme(tmp_path, tiny, issues, main):
     # No run of ours ends with these; a killed one or the original may have left them.
     assert listed == set(outputs.RUN_FILES) - {"*.writing", ".writing-*", "graph.pbtxt"}
     folder = tmp_path / "out"
+    usual = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={folder}",
+             *SHORTER]
+    assert main(*usual, "--find_lr", "--train_batch_size=4")[0] == 0  # on its own
     status, error = main(
-        f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={folder}", *SHORTER,
-        "--do_train", "--do_eval", "--do_predict", "--do_explain", "--train_batch_size=1",
+        *usual, "--do_train", "--do_eval", "--do_predict", "--do_explain", "--train_batch_size=1",
         "--eval_every_steps=2", "--show_stage_times", "--do_check", "--baseline",
         "--do_export", "--export_formats=saved_model")
     assert status == 0, error

@@ -35,17 +35,21 @@ class NoEvents:
         pass
 
 
-def train(strategy, folder):
+KNOBS = {"lr_schedule": "constant", "layerwise_lr_decay": 0.8, "gradual_unfreezing": True,
+         "class_weights": "balanced", "focal_gamma": 2.0}
+
+
+def train(strategy, folder, **settings):
     """Three steps of four rows without dropout, laid out as for a TPU: padded, in equal shares."""
     random, lengths = np.random.default_rng(3), np.arange(1, 11)
     ids, segments = random.integers([[1], [0]], [[60], [2]], (2, lengths.sum()), np.int32)
     table = FeatureTable(ids, segments, np.cumsum([0, *lengths]),
                          np.arange(len(lengths), dtype=np.int32) % 3, np.ones(len(lengths), bool))
     config = RunConfig(output_dir=str(folder), train_batch_size=4, max_seq_length=12,
-                       learning_rate=0.01)
+                       learning_rate=0.01, **settings)
     with strategy.scope():
         state = model.create(CONFIG, 3, 1, {}, training=True)
-    plan = training_step.Plan(STEPS, 0)
+    plan = training_step.Plan(STEPS, 0)  # an epoch is a step: each thaws a layer
     loop = trainer.Trainer(strategy, state, CONFIG, config, plan, table, None, "accuracy")
     (folder / "losses.json").write_text(json.dumps(loop.run(NoEvents())))
 
@@ -59,22 +63,30 @@ def main(folder):
         path = Path(folder) / str(strategy.num_replicas_in_sync)
         path.mkdir()
         train(strategy, path)
+        (path / "knobs").mkdir()
+        train(strategy, path / "knobs", **KNOBS)
         seeds = strategy.experimental_local_results(strategy.run(
             tf.function(lambda: training_step.dropout_seed(7, tf.constant(5, tf.int64)))))
         (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
 
 
-def test_two_replicas_learn_what_one_learns(tmp_path):
-    done = subprocess.run([sys.executable, __file__, str(tmp_path)], capture_output=True,
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Folder of what one and two devices have learned."""
+    folder = tmp_path_factory.mktemp("replicas")
+    done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True,
                           text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
-    one, two = (json.loads((tmp_path / name / "losses.json").read_text()) for name in "12")
-    alone, each = (json.loads((tmp_path / name / "seeds.json").read_text()) for name in "12")
-    assert alone == [[7, 5]]
-    assert len(each) == 2 and each[0] != each[1]  # masks of their own
+    return folder
+
+
+@pytest.mark.parametrize("which", ["", "knobs"])
+def test_two_replicas_learn_what_one_learns(trained, which):
+    folders = [trained / name / which for name in "12"]
+    one, two = (json.loads((folder / "losses.json").read_text()) for folder in folders)
     assert len(set(one)) == STEPS
     np.testing.assert_allclose(two, one, rtol=1e-5)
-    prefixes = [str(tmp_path / name / f"model.ckpt-{STEPS}") for name in "12"]
+    prefixes = [str(folder / f"model.ckpt-{STEPS}") for folder in folders]
     expected, found = (checkpoint.read(prefix, list(checkpoint.shapes(prefix)))
                        for prefix in prefixes)
     assert expected.pop("global_step") == found.pop("global_step") == STEPS
@@ -82,6 +94,12 @@ def test_two_replicas_learn_what_one_learns(tmp_path):
         if "key/bias" not in name:  # its gradient is 0 but for rounding
             np.testing.assert_allclose(found[name], value, rtol=0, err_msg=name,
                                        atol=1e-4 * np.abs(value).max())
+
+
+def test_each_replica_has_masks_of_its_own(trained):
+    alone, each = (json.loads((trained / name / "seeds.json").read_text()) for name in "12")
+    assert alone == [[7, 5]]
+    assert len(each) == 2 and each[0] != each[1]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import signal
 import threading
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from finetune import checkpoint, distribution, model, stopping, trainer, trainin
 from finetune.batches import TrainingOrder, pack
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.schedules import Plan
 from finetune.trainer import Trainer
-from finetune.training_step import Plan
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 
@@ -80,8 +81,8 @@ def train(tmp_path, bert, make_table, monkeypatch):
 
         monkeypatch.setattr(trainer, "training_order",
                             lambda rows, size, seed, buffer: Order(rows, size, seed))
-        loop = Trainer(CPU, state, bert, config, Plan(steps, 0), make_table(*range(1, 11)),
-                       evaluate, metric)
+        loop = Trainer(CPU, state, bert, config, Plan(steps, 0, Fraction(5, 2)),
+                       make_table(*range(1, 11)), evaluate, metric)
         return loop.run(events), events, config.output_dir
     return run
 
@@ -93,7 +94,7 @@ def train(tmp_path, bert, make_table, monkeypatch):
 def test_plan(rows, batch_size, epochs, warmup, plan):
     config = RunConfig(train_batch_size=batch_size, num_train_epochs=epochs,
                        warmup_proportion=warmup)
-    assert Plan.of(config, rows) == plan
+    assert Plan.of(config, rows) == dataclasses.replace(plan, epoch=Fraction(rows, batch_size))
 
 
 def test_one_step_changes_every_variable(bert, make_table):
@@ -122,14 +123,17 @@ def test_every_step_and_every_seed_has_masks_of_its_own(bert, make_table):
 
 
 @pytest.mark.parametrize(("settings", "more"), [
-    ({}, 0), ({"gradient_accumulation_steps": 3}, 0), ({"precision": "float16"}, 1)])
+    ({}, 0), ({"gradient_accumulation_steps": 3}, 0), ({"precision": "float16"}, 1),
+    # killed at a step that thaws a layer, and after it
+    *(({"gradual_unfreezing": True, "lr_schedule": "triangular", "class_weights": "balanced",
+        "save_checkpoints_steps": every}, 0) for every in (5, 4))])
 def test_a_run_that_was_killed_ends_with_the_same_bits(train, settings, more):
     settings = {"save_checkpoints_steps": 2, "learning_rate": 0.01, **settings}
     losses, _, whole = train(7, name="whole", **settings)
     with pytest.raises(Killed):
         train(7, kill_at=5, **settings)
     resumed, _, folder = train(7, **settings)
-    assert resumed == losses[4:] and len(set(losses)) == 7
+    assert resumed == losses[-len(resumed):] and 2 <= len(resumed) < len(set(losses)) == 7
     expected, found = (everything(checkpoint.latest(one)) for one in (whole, folder))
     assert len(expected) == len(found) == 3 * 25 + 1 + more and expected["global_step"] == 7
     for name, value in expected.items():
@@ -173,6 +177,23 @@ def test_steps_in_a_call_on_a_tpu(train, monkeypatch, most, calls):
     losses, told, folder = train(7, script(0.5, 0.6), iterations_per_loop=most, **settings)
     assert made == calls and steps_in(folder) == [3, 4, 6, 7]
     assert losses == expected and told == events
+
+
+def test_the_rate_in_tensorboard_is_the_schedule_s(train):
+    _, events, _ = train(5, log_every_steps=1, lr_schedule="triangular", learning_rate=0.1)
+    rates = [events[step]["learning_rate"] for step in range(1, 6)]  # 5 / 2 steps an epoch
+    np.testing.assert_allclose(rates, [0.01, 0.082, 0.04006, 0.046, 0.08002], rtol=1e-5)
+
+
+def test_a_call_on_a_tpu_ends_where_other_weights_are_trained(train, monkeypatch):
+    monkeypatch.setattr(distribution, "is_tpu", lambda strategy: True)
+    update, made = Trainer._update, []
+    monkeypatch.setattr(Trainer, "_update", lambda self, batches: (
+        made.append(len(batches)), update(self, batches)))
+    settings = {"max_seq_length": 12, "learning_rate": 0.01, "gradual_unfreezing": True}
+    losses, _, _ = train(6, **settings)
+    assert made == [3, 2, 1]  # epochs begin at the steps 0, 3 (of 2.5) and 5
+    assert losses == train(6, name="one", iterations_per_loop=1, **settings)[0]
 
 
 def test_what_goes_to_tensorboard(train):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from finetune import heads, loss_scale, model
 from finetune.config import RunConfig
-from finetune.training_step import Plan, TrainingStep, dropout_seed
+from finetune.schedules import Plan
+from finetune.training_step import TrainingStep, dropout_seed
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 LENGTHS = (5, 1, 9, 3, 12, 2, 2)

@@ -21,12 +21,12 @@ from finetune.batches import training_order
 from finetune.check.findings import Finding, Severity
 from finetune.config import RunConfig
 from finetune.feature_table import offsets
-from finetune.features import ranges
 from finetune.log import duration
 from finetune.predictor import Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.training_step import TrainingStep
+from finetune.windows import ranges
 
 _STEPS = 4  # the first batches of the run, behind two of the longest rows
 _ROWS = 128  # that are answered
@@ -138,8 +138,9 @@ def measure(strategy: tf.distribute.Strategy, state: model.State, prepared: Prep
     if plan:
         with taken_back(state):
             steps = plan.steps
+            whole = dataclasses.replace(config, gradual_unfreezing=False)  # the most it takes
             usual, long, build = _training(
-                TrainingStep(strategy, state, prepared.bert_config, config, plan, table), table,
+                TrainingStep(strategy, state, prepared.bert_config, whole, plan, table), table,
                 config)
         count, size = output_folder.checkpoint_room(
             config, prepared.bert_config, len(prepared.labels), plan)

@@ -7,60 +7,71 @@ import numpy as np
 
 from finetune.check.findings import Finding, Severity, samples, share
 from finetune.check.survey import Survey
+from finetune.options.long_texts import LongTexts
 
 LADDER = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _CUT = 0.01  # of the rows: enough to be worth a look, and what a good length leaves
 _LOST = 0.25  # of the tokens
+_ELSE = ("--truncation=tail or head_tail keeps another part, --window_stride reads all "
+         "(docs/long_texts.md).")
 
 
-def options(survey: Survey, longest: int) -> list[dict[str, Any]]:
+def options(survey: Survey, longest: int, long_texts: LongTexts) -> list[dict[str, Any]]:
     """Returns for each length that could be chosen what it would cut.
 
     Args:
         longest: what the model has positions for.
+        long_texts: of the run.
 
     Returns:
-        Rising: max_seq_length, rows_cut, tokens_lost (of all), tokens (mean of what is left).
+        Rising: max_seq_length, rows_cut, tokens_lost (of all), tokens (mean of what is computed).
     """
     tokens = survey.tokens.astype(np.int64)
     found = []
     for length in (*(one for one in LADDER if one < longest), longest):
-        lost = int(np.maximum(tokens - length, 0).sum())
-        found.append({"max_seq_length": length, "rows_cut": int((tokens > length).sum()),
-                      "tokens_lost": lost / max(int(tokens.sum()), 1),
-                      "tokens": float(np.minimum(tokens, length).mean())})
+        read, computed = survey.kept(length, long_texts)
+        found.append({"max_seq_length": length, "rows_cut": int((tokens > read).sum()),
+                      "tokens_lost": int((tokens - read).sum()) / max(int(tokens.sum()), 1),
+                      "tokens": float(computed.mean())})
     return found
 
 
-def findings(surveys: Mapping[str, Survey], max_seq_length: int, longest: int
-             ) -> Iterator[Finding]:
+def findings(surveys: Mapping[str, Survey], max_seq_length: int, longest: int,
+             long_texts: LongTexts) -> Iterator[Finding]:
     """Yields what is cut in each split.
 
     Args:
         max_seq_length: of the run.
         longest: what the model has positions for.
+        long_texts: of the run.
     """
+    to = (f"{long_texts.max_windows} windows of " if long_texts.window_stride else "")
+    kind = "" if long_texts.truncation == "head" else f" ({long_texts.truncation})"
     for survey in surveys.values():
-        rows = np.flatnonzero(survey.tokens > max_seq_length)
+        read, _ = survey.kept(max_seq_length, long_texts)
+        rows = np.flatnonzero(survey.tokens > read)
         if not rows.size:
             continue
-        lost = int((survey.tokens[rows].astype(np.int64) - max_seq_length).sum())
+        lost = int((survey.tokens - read).sum())
         total = int(survey.tokens.sum(dtype=np.int64))
         severity = (Severity.PROBLEM if lost >= _LOST * total else
                     Severity.LOOK if rows.size >= _CUT * survey.rows else Severity.FINE)
         worst = rows[np.argsort(-survey.tokens[rows], kind="stable")]
         yield Finding(
             "truncation", severity, survey.split,
-            f"{share(rows.size, survey.rows)} are cut to {max_seq_length} tokens: "
+            f"{share(rows.size, survey.rows)} are cut to {to}{max_seq_length} tokens{kind}: "
             f"{share(lost, total, 'tokens')} are lost; the longest has "
             f"{int(survey.tokens.max()):,}", rows.size, survey.rows,
-            advice=_advice(survey, max_seq_length, longest),
+            advice=_advice(survey, max_seq_length, longest, long_texts),
             details={"tokens_lost": lost, "tokens": total}, samples=samples(survey.split, worst))
 
 
-def _advice(survey: Survey, max_seq_length: int, longest: int) -> str:
+def _advice(survey: Survey, max_seq_length: int, longest: int, long_texts: LongTexts) -> str:
+    if long_texts.window_stride:
+        return ("A larger --max_windows reads more, and costs as much more; of pairs the shorter "
+                "text is cut to half of --max_seq_length.")
     now = float(np.minimum(survey.tokens, max_seq_length).mean())
-    best = next((one for one in options(survey, longest)
+    best = next((one for one in options(survey, longest, long_texts)
                  if one["max_seq_length"] > max_seq_length
                  and one["rows_cut"] <= _CUT * survey.rows), None)
     if best:
@@ -68,9 +79,8 @@ def _advice(survey: Survey, max_seq_length: int, longest: int) -> str:
         return (f"--max_seq_length={best['max_seq_length']} cuts {cut}, for "
                 f"{best['tokens'] / now:.2f} times the tokens to compute.")
     if max_seq_length < longest:
-        most = options(survey, longest)[-1]
+        most = options(survey, longest, long_texts)[-1]
         return (f"Even --max_seq_length={longest}, all that the model has positions for, cuts "
                 f"{share(most['rows_cut'], survey.rows)}, with {most['tokens'] / now:.2f} times "
-                "the tokens to compute. Put first in a text what tells most.")
-    return (f"The model has positions for {longest} tokens and no more. Put first in a text what "
-            "tells most.")
+                f"the tokens to compute. {_ELSE}")
+    return f"The model has positions for {longest} tokens and no more. {_ELSE}"

@@ -15,7 +15,10 @@ from finetune.check import lengths, scores, vocabulary
 from finetune.check.catalogue import ABOUT
 from finetune.check.findings import Example, Finding, Severity
 from finetune.check.survey import Survey
+from finetune.long_texts import described
+from finetune.options.long_texts import LongTexts
 from finetune.tokenization import Tokenizer
+from finetune.windows import HEAD
 
 VERSION = 1  # of data_check.json; to be raised when a key gets another meaning
 _WIDTH = 100
@@ -34,6 +37,7 @@ class Result:
         longest: what the model has positions for.
         regression: whether labels are scores.
         seconds: that looking took, without measuring the run.
+        long_texts: of the run.
     """
 
     findings: Sequence[Finding]
@@ -43,14 +47,15 @@ class Result:
     longest: int
     regression: bool
     seconds: float
+    long_texts: LongTexts = HEAD
 
     def adding(self, found: Iterable[Finding]) -> "Result":
         """Returns the same with some findings more."""
         return dataclasses.replace(self, findings=sorted_findings([*self.findings, *found]))
 
     def tokens(self, split: str) -> int:
-        """Returns how many tokens of a split are computed, once it is cut."""
-        return int(np.minimum(self.surveys[split].tokens, self.max_seq_length).sum(dtype=np.int64))
+        """Returns how many tokens of a split are computed, cut or in windows."""
+        return int(self.surveys[split].kept(self.max_seq_length, self.long_texts)[1].sum())
 
     def of(self, severity: Severity) -> list[Finding]:
         """Returns the findings of one severity."""
@@ -59,7 +64,7 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """Returns the content of data_check.json, which docs/check.md describes."""
         return {"version": VERSION, "seconds": round(self.seconds, 3),
-                "max_seq_length": self.max_seq_length,
+                "max_seq_length": self.max_seq_length, **described(self.long_texts),
                 "counts": {severity.value: len(self.of(severity)) for severity in Severity},
                 "findings": [_as_dict(found) for found in self.findings],
                 "splits": {split: self._of_split(survey)
@@ -76,7 +81,7 @@ class Result:
         return {"rows": survey.rows, "pairs": survey.pairs,
                 "scores" if self.regression else "labels": labels,
                 "tokens": {"mean": float(tokens.mean()), **ranks, "max": int(tokens[-1])},
-                "lengths": lengths.options(survey, self.longest),
+                "lengths": lengths.options(survey, self.longest, self.long_texts),
                 "unknown": vocabulary.unknown_rate(survey, self.tokenizer)}
 
     def as_text(self) -> str:

@@ -139,7 +139,7 @@ def look(prepared: Prepared, others: Others) -> rendering.Result:
     return rendering.Result(
         rendering.sorted_findings(found), surveys, prepared.tokenizer,
         prepared.config.max_seq_length, prepared.bert_config.max_position_embeddings, regression,
-        time.monotonic() - began)
+        time.monotonic() - began, prepared.config)
 
 
 def _of_splits(others: Others) -> list[Finding]:
@@ -166,7 +166,7 @@ def _checks(prepared: Prepared, surveys: Mapping[str, survey.Survey], regression
               labels.findings(surveys, prepared.labels, buffered))
     found += vocabulary.findings(surveys, prepared.tokenizer)
     found += lengths.findings(surveys, config.max_seq_length,
-                              prepared.bert_config.max_position_embeddings)
+                              prepared.bert_config.max_position_embeddings, config)
     return found
 
 

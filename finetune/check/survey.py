@@ -1,4 +1,4 @@
-"""One pass over a split: all that the checks need of it, in 36 bytes a row.
+"""One pass over a split: all that the checks need of it, in 40 bytes a row.
 
     codes = {}                                             # label -> number, shared by all splits
     train = survey("train", examples, tokenizer, codes)
@@ -19,8 +19,10 @@ import numpy as np
 
 from finetune.check import texts
 from finetune.check.findings import SHOWN, as_text, label_of
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import number
 from finetune.tokenization import Tokenizer
+from finetune.windows import kept
 
 _CHUNK = 1000
 _MOST_WORDS = 200_000  # unknown words that are counted before the rare ones are forgotten
@@ -38,6 +40,7 @@ class Survey:
         names: what the codes stand for, by code; of a regression empty.
         ids: int64[N], hashes of the rows' own ids; 0: none.
         tokens: int32[N], before truncation, the special ones included.
+        second: int32[N], those of the second text; 0: there is none.
         pieces: int64[V], how often each token of the vocabulary occurs, before truncation.
         characters: how often each character occurs.
         unknown: words that have no pieces, with how often they occur.
@@ -53,6 +56,7 @@ class Survey:
     names: list[str]
     ids: np.ndarray
     tokens: np.ndarray
+    second: np.ndarray
     pieces: np.ndarray
     characters: Counter[str]
     unknown: Counter[str]
@@ -64,6 +68,16 @@ class Survey:
     def rows(self) -> int:
         """Number of rows, N."""
         return len(self.tokens)
+
+    def kept(self, max_seq_length: int, long_texts: LongTexts) -> tuple[np.ndarray, np.ndarray]:
+        """Returns int64[N] twice: tokens of each row that are read, and that are computed.
+
+        Special ones are included; a token in two windows is computed twice.
+        """
+        b = self.second.astype(np.int64)
+        special = np.where(b > 0, 3, 2)
+        found = kept(self.tokens - b - special, b, max_seq_length, long_texts)
+        return found.a + found.b + special, found.tokens()
 
     def counts(self) -> dict[str, int]:
         """Returns how many rows each label has, of those that occur anywhere."""
@@ -93,7 +107,7 @@ class _Pass:
     def __init__(self, tokenizer: Tokenizer, codes: dict[str, int] | None):
         self.tokenizer, self.codes, self.row = tokenizer, codes, 0
         self.exact, self.plain, self.ids = array("q"), array("q"), array("q")
-        self.labels, self.tokens = array("d"), array("i")
+        self.labels, self.tokens, self.second = array("d"), array("i"), array("i")
         self.pieces = np.zeros(max(tokenizer.vocab.values()) + 1, np.int64)
         self.characters: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
@@ -148,6 +162,7 @@ class _Pass:
         for row in np.flatnonzero(has_unknown):
             self.unknown_rows.add(self.row + int(row))
         self.tokens.frombytes((a + b + np.where(b > 0, 3, 2)).astype(np.int32).tobytes())
+        self.second.frombytes(b.astype(np.int32).tobytes())
         if len(self.unknown) > _MOST_WORDS:
             self.unknown = Counter(dict(self.unknown.most_common(_MOST_WORDS // 2)))
 
@@ -168,6 +183,7 @@ def survey(split: str, examples: Iterable[Any], tokenizer: Tokenizer,
     return Survey(
         split, *(np.array(column, np.int64) for column in (made.exact, made.plain)),
         np.array(made.labels, np.float64), list(codes or ()), np.array(made.ids, np.int64),
-        np.array(made.tokens, np.int32), made.pieces, made.characters, made.unknown,
+        *(np.array(column, np.int32) for column in (made.tokens, made.second)),
+        made.pieces, made.characters, made.unknown,
         made.unknown_rows.both(), {mark: one.both() for mark, one in made.marks.items()},
         made.pairs)

@@ -15,12 +15,14 @@ import tensorflow as tf
 
 from finetune import heads, model
 from finetune.bert_config import BertConfig
+from finetune.errors import UserError
 from finetune.explanation.gradients import Attribution, IntegratedGradients
 from finetune.explanation.words import Span, Splitter
-from finetune.feature_table import FeatureBlock
 from finetune.features import assemble
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind
 from finetune.tokenization import Tokenizer
+from finetune.windows import HEAD, layout
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 
@@ -49,18 +51,22 @@ class ExplainedText:
         text: as it was written, whole.
         words: those that the model saw, in their order.
         unseen: how many words more the text has, which --max_seq_length cut off.
+        before: how many of the words stand before those; None: all.
     """
 
     text: str
     words: tuple[Word, ...]
     unseen: int
+    before: int | None = None
 
     @property
-    def seen_until(self) -> int:
-        """Where the part begins that the model did not see: len(text) if it saw all."""
+    def unseen_part(self) -> tuple[int, int]:
+        """Where the part begins and ends that the model did not see; if it saw all, at the end."""
         if not self.unseen:
-            return len(self.text)
-        return self.words[-1].end if self.words else 0
+            return len(self.text), len(self.text)
+        before = len(self.words) if self.before is None else self.before
+        return (self.words[before - 1].end if before else 0,
+                self.words[before].start if before < len(self.words) else len(self.text))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,13 +109,14 @@ class Explainer:
         bert_config: of the model.
         tokenizer: text -> ids.
         labels: of the model; [SCORE] for a regression.
-        max_seq_length: longest input in tokens, what is behind it is not seen.
+        max_seq_length: longest input in tokens.
+        long_texts: which tokens of a longer text are seen.
     """
 
     def __init__(self, state: model.State, bert_config: BertConfig, tokenizer: Tokenizer,
-                 labels: Sequence[str], max_seq_length: int):
+                 labels: Sequence[str], max_seq_length: int, long_texts: LongTexts = HEAD):
         self._tokenizer, self._labels = tokenizer, list(labels)
-        self._max_seq_length = max_seq_length
+        self._max_seq_length, self._long_texts = max_seq_length, long_texts
         self._splitter = Splitter(tokenizer)
         self._gradients = IntegratedGradients(state, bert_config, tokenizer)
 
@@ -122,6 +129,7 @@ class Explainer:
 
         Raises:
             ValueError: there is no such label.
+            UserError: a text is read in windows, so that its answer is that of several sequences.
         """
         chosen = None if label is None else self._labels.index(label)
         for text in texts:
@@ -129,7 +137,14 @@ class Explainer:
             yield self._one(a, b or "", chosen)
 
     def _one(self, a: str, b: str, chosen: int | None) -> Explanation:
-        features = self._features(a, b)
+        first, second = self._tokenizer.encode_flat([a]), self._tokenizer.encode_flat([b])
+        features = assemble(first, second, [None], self._max_seq_length, self._tokenizer,
+                            self._long_texts)
+        if len(features) > 1:
+            raise UserError(f"{a!r:.60}: is read in {len(features)} windows, each with an answer "
+                            "of its own; explained is one answer: give window_stride=0 for that to "
+                            "the text when it is cut")
+        seen = layout(first[1], second[1], self._max_seq_length, self._long_texts)
         logits = self._gradients.logits(features.input_ids, features.segment_ids)
         answers = heads.answers(tf.constant(logits[None])).numpy()[0]
         top = int(answers.argmax())
@@ -137,42 +152,47 @@ class Explainer:
         found = self._gradients.explain(features.input_ids, features.segment_ids, label)
         regression = TaskKind.of(len(self._labels)) is TaskKind.REGRESSION
         return Explanation(
-            self._words(a, b, features, found),
+            self._words((a, seen.places_a), (b, seen.places_b), found),
             f"{answers[0]:.6f}" if regression else self._labels[top],
             None if regression else float(answers[top]), self._labels[label], found.logit,
             found.baseline_logit, None if regression else self._labels[found.baseline_label],
             found.gap, found.complete, found.points)
 
-    def _features(self, a: str, b: str) -> FeatureBlock:
-        return assemble(self._tokenizer.encode_flat([a]), self._tokenizer.encode_flat([b]),
-                        [None], self._max_seq_length, self._tokenizer)
-
-    def _words(self, a: str, b: str, features: FeatureBlock, found: Attribution
+    def _words(self, a: tuple[str, np.ndarray], b: tuple[str, np.ndarray], found: Attribution
                ) -> tuple[ExplainedText, ...]:
-        second = int(features.segment_ids.sum())  # the tokens of b and their [SEP], if there are
-        tokens = found.tokens[1:len(found.tokens) - second - 1]
-        texts = [_explained(a, self._splitter.split(a), tokens)]
-        if b:
-            texts.append(_explained(b, self._splitter.split(b),
-                                    found.tokens[len(found.tokens) - second:-1]))
+        """Returns texts with their words, from (text, which of its tokens were seen)."""
+        (text_a, seen_a), (text_b, seen_b) = a, b
+        texts = [_explained(text_a, self._splitter.split(text_a), found.tokens[1:1 + len(seen_a)],
+                            seen_a)]
+        if text_b:
+            texts.append(_explained(text_b, self._splitter.split(text_b),
+                                    found.tokens[-1 - len(seen_b):-1], seen_b))
         return tuple(texts)
 
 
-def _explained(text: str, spans: Sequence[Span], tokens: np.ndarray) -> ExplainedText:
-    """Sums the tokens of a text, float64[S], to its words; the last may be cut within a word."""
+def _explained(text: str, spans: Sequence[Span], tokens: np.ndarray,
+               seen: np.ndarray) -> ExplainedText:
+    """Sums the tokens of a text to its words, of which one may be cut within.
+
+    Args:
+        tokens: float64[S], of those that were seen.
+        seen: int64[S], their places among all tokens of the text; rising.
+    """
     ends = np.cumsum([span.pieces for span in spans], dtype=int)
-    words = []
-    for span, end in zip(spans, ends.tolist(), strict=True):
-        if end - span.pieces >= len(tokens):
-            break
-        words.append(Word(text[span.start:span.end], span.start, span.end,
-                          float(tokens[end - span.pieces:end].sum())))
-    return ExplainedText(text, tuple(words), len(spans) - len(words))
+    words, before = [], None
+    for number, (span, end) in enumerate(zip(spans, ends.tolist(), strict=True)):
+        first, last = np.searchsorted(seen, [end - span.pieces, end])
+        if first < last:
+            words.append(Word(text[span.start:span.end], span.start, span.end,
+                              float(tokens[first:last].sum())))
+        elif before is None:
+            before = number
+    return ExplainedText(text, tuple(words), len(spans) - len(words), before)
 
 
 def explain(texts: Iterable[Text], state: model.State, bert_config: BertConfig,
             tokenizer: Tokenizer, labels: Sequence[str], max_seq_length: int,
-            label: str | None = None) -> list[Explanation]:
+            label: str | None = None, long_texts: LongTexts = HEAD) -> list[Explanation]:
     """Explains some texts or pairs of texts; see `Explainer`, which is for more than one call."""
-    explainer = Explainer(state, bert_config, tokenizer, labels, max_seq_length)
+    explainer = Explainer(state, bert_config, tokenizer, labels, max_seq_length, long_texts)
     return list(explainer.explain(texts, label))

@@ -148,20 +148,29 @@ def _header(row_id: str, one: Explanation) -> str:
 def _marked(text: ExplainedText, full: float) -> str:
     """Returns a text with its words coloured; `full` is the attribution of full colour."""
     parts, shown = [], 0
+    unseen, seen_again = text.unseen_part
     for word in text.words:
+        if text.unseen and word.start == seen_again:
+            parts.append(_unseen(text))
+            shown = seen_again
         level = round(_LEVELS * abs(word.attribution) / full) if full else 0
         parts.append(_text(text.text[shown:word.start]))
         parts.append(f'<i class="{"f" if word.attribution > 0 else "a"}{level}" title="'
                      f'{word.attribution:+.3f}">{_text(word.text)}</i>' if level else
                      _text(word.text))
         shown = word.end
-    parts.append(_text(text.text[shown:text.seen_until]))
-    unseen = text.text[text.seen_until:]
-    if text.unseen:
-        more = "" if len(unseen) <= _UNSEEN_SHOWN else " …"
-        parts.append(f'<span class="unseen">{_text(unseen[:_UNSEEN_SHOWN])}{more} [not seen by '
-                     f"the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
+    if text.unseen and seen_again == len(text.text):
+        parts.append(_text(text.text[shown:unseen]) + _unseen(text))
+    else:
+        parts.append(_text(text.text[shown:]))
     return f'<div class="text" dir="auto">{"".join(parts)}</div>\n'
+
+
+def _unseen(text: ExplainedText) -> str:
+    start, end = text.unseen_part
+    more = "" if end - start <= _UNSEEN_SHOWN else " …"
+    return (f'<span class="unseen">{_text(text.text[start:min(end, start + _UNSEEN_SHOWN)])}{more} '
+            f"[not seen by the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
 
 
 def _footer(one: Explanation) -> str:

@@ -39,7 +39,7 @@ def write(prepared: "Prepared", state: model.State) -> None:
     config, examples, began = prepared.config, prepared.examples["test"], time.monotonic()
     rows = min(config.explain_rows or len(examples), len(examples))
     explainer = Explainer(state, prepared.bert_config, prepared.tokenizer, prepared.labels,
-                          config.max_seq_length)
+                          config.max_seq_length, config)
     progress, ids, found = Progress("explain", rows), [], []
     for example in islice(iter(examples), rows):
         ids.append(str(getattr(example, "row_id", None) or example.guid))

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from finetune.config import RunConfig
+from finetune.export import long_texts
 from finetune.export.classifier import Classifier
 from finetune.export.facts import Facts, Split
 
 UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
 _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "output_dir",
-          "show_stage_times", "labels", "init_checkpoint")
+          "find_lr", "show_stage_times", "labels", "init_checkpoint")
 _ALWAYS = ("seed", "do_lower_case", "max_seq_length", "train_batch_size", "learning_rate",
            "num_train_epochs", "warmup_proportion")  # at their defaults, too
 # In eval_results.txt -> in a hub's list of metrics.
@@ -127,14 +128,16 @@ def _count(split: Split, label: str) -> str:
 
 def _reading(classifier: Classifier, facts: Facts) -> Iterator[str]:
     pairs = facts.splits["train"].pairs
+    cut = "read in windows" if classifier.long_texts.window_stride else "cut"
     yield "## How texts are read"
     yield ""
     yield ("*   WordPiece tokens of `vocab.txt`, of "
            + ("lower-cased text without accents" if classifier.do_lower_case else
               "the text as it is (cased)") + f": `do_lower_case={classifier.do_lower_case}`.")
     yield (f"*   At most {classifier.max_seq_length} tokens in training, `[CLS]` and `[SEP]` "
-           f"included; longer texts were cut. The model has positions for "
+           f"included; longer texts were {cut}. The model has positions for "
            f"{classifier.bert_config.max_position_embeddings}.")
+    yield from long_texts.reading(classifier)
     yield "*   Training was on " + {True: "pairs of texts: `[CLS] a [SEP] b [SEP]`, `segment_ids` "
                                     "1 from b on.", False: "single texts: `[CLS] text [SEP]`.",
                                     None: f"single texts or pairs: {UNKNOWN}."}[pairs]
@@ -220,8 +223,10 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
                "a probability says how sure the model is, which is not how often it is right.")
     train = facts.splits["train"]
     if train.cut and train.rows:
-        yield (f"*   {train.cut / train.rows:.1%} of the training texts were longer than "
-               f"{classifier.max_seq_length} tokens; of such texts the end is not read.")
+        most = classifier.long_texts
+        than = f"{most.max_windows} windows of " if most.window_stride else ""
+        yield (f"*   {train.cut / train.rows:.1%} of the training texts were longer than {than}"
+               f"{classifier.max_seq_length} tokens; of such texts {long_texts.unread(most)}.")
     recalls = {label: float(value) for label in classifier.labels
                if (value := (facts.scores or {}).get(f"recall[{label}]")) is not None}
     if recalls:

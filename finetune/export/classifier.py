@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 
 from finetune.bert_config import BertConfig
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind
+from finetune.windows import HEAD
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")  # int32[B, S] each, as the original names them
 PROBABILITIES, LOGITS, LABEL_IDS, SCORES = "probabilities", "logits", "label_ids", "scores"
@@ -21,6 +23,7 @@ class Classifier:
         vocabulary: the bytes of vocab.txt.
         max_seq_length: longest input in training.
         step: global_step of the weights.
+        long_texts: what became of longer texts in training.
     """
 
     weights: dict[str, np.ndarray]
@@ -30,6 +33,7 @@ class Classifier:
     do_lower_case: bool
     max_seq_length: int
     step: int
+    long_texts: LongTexts = HEAD
 
     @property
     def is_regression(self) -> bool:

@@ -47,7 +47,7 @@ def export_run(prepared: "Prepared", state: model.State) -> None:
     classifier = Classifier(
         {name: variable.numpy() for name, variable in state.weights.items()},
         prepared.bert_config, prepared.labels, outputs.read_bytes(config.vocab_file),
-        config.do_lower_case, config.max_seq_length, int(state.step.numpy()))
+        config.do_lower_case, config.max_seq_length, int(state.step.numpy()), config)
     known = facts.gather(trained_folder(config, prepared.start.prefix), classifier)
     export(os.path.join(config.output_dir, outputs.EXPORT), classifier, chosen(config), known)
 

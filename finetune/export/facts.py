@@ -26,7 +26,7 @@ class Split:
     Attributes:
         path, sha256: of its file, where the processor told it.
         rows: how many.
-        cut: how many of them were longer than max_seq_length.
+        cut: of how many of them a part was not read.
         counts: rows of each label.
         scores: least, largest and mean of a regression's.
         pairs: whether there are rows of two texts.
@@ -116,8 +116,9 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     told = next((run["data"][split] for run in reversed(runs) if split in run.get("data", {})), {})
     path = os.path.join(folder, outputs.RECORDS[split])
     note = _json(folder, f"{outputs.RECORDS[split]}.json", {})
-    found = Split(told.get("path"), told.get("sha256"), note.get("records"),
-                  note.get("lengths", {}).get("truncated"))
+    lengths = note.get("lengths", {})
+    found = Split(told.get("path"), told.get("sha256"),
+                  lengths.get("count", note.get("records")), lengths.get("truncated"))
     if not note or note["fingerprint"].get("labels") != classifier.labels:
         return found
     try:
@@ -125,7 +126,7 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     except UserError:  # the records may be deleted
         return found
     found = dataclasses.replace(found, pairs=bool(np.any(table.segment_ids[:])))
-    labels = table.label_ids[:]
+    labels = table.example_labels()
     if classifier.is_regression:
         return dataclasses.replace(found, scores=(
             float(labels.min()), float(labels.max()), float(labels.mean(dtype=np.float64))))

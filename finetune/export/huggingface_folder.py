@@ -14,6 +14,7 @@ from finetune.bert_config import BertConfig
 from finetune.export.classifier import INPUTS, Classifier
 from finetune.export.formats import FORMATS
 from finetune.export.serving import Serving
+from finetune.long_texts import described
 from finetune.sources import huggingface, tensor_files, to_huggingface
 
 
@@ -29,7 +30,8 @@ def write(classifier: Classifier, folder: str) -> None:
     to_huggingface.write(made, classifier.weights, classifier.bert_config, labels or ["LABEL_0"],
                          classifier.vocabulary, classifier.do_lower_case,
                          {"global_step": classifier.step,
-                          "max_seq_length": classifier.max_seq_length})
+                          "max_seq_length": classifier.max_seq_length,
+                          **described(classifier.long_texts)})
 
 
 def answers(classifier: Classifier, folder: str,

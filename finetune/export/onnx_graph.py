@@ -21,6 +21,7 @@ from finetune.errors import UserError
 from finetune.export.classifier import INPUTS, LABEL_IDS, LOGITS, PROBABILITIES, SCORES, Classifier
 from finetune.export.formats import FORMATS
 from finetune.layers import LAYER_NORM_EPSILON
+from finetune.long_texts import described
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022)
 _LIMIT = 2 ** 31  # bytes of a protocol buffer
@@ -186,7 +187,8 @@ def build(classifier: Classifier) -> Any:
     helper.set_model_props(made, {
         "labels": json.dumps(classifier.labels, ensure_ascii=False),
         "do_lower_case": json.dumps(classifier.do_lower_case),
-        "max_seq_length": str(classifier.max_seq_length)})
+        "max_seq_length": str(classifier.max_seq_length),
+        **{name: str(value) for name, value in described(classifier.long_texts).items()}})
     return made
 
 

@@ -5,11 +5,9 @@ import dataclasses
 import os
 
 from finetune import checkpoint, outputs
-from finetune.config import RunConfig
+from finetune.config import READING, RunConfig
 from finetune.errors import UserError
 from finetune.start import own_checkpoint
-
-_OF_TRAINING = ("max_seq_length", "do_lower_case", "text_b_column")
 
 
 def as_trained(config: RunConfig) -> RunConfig:
@@ -29,7 +27,7 @@ def as_trained(config: RunConfig) -> RunConfig:
                                                  outputs.RUN_CONFIG)) if prefix else {}
     fields = {field.name: field for field in dataclasses.fields(config)}
     return dataclasses.replace(config, **{
-        name: trained[name] for name in _OF_TRAINING
+        name: trained[name] for name in READING
         if name in (trained or {}) and getattr(config, name) == fields[name].default})
 
 

@@ -21,6 +21,10 @@ class WhatToDo:
     baseline: bool = setting(
         GROUP, "Score a simple model, TF-IDF with logistic regression (ridge regression for "
         "scores), on dev beside BERT.", False)
+    find_lr: bool = setting(
+        GROUP, "Look for a learning rate: some steps at rising rates, of which nothing is kept "
+        "but the losses, in output_dir/lr_finder.tsv and .svg. Alone, with the flags of the "
+        "training to come (docs/training.md).", False)
     do_explain: bool = setting(
         GROUP, "Say what each word of the first rows of the test split adds to their "
         "answers (docs/explain.md).", False)

@@ -46,7 +46,7 @@ class Facts:
         truth: of a classifier int32[N], the label ids; of a regression float32[N], the scores.
         answers: float32[N, L], probabilities; of a regression the scores, L = 1.
         losses: float32[N].
-        lengths: int64[N], tokens of the rows after the cut.
+        lengths: int64[N], tokens of the rows after the cut; of one in windows, of the first.
         truncated: how many rows were cut; None where that is not known.
         scores: metrics of the split, by name.
         best_metric: the one that decides which checkpoint is best.

@@ -100,12 +100,13 @@ def lengths(facts: Facts, title: str, values: np.ndarray,
              *(cell(one) for cell in columns.values())] for one in groups]
     note = "No row was cut."
     if full:
-        cut = facts.truncated
-        rows.append([f"{longest}, cut" if cut == full.rows else f"{longest}", full.rows,
-                     *(cell(full) for cell in columns.values())])
-        note = (f"{full.rows:,} rows fill --max_seq_length={longest}; "
-                + ("of how many something was cut off is not known." if cut is None else
-                   f"of {cut:,} of them something was cut off."))
+        cut, windows = facts.truncated, facts.config.window_stride
+        more = " or more" if windows else ", cut" if cut == full.rows else ""
+        rows.append([f"{longest}{more}", full.rows, *(cell(full) for cell in columns.values())])
+        note = (f"{full.rows:,} rows fill --max_seq_length={longest}"
+                + (" or are read in several windows" * bool(windows))
+                + ("; of how many something was cut off is not known." if cut is None else
+                   f"; of {cut:,} of them something was cut off."))
     return Section(title, joined([
         table("Rows by length", ["tokens", "rows", *columns], rows), paragraph(note, note=True)]))
 

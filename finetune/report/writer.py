@@ -42,9 +42,9 @@ def write(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions
 def _facts(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions: Predictions,
            scores: Mapping[str, float], step: int) -> Facts:
     config, summary = prepared.config, table.summary
-    facts = Facts(config, prepared.labels, table.label_ids, predictions.probabilities,
-                  predictions.losses, table.lengths(), summary.truncated if summary else None,
-                  scores, prepared.best_metric, step,
+    facts = Facts(config, prepared.labels, table.example_labels(), predictions.probabilities,
+                  predictions.losses, table.lengths()[table.first_windows()],
+                  summary.truncated if summary else None, scores, prepared.best_metric, step,
                   of_folder(config.output_dir, prepared.start.prefix))
     facts.rows.update(fetched(prepared.examples["dev"], KINDS[kind].rows(facts)))
     return facts

@@ -21,12 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from finetune.answers import as_records
+from finetune.long_texts import described
 from finetune.serving import page
 from finetune.serving.batcher import Batcher, QueueFull
 from finetune.serving.guard import Guard
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
 from finetune.task_kind import TaskKind
+from finetune.windows import estimated
 
 LOGGER = logging.getLogger("finetune")
 
@@ -80,13 +82,15 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
     """Returns the application.
 
     Args:
-        model: a `trained.Predictor`, or what has its answers, labels, kind and max_seq_length.
+        model: a `trained.Predictor`, or what has its answers, labels, kind, max_seq_length and
+            long_texts.
         limits: of requests and batches.
         hosts: names under which it may be addressed; None: any. (A page elsewhere could otherwise
             reach a service of this machine under a name of its own: DNS rebinding.)
     """
     metrics = Metrics()
-    batcher = Batcher(model.answers, limits, metrics)
+    batcher = Batcher(model.answers, limits, metrics,
+                      lambda texts: min(_windows(model, texts), limits.queue_rows))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -121,6 +125,11 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         """Answers each text, in their order."""
         problems = [f"texts[{place}]: {problem}" for place, text in enumerate(body.texts)
                     if (problem := _text_problem(text, limits))]
+        windows = _windows(model, body.texts)
+        if windows > limits.request_rows and len(body.texts) > 1:
+            problems.append(f"texts: are so long that they count as {windows:,}, windows of "
+                            f"{model.max_seq_length} tokens; at most {limits.request_rows:,} are "
+                            "taken, or a single text")
         if problems:
             raise Refusal(422, problems)
         try:
@@ -131,11 +140,17 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         return JSONResponse({"predictions": as_records(model.labels, answers)})
 
 
+def _windows(model: Any, texts: list[Any]) -> int:
+    """Returns as how many texts some texts count: one that is read in windows as several."""
+    return sum(estimated(sum(map(len, text)) if isinstance(text, tuple) else len(text),
+                         model.max_seq_length, model.long_texts) for text in texts)
+
+
 def _text_problem(text: Any, limits: Limits) -> str | None:
     for one in text if isinstance(text, tuple) else (text,):
         if len(one) > limits.text_characters:
             return (f"has {len(one):,} characters; at most {limits.text_characters:,} are taken "
-                    "(the model reads the first few hundred words)")
+                    "(the model reads a few hundred words at a time)")
         if any("\ud800" <= character <= "\udfff" for character in one):
             return "holds half of a surrogate pair, which is no character"
     first = text[0] if isinstance(text, tuple) else text
@@ -149,6 +164,7 @@ def _add_others(router: APIRouter, model: Any, limits: Limits, batcher: Batcher,
         """Tells what the model answers with and what it takes."""
         return {"kind": model.kind.value, "labels": model.labels,
                 "max_seq_length": model.max_seq_length,
+                **described(model.long_texts),
                 "limits": {name: getattr(limits, name) for name in (
                     "text_characters", "request_rows", "body_bytes")}}
 

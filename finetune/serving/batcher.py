@@ -32,11 +32,13 @@ class Batcher:
         answer: N texts -> float32[N, L]; called by one thread, one call at a time.
         limits: of the queue and of a batch.
         metrics: gets batches, rows and the queue's length.
+        weigh: texts -> as how many they count in the queue and in a batch.
     """
 
     def __init__(self, answer: Callable[[Sequence[Any]], np.ndarray], limits: Limits,
-                 metrics: Metrics):
+                 metrics: Metrics, weigh: Callable[[Sequence[Any]], int] = len):
         self._answer, self._limits, self._metrics = answer, limits, metrics
+        self._weigh = weigh
         self._queue: collections.deque[tuple[list[Any], asyncio.Future]] = collections.deque()
         self._rows, self._closed = 0, False
 
@@ -64,11 +66,11 @@ class Batcher:
         Raises:
             QueueFull: they would have to wait behind too many others.
         """
-        if not self.is_ready() or self._rows + len(texts) > self._limits.queue_rows:
+        if not self.is_ready() or self._rows + self._weigh(texts) > self._limits.queue_rows:
             raise QueueFull
         future = asyncio.get_running_loop().create_future()
         self._queue.append((texts, future))
-        self._count(len(texts))
+        self._count(self._weigh(texts))
         self._changed.set()
         return await future
 
@@ -99,9 +101,10 @@ class Batcher:
         """Takes whole requests off the queue, as many as make a batch, and one at least."""
         batch, rows = [], 0
         while self._queue and (not batch or
-                               rows + len(self._queue[0][0]) <= self._limits.batch_rows):
+                               rows + self._weigh(self._queue[0][0])
+                               <= self._limits.batch_rows):
             batch.append(self._queue.popleft())
-            rows += len(batch[-1][0])
+            rows += self._weigh(batch[-1][0])
         self._count(-rows)
         return [one for one in batch if not one[1].done()]  # whoever has left needs no answer
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, checksums, outputs
+from finetune import checkpoint, checksums, long_texts, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
@@ -63,7 +63,8 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
     if GLOBAL_STEP in own and not encoder_only:
         tensors[GLOBAL_STEP] = np.array(own[GLOBAL_STEP], np.int64)
-    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"))
+    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"),
+                     {name: own[name] for name in long_texts.NAMES if name in own})
     with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
         checkpoint.save(os.path.join(made, checkpoint.PRETRAINED), tensors)
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
@@ -125,7 +126,8 @@ def _write_notes(made: str, source: str, done: Converted) -> None:
     length = done.max_seq_length
     outputs.write_json(os.path.join(made, SOURCE_FILE), {
         "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
-        "notices": done.notices, **({"max_seq_length": length} if length else {})})
+        "notices": done.notices, **({"max_seq_length": length} if length else {}),
+        **done.long_texts})
     checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import config_problems
+from finetune import config_problems, long_texts
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.sources.tensor_files import Weights
@@ -232,7 +232,7 @@ def config_json(config: BertConfig, labels: list[str] | None, pad_id: int) -> di
         "label2id": {label: row for row, label in enumerate(labels)}}
 
 
-def own_settings(config: Mapping[str, Any]) -> dict[str, int]:
+def own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what `to-huggingface` has put under OWN_KEY; {} in a model of somebody else.
 
     Raises:
@@ -245,9 +245,12 @@ def own_settings(config: Mapping[str, Any]) -> dict[str, int]:
     problems = [f"config.json: {OWN_KEY}: {name} is {value!r}; a whole number is expected, "
                 f"{_OWN_LEAST[name]} or more." for name, value in found.items()
                 if type(value) is not int or value < _OWN_LEAST[name]]
+    reading = {name: own[name] for name in long_texts.NAMES if name in own}
+    long_texts.of_folder(reading, f"config.json: {OWN_KEY}", {},
+                         found.get("max_seq_length", 2 ** 31), problems)
     if problems:
         raise UserError(problems)
-    return found
+    return found | reading
 
 
 def to_tensors(values: Mapping[str, np.ndarray], config: BertConfig) -> dict[str, np.ndarray]:

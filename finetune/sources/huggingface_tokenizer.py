@@ -62,15 +62,19 @@ def vocabulary_problems(path: str, tokens: list[str], vocab_size: int) -> list[s
     return problems
 
 
-def settings_json(do_lower_case: bool, model_max_length: int) -> dict[str, Any]:
+def settings_json(do_lower_case: bool, model_max_length: int,
+                  truncation: str = "head") -> dict[str, Any]:
     """Returns tokenizer_config.json.
 
     Args:
         model_max_length: where transformers truncates, in tokens with [CLS] and [SEP].
+        truncation: which part of a text is kept; transformers knows the first and the last.
     """
+    side = {"truncation_side": "left"} if truncation == "tail" else {}
     return {"tokenizer_class": "BertTokenizer", "do_lower_case": do_lower_case,
             "strip_accents": None, "tokenize_chinese_chars": True,
-            "model_max_length": model_max_length, "unk_token": "[UNK]", "sep_token": "[SEP]",
+            "model_max_length": model_max_length, **side,
+            "unk_token": "[UNK]", "sep_token": "[SEP]",
             "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
 
 

@@ -31,6 +31,7 @@ class Converted:
         activation: the function it was trained with, as bert_config.json names it.
         notices: worth telling.
         max_seq_length: it was trained with; None where nothing tells.
+        long_texts: what became of longer texts, where that is not the original's way.
     """
 
     labels: list[str] | None
@@ -38,6 +39,7 @@ class Converted:
     activation: str
     notices: list[str]
     max_seq_length: int | None = None
+    long_texts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

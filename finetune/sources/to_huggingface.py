@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, outputs
+from finetune import checkpoint, long_texts, outputs
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
@@ -60,9 +60,10 @@ def convert(source: str, out_folder: str, bert_config_file: str | None = None,
         if casing is None:
             problems.append(f"{given.vocab_path}: does not tell whether the model is uncased; give "
                             "--do_lower_case=true or --do_lower_case=false.")
+        own = _own(given, problems)
     if problems:
         raise UserError(problems)
-    values, own = _values(given), _own(given)
+    values = _values(given)
     with new_folder(out_folder, sum(value.nbytes for value in values.values())) as made:
         theirs = write(made, values, given.config, labels, content, casing, own)
     if given.config.hidden_act != theirs["hidden_act"]:
@@ -73,7 +74,7 @@ def convert(source: str, out_folder: str, bert_config_file: str | None = None,
 
 def write(folder: str, values: Mapping[str, np.ndarray], config: BertConfig,
           labels: list[str] | None, vocabulary: bytes, do_lower_case: bool,
-          own: Mapping[str, int]) -> dict[str, Any]:
+          own: Mapping[str, int | str]) -> dict[str, Any]:
     """Writes the files that transformers loads.
 
     Args:
@@ -81,7 +82,7 @@ def write(folder: str, values: Mapping[str, np.ndarray], config: BertConfig,
         values: by TF1 name; those that `to_tensors` does not know are left out.
         labels: of the head; None: there is none.
         vocabulary: bytes of a vocab.txt.
-        own: global_step and max_seq_length, where they are known.
+        own: global_step, max_seq_length and what becomes of long texts, where they are known.
 
     Returns:
         The contents of config.json.
@@ -98,7 +99,8 @@ def write(folder: str, values: Mapping[str, np.ndarray], config: BertConfig,
     theirs = {**huggingface.config_json(config, labels, tokens.index("[PAD]")),
               **({huggingface.OWN_KEY: dict(own)} if own else {})}
     _write_huggingface(folder, huggingface.to_tensors(values, config), theirs, vocabulary,
-                       huggingface_tokenizer.settings_json(do_lower_case, length))
+                       huggingface_tokenizer.settings_json(
+                           do_lower_case, length, own.get("truncation", "head")))
     return theirs
 
 
@@ -115,13 +117,15 @@ def _values(given: Model) -> dict[str, np.ndarray]:
     return checkpoint.read(given.prefix, names)
 
 
-def _own(given: Model) -> dict[str, int]:
+def _own(given: Model, problems: list[str]) -> dict[str, int | str]:
     """What the way back needs and transformers has no name for."""
     own = {}
     if given.held.get(GLOBAL_STEP) == ():
         own[GLOBAL_STEP] = int(checkpoint.read(given.prefix, [GLOBAL_STEP])[GLOBAL_STEP])
     if given.run.get("max_seq_length"):
         own["max_seq_length"] = given.run["max_seq_length"]
+        own |= long_texts.described(long_texts.of_folder(
+            given.run, given.path(outputs.RUN_CONFIG), {}, own["max_seq_length"], problems))
     return own
 
 

@@ -14,15 +14,16 @@ import numpy as np
 from finetune import metrics, preflight, records
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.features import convert, decided_by
+from finetune.features import blocks, count_sequences, decided_by
 from finetune.output_folder import checkpoint_room, free_bytes
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
+from finetune.schedules import Plan
 from finetune.sweep import folders, speed
 from finetune.sweep.results import Outcome
 from finetune.sweep.spec import SweepFile, SweepRun
 from finetune.sweep.speed import Job
-from finetune.training_step import Plan
+from finetune.task_kind import TaskKind
 
 _TRAINING = {field.name: field.default for field in dataclasses.fields(RunConfig)
              if field.metadata["group"] == "Training" or field.name in ("seed", "output_dir")}
@@ -33,7 +34,7 @@ class Facts:
     """What the runs that read the same rows with the same model have in common.
 
     Attributes:
-        rows: of each split.
+        rows: of each split; of texts that are read in windows, those.
         features: by split, what decides its features.
         metric: the task's first, or --metric_for_best.
         job: to measure the speed with.
@@ -106,12 +107,15 @@ def _facts(config: RunConfig, make_processor: Callable[[RunConfig], Any],
                                         f"{os.path.dirname(config.output_dir)}:")
                         for problem in error.problems) from error
     features = {split: {"examples": records.examples_digest(examples),
-                        **decided_by(prepared.labels, config.max_seq_length, prepared.tokenizer)}
+                        **decided_by(prepared.labels, config.max_seq_length, prepared.tokenizer,
+                                     config)}
                 for split, examples in prepared.examples.items()}
     job = Job(prepared.config, prepared.bert_config, prepared.labels, prepared.start,
               *(_sample(prepared, split) for split in ("train", "dev", "test")),
               tuple(sorted({min(batch_sizes), max(batch_sizes)})))
-    return Facts({split: len(rows) for split, rows in prepared.examples.items()}, features,
+    rows = {split: count_sequences(some, config.max_seq_length, prepared.tokenizer, config)
+            for split, some in prepared.examples.items()}
+    return Facts(rows, features,
                  prepared.best_metric, job, prepared.notices)
 
 
@@ -125,12 +129,10 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable | None:
         return None
     chosen = np.random.default_rng(0).permutation(len(examples))[:speed.SAMPLE_ROWS[split]]
     rows = {index: examples[index] for index in sorted(chosen.tolist())}  # one reading of the file
-    table = FeatureTable.from_features(convert(
+    return FeatureTable.from_blocks(blocks(
         [rows[index] for index in chosen.tolist()], prepared.labels, prepared.config.max_seq_length,
-        prepared.tokenizer, require_labels=split != "test"))
-    if len(prepared.labels) > 1:
-        return table
-    return dataclasses.replace(table, label_ids=table.label_ids.astype(np.float32))  # regression
+        prepared.tokenizer, None, split != "test", prepared.config),
+        TaskKind.of(len(prepared.labels)).label_type)
 
 
 def _run_problems(run: SweepRun, folder: str, facts: Facts) -> list[str]:

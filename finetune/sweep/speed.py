@@ -155,7 +155,8 @@ def measure_here(job: Job, began: float) -> Speed:
     seconds, start_up = {}, 0.0
     for size in job.batch_sizes:
         step = TrainingStep(
-            strategy, state, job.bert_config, dataclasses.replace(config, train_batch_size=size),
+            strategy, state, job.bert_config, dataclasses.replace(
+                config, train_batch_size=size, gradual_unfreezing=False, class_weights=None),
             Plan(10 ** 6, 10 ** 5), job.train)
         rows = np.resize(np.random.default_rng(0).permutation(len(job.train)), size * 50)
         batches = itertools.cycle(rows.reshape(-1, size))

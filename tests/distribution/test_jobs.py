@@ -81,3 +81,15 @@ def test_a_worker_that_waits_for_others_can_be_stopped(lonely, tmp_path, number)
     process.communicate(timeout=20)
     assert process.returncode in (-number, 128 + number)
     assert not (tmp_path / "out").exists()
+
+
+def test_windows_on_two_devices(job, tmp_path):
+    flags = ["--max_seq_length=8", "--window_stride=3", "--num_train_epochs=1"]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    done = [job(folder, *flags, devices=devices)[0] for devices, folder in enumerate(folders, 1)]
+    assert [one.status for one in done] == [0, 0], done[1].said
+    np.testing.assert_allclose(done[0].losses, done[1].losses, rtol=0, atol=1e-5)
+    one, two = (read_rows(folder / "predictions.tsv") for folder in folders)
+    assert [row[:2] for row in one] == [row[:2] for row in two]  # ids and labels, in order
+    np.testing.assert_allclose([list(map(float, row[2:])) for row in one[1:]],
+                               [list(map(float, row[2:])) for row in two[1:]], atol=1e-4)

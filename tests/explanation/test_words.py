@@ -66,7 +66,7 @@ def test_pieces_are_summed_and_what_was_cut_is_unseen(untrained):
     assert [word.text for word in one.words()] == ["Zorp", "the", "mubli"]
     assert [word.attribution for word in one.words()] == pytest.approx(
         [tokens[1:5].sum(), tokens[5], tokens[6:9].sum()], abs=1e-12)
-    assert (one.texts[0].unseen, text[one.texts[0].seen_until:]) == (2, " is here")
+    assert (one.texts[0].unseen, text[slice(*one.texts[0].unseen_part)]) == (2, " is here")
 
 
 def test_both_texts_of_a_pair(untrained):

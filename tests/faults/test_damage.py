@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+import run_classifier_custom
+from finetune import checkpoint
 from tests.end_to_end.conftest import LABELS, data, names, tensors  # noqa: F401  (a fixture)
 from tests.faults.tally import scale
 
@@ -18,15 +20,36 @@ RENEWED = ("eval_results.txt", "predictions.tsv", "test_results.tsv", "confusion
 
 
 @pytest.fixture(scope="module")
-def whole(tiny, data, tmp_path_factory):  # noqa: F811
-    """The folder of a run with checkpoints and evaluations on the way."""
-    import run_classifier_custom
+def command(tiny, data):  # noqa: F811
+    """The flags of all runs but for what they do."""
+    return [f"--data_dir={data}", f"--init_checkpoint={tiny}", "--max_seq_length=16",
+            "--train_batch_size=5", "--learning_rate=1e-3", f"--labels={','.join(LABELS)}"]
 
+
+@pytest.fixture(scope="module")
+def whole(command, tmp_path_factory):
+    """The folder of a run with checkpoints and evaluations on the way."""
     folder = tmp_path_factory.mktemp("whole") / "output"
-    assert run_classifier_custom.main([
-        f"--data_dir={data}", f"--init_checkpoint={tiny}", "--max_seq_length=16",
-        "--train_batch_size=5", "--learning_rate=1e-3", f"--labels={','.join(LABELS)}", *MORE,
-        f"--output_dir={folder}"]) == 0
+    assert run_classifier_custom.main([*command, *MORE, f"--output_dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped(command, tmp_path_factory):
+    """The folder of such a run that was stopped after step 6 of 9, which lacks its predictions."""
+    folder = tmp_path_factory.mktemp("stopped") / "output"
+
+    def stop(self, step, *arguments):
+        better = noted(self, step, *arguments)
+        if step == 6:
+            raise KeyboardInterrupt
+        return better
+
+    noted = checkpoint.Folder.note_evaluation
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(checkpoint.Folder, "note_evaluation", stop)
+        assert run_classifier_custom.main([*command, *MORE, "--num_train_epochs=3",
+                                           f"--output_dir={folder}"]) == 130
     return folder
 
 
@@ -43,17 +66,15 @@ def damaged(random_, content):
 
 
 @pytest.mark.parametrize("going_on", [True, False], ids=["training goes on", "prediction"])
-def test_a_damaged_file_of_a_run(going_on, whole, tiny, data, main, tmp_path,  # noqa: F811
-                                 tally):
+def test_a_damaged_file_of_a_run(going_on, whole, stopped, command, main, tmp_path, tally):
+    whole = stopped if going_on else whole
     files = [name for name in names(whole) if "tfevents" not in name and name not in RENEWED]
     random_, failures, refused = random.Random(going_on), [], set()
     chosen = [random_.choice(files) for _ in range(scale(6, 60 if going_on else 150))]
     count = tally("a file of an output folder cut or altered, then "
                   + ("training goes on" if going_on else "prediction"), len(chosen), 0)
     flags = ([*MORE, "--num_train_epochs=3"] if going_on else ["--do_eval", "--do_predict"])
-    command = [f"--data_dir={data}", f"--init_checkpoint={tiny}", "--max_seq_length=16",
-               "--train_batch_size=5", "--learning_rate=1e-3", f"--labels={','.join(LABELS)}",
-               *flags]
+    command = [*command, *flags]
     expected = shutil.copytree(whole, tmp_path / "expected")
     assert main(*command, f"--output_dir={expected}")[0] == 0
     bits = tensors(expected)

@@ -30,7 +30,7 @@ def test_a_worker_that_dies_stops_the_others_and_the_job_goes_on(
         job, unbroken, tmp_path, tally, victim):  # noqa: F811
     tries = scale(1, 3)
     count = tally("kill -9 of one worker of two", tries, 0)
-    for step in [7, *random.Random(victim).sample(range(1, 10), 2)][:tries]:
+    for step in [7, *random.Random(victim).sample([0, 1, 2, 3, 4, 5, 6, 8], 2)][:tries]:
         folder = tmp_path / str(step)
         died = job(folder, *SAVING, workers=2, variables={
             **DROPOUT, victim: {**DROPOUT[victim], "DIE_AT": str(step)}})

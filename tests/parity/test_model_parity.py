@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import encoder, heads, layers, model, optimizer, training_step
+from finetune import encoder, heads, layers, model, schedules, training_step
 from finetune.batches import Batch
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
@@ -203,7 +203,7 @@ def test_fifty_updates(batches, weights, result, close, monkeypatch):
 @pytest.mark.parametrize("number", range(len(SCHEDULES)))
 def test_learning_rate_of_every_step(result, number, close):
     peak, steps, warmup = SCHEDULES[number]
-    ours = [optimizer.learning_rate(tf.constant(step, tf.int64), peak, steps, warmup).numpy()
+    ours = [schedules.linear(tf.constant(step, tf.int64), peak, steps, warmup).numpy()
             for step in range(steps + 2)]
     theirs = result[f"rates:{number}"]
     close("learning rate of every step, over its peak", ours, theirs, 1e-6, scale=peak)

@@ -94,3 +94,18 @@ def test_a_page_that_fails_ends_no_run(trained, data, main, tmp_path, monkeypatc
     assert status == 0 and "Traceback" not in said
     assert "report.html was not written" in said and "No space left on device" in said
     assert (out / outputs.EVAL_RESULTS).exists() and not (out / outputs.REPORT).exists()
+
+
+def test_rows_that_are_read_in_windows(tiny, data, main, tmp_path):
+    """Each is one row of the page, whatever the number of its windows."""
+    out = tmp_path / "out"
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", *SMALL, "--do_train",
+                        "--do_eval", "--num_train_epochs=0.4", "--window_stride=4",
+                        f"--output_dir={out}")
+    assert status == 0 and "was not written" not in said
+    content = read(out)
+    assert ">15 rows, at step " in content and "or are read in several windows; of 0" in content
+    [full] = re.findall(r'<th scope="row">12 or more</th><td class="n">(\d+)</td>', content)
+    whole = re.findall(r"<tr><th[^>]*>(?:\d+ to )?\d+</th><td class=\"n\">(\d+)</td>",
+                       content.split('id="errors-by-length"')[1].split("<section>")[0])
+    assert int(full) >= 1 and int(full) + sum(map(int, whole)) == 15

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from finetune.options.long_texts import LongTexts
 from finetune.serving.limits import Limits
 from finetune.task_kind import TaskKind
 
@@ -67,6 +68,7 @@ class Model:
     """
 
     labels, kind, max_seq_length = ["bug", "feature"], TaskKind.CLASSIFICATION, 16
+    long_texts = LongTexts()
 
     def __init__(self):
         self.batches, self.free = [], threading.Event()

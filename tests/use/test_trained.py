@@ -156,7 +156,7 @@ def test_explain_hands_over_texts_and_label(predictor, monkeypatch):
             self.given = given
 
         def explain(self, texts, label):
-            return iter([(text, label, *self.given[3:]) for text in texts])
+            return iter([(text, label, *self.given[3:-1]) for text in texts])
 
     module = type(sys)("finetune.explanation")
     module.Explainer = Explainer

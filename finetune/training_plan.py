@@ -1,0 +1,126 @@
+"""The plan of a training, checked against its model, its labels and its rows.
+
+--class_weights=FILE holds a line for each label, in any order:
+
+    bug<TAB>1
+    question<TAB>2.5
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finetune import checkpoint, config_problems, inputs
+from finetune.bert_config import BertConfig
+from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.features import count_sequences
+from finetune.schedules import Plan
+from finetune.task_kind import TaskKind
+from finetune.tokenization import Tokenizer
+from finetune.training_loss import BALANCED
+
+_LARGEST = 1e6  # of a weight; the least is 1 / _LARGEST
+_MOST = 20  # messages
+
+
+def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str] | None,
+         examples: Mapping[str, Sequence[Any]], tokenizer: Tokenizer | None,
+         problems: list[str]) -> Plan | None:
+    """Returns how to train; None without training.
+
+    Args:
+        bert_config: None if it is wrong itself; so labels.
+        examples: by split.
+        tokenizer: None if the vocabulary is wrong itself.
+        problems: receives what is wrong.
+    """
+    if not config.do_train:
+        return None
+    layers = config.trainable_layers
+    if bert_config and layers is not None and layers > bert_config.num_hidden_layers:
+        problems.append(f"--trainable_layers={layers}: the model of {config.bert_config_file} has "
+                        f"{bert_config.num_hidden_layers}")
+    if config.find_lr and (held := checkpoint.latest(config.output_dir)):
+        problems.append(f"--find_lr begins with the weights that a training would: "
+                        f"--output_dir={config.output_dir} has trained ones, {held}; name another")
+    weights = _class_weights(config, labels, problems) if labels else ()
+    if "train" not in examples:
+        return None
+    rows = len(examples["train"])
+    if not problems:  # else a text may be none
+        rows = count_sequences(examples["train"], config.max_seq_length, tokenizer, config)
+    problem = Plan.problem(config, rows)
+    if problem:
+        problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
+    return dataclasses.replace(Plan.of(config, rows), class_weights=weights)
+
+
+def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
+                   ) -> tuple[float, ...]:
+    given = {"class_weights": config.class_weights, "focal_gamma": config.focal_gamma or None}
+    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+        problems += [f"--{name}={value}: goes with labels; a regression has none"
+                     for name, value in given.items() if value is not None]
+        return ()
+    if config.class_weights in (None, BALANCED):
+        return ()
+    try:
+        return read_class_weights(config.class_weights, labels)
+    except UserError as error:
+        problems += error.problems
+        return ()
+
+
+def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
+    """Reads --class_weights=FILE: a label, a tab and its weight on each line, UTF-8.
+
+    Returns:
+        The weights in the order of the labels.
+
+    Raises:
+        UserError: the file cannot be read, or does not give every label once.
+    """
+    flag = f"--class_weights={path}"
+    try:
+        text = inputs.read_bytes(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{flag}: cannot be read: {error} (else it must be {BALANCED})"
+                        ) from error
+    found: dict[str, tuple[int, float]] = {}
+    problems = []
+    for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1):
+        label, tab, weight = line.rpartition("\t")
+        where = f"{path}:{number}: "
+        if not tab:
+            problems.append(f"{where}{config_problems.shown(line)}: must be a label, a tab and "
+                            "its weight")
+        elif label not in labels:
+            problems.append(f"{where}{config_problems.shown(label)} is not one of the labels, "
+                            + ", ".join(labels[:_MOST]) + (" ..." if len(labels) > _MOST else ""))
+        elif label in found:
+            problems.append(f"{where}{config_problems.shown(label)} stands in line "
+                            f"{found[label][0]} already")
+        else:
+            value = _weight(weight)
+            if value is None:
+                problems.append(f"{where}the weight {config_problems.shown(weight)}: must be a "
+                                f"number from {1 / _LARGEST:g} to {_LARGEST:.0f}")
+            found[label] = number, value or 0.0
+    missing = [label for label in labels if label not in found]
+    if missing:
+        problems.append(f"{flag}: has no weight for " + ", ".join(
+            map(config_problems.shown, missing[:_MOST])) + (" ..." if len(missing) > _MOST else ""))
+    if problems:
+        raise UserError(problems[:_MOST])
+    return tuple(found[label][1] for label in labels)
+
+
+def _weight(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    within = math.isfinite(value) and 1 / _LARGEST <= value <= _LARGEST
+    return value if within and "_" not in text else None
