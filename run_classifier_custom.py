@@ -116,7 +116,7 @@ def make_processor(config: RunConfig) -> object:
              if field.metadata["group"] == "Data" and getattr(config, name) != field.default}
     if config.label_problems():
         given.pop("labels", None)
-    general = {"data_dir", "task_name", "processor", "labels", "task_type"}
+    general = {"data_dir", "task_name", "processor", "labels", "task_type", "label_separator"}
     return processors.create(chosen, given, general)
 
 
@@ -130,15 +130,15 @@ def main(arguments: list[str]) -> int:
 
 def work(arguments: list[str]) -> int | None:
     """Does what the command line asks for and returns the exit status of a sweep, else None."""
-    config, watch = make_config(arguments), Stopwatch()
-    processor, problems = None, ()
+    config, watch, processor, problems = make_config(arguments), Stopwatch(), None, ()
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
+        from finetune import labels, runner
+        config = labels.as_trained(config)
         try:
             processor = make_processor(config)
         except processors.DataError as error:
             problems = error.problems
-        from finetune import runner
     if config.sweep:
         from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),

@@ -22,7 +22,8 @@ class Batch(NamedTuple):
         input_ids: int32[T] packed, or int32[B, S] padded.
         segment_ids: like input_ids.
         lengths: int32[B], real tokens of each row.
-        label_ids: int32[B]; float32[B] scores of a regression.
+        label_ids: int32[B]; float32[B] scores of a regression; float32[B, L], 0 or 1 for each
+            label, of a multi-label task.
     """
 
     input_ids: np.ndarray
@@ -142,8 +143,9 @@ def pack(table: FeatureTable, rows: np.ndarray) -> Batch:
     ends = np.cumsum(lengths)
     # Token i of the batch stands at i - (tokens before its row) + (where its row starts).
     tokens = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+    labels = table.label_ids[rows]
     return Batch(table.input_ids[tokens], table.segment_ids[tokens], lengths.astype(np.int32),
-                 table.label_ids[rows])
+                 labels.astype(np.float32) if labels.ndim == 2 else labels)
 
 
 def pad(table: FeatureTable, rows: np.ndarray, length: int) -> Batch:

@@ -25,7 +25,7 @@ class FileColumn:
 
     def __init__(self, file: BinaryIO, dtype: type):
         """Takes an open file that holds nothing but the numbers."""
-        self._file, self.dtype = file, np.dtype(dtype)
+        self._file, self.dtype = file, np.dtype(dtype)  # of a table's labels: one for a row
         self._length = os.fstat(file.fileno()).st_size // self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class FileColumn:
 
     def __array__(self, dtype: type | None = None, copy: bool | None = None) -> np.ndarray:
         """Returns all of it, in memory."""
-        return self[:].astype(dtype or self.dtype, copy=False)
+        return self[:].astype(dtype or self.dtype.base, copy=False)
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         size = self.dtype.itemsize
@@ -77,7 +77,7 @@ class ColumnWriter:
 
     def append(self, values: np.ndarray) -> None:
         """Adds numbers at the end. Raises OSError where the disk is full."""
-        self._parts.append(np.ascontiguousarray(values, self._dtype))
+        self._parts.append(np.ascontiguousarray(values, self._dtype.base))
         self._size += self._parts[-1].nbytes
         if self._size > IN_MEMORY:
             if self._file is None:

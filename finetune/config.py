@@ -10,6 +10,7 @@ import typing
 from typing import Any
 
 from finetune import config_problems, long_texts, training_problems
+from finetune.confidence import settings as confidence
 from finetune.export import formats
 from finetune.options.answers import Answers
 from finetune.options.data import Data
@@ -66,7 +67,8 @@ class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
                 *config_problems.of_modes(self), *config_problems.of_explanation(self),
                 *config_problems.of_devices(self), *training_problems.of(self),
                 *formats.problems(self),
-                *long_texts.problems_of_flags(self, self.max_seq_length, self.do_explain)]
+                *long_texts.problems_of_flags(self, self.max_seq_length, self.do_explain),
+                *confidence.problems(self)]
 
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""

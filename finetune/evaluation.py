@@ -3,7 +3,7 @@
     report = evaluation.of(labels)
     scores = report.scores(table.label_ids, predictions)
     report.write_evaluation(config, table.label_ids, predictions, scores, step)
-    report.write_predictions(config.output_dir, ids, predictions.probabilities)
+    report.write_predictions(config.output_dir, ids, predictions.probabilities, step)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from finetune import metrics, outputs, summary
+from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.log import LOGGER
+from finetune.multilabel.report import MultiLabel
 from finetune.predictor import Predictions
 from finetune.task_kind import TaskKind
 
@@ -51,11 +53,17 @@ class Classification:
             LOGGER.warning("warning: %s", warning)
         return {**scores, "eval_accuracy": float(original["eval_accuracy"])}
 
-    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
-        """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities."""
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
+                          calibration: Calibration = RAW, step: int = 0) -> None:
+        """Writes test_results.tsv and predictions.tsv from float32[N, L] probabilities.
+
+        Args:
+            calibration: for predictions.tsv; test_results.tsv stays what the original writes.
+        """
         outputs.write_test_results(folder, answers)
-        outputs.write_predictions(folder, ids, answers, self._labels)
-        summary.predicted(answers, self._labels)
+        probabilities, answered = calibration.probabilities(answers), calibration.answered(answers)
+        outputs.write_predictions(folder, ids, probabilities, self._labels, answered)
+        summary.predicted(probabilities, self._labels, answered)
 
 
 class Regression:
@@ -78,14 +86,17 @@ class Regression:
             LOGGER.warning("warning: %s", warning)
         return dict(scores)
 
-    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray) -> None:
+    def write_predictions(self, folder: str, ids: Iterable[str], answers: np.ndarray,
+                          calibration: Calibration = RAW, step: int = 0) -> None:
         """Writes test_results.tsv and predictions.tsv from float32[N, 1] scores."""
         outputs.write_test_results(folder, answers)
         outputs.write_scores(folder, ids, answers[:, 0])
         summary.predicted_scores(answers[:, 0])
 
 
-def of(labels: Sequence[str]) -> Classification | Regression:
+def of(labels: Sequence[str]) -> Classification | MultiLabel | Regression:
     """Returns the report for a task whose head has these rows."""
-    regression = TaskKind.of(len(labels)) is TaskKind.REGRESSION
-    return Regression() if regression else Classification(labels)
+    kind = TaskKind.of(labels)
+    if kind is TaskKind.REGRESSION:
+        return Regression()
+    return MultiLabel(labels) if kind is TaskKind.MULTILABEL else Classification(labels)

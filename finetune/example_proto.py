@@ -29,7 +29,7 @@ def serialized(block: FeatureBlock, pad_to: int | None = None,
     Args:
         block: the rows.
         pad_to: None, or the length to which sequences are padded with zeros.
-        label_type: np.int32 for label ids, np.float32 for scores.
+        label_type: np.int32 for label ids, np.float32 for scores, uint8[L] for 0 or 1 a label.
 
     Raises:
         ValueError: a row is longer than pad_to.
@@ -41,14 +41,13 @@ def serialized(block: FeatureBlock, pad_to: int | None = None,
     windows = [None] * len(block) if block.windows is None else block.windows.tolist()
     for length, second, first, end, label, window in zip(
             block.lengths.tolist(), seconds.tolist(), starts[ends - block.lengths].tolist(),
-            starts[ends].tolist(), block.labels(label_type).tolist(), windows, strict=True):
+            starts[ends].tolist(), _labels(block, label_type), windows, strict=True):
         width = length if pad_to is None else pad_to
         if length > width:
             raise ValueError(f"a sequence of {length} ids does not fit into {width}")
         ids = data[first:end] + bytes(width - length)
         body = b"".join((_head("input_ids", len(ids)), ids, _masks(length, second, width),
-                         _label(label, label_type),
-                         b"" if window is None else _window(window)))
+                         _label(label), b"" if window is None else _window(window)))
         yield _start(1, len(body)) + body
 
 
@@ -82,12 +81,18 @@ def _masks(length: int, second: int, width: int) -> bytes:
             + _feature("segment_ids", bytes(length - second) + b"\x01" * second + padding))
 
 
-@functools.lru_cache(maxsize=1024)
-def _label(label: int | float, label_type: type) -> bytes:
+@functools.lru_cache(maxsize=1024, typed=True)  # 1 is not 1.0
+def _label(label: int | float | bytes) -> bytes:
     one = _feature("is_real_example", b"\x01")
-    if label_type is np.float32:
+    if isinstance(label, float):
         return _feature("label_ids", struct.pack("<f", label), _FLOATS) + one
-    return _feature("label_ids", _varint(label)) + one
+    return _feature("label_ids", label if isinstance(label, bytes) else _varint(label)) + one
+
+
+def _labels(block: FeatureBlock, label_type: type) -> list[int] | list[float] | list[bytes]:
+    """Returns ids or scores; of a multi-label task the 0 and 1 of each row, a byte each."""
+    labels = block.labels(label_type)
+    return labels.tolist() if labels.ndim == 1 else [row.tobytes() for row in labels]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -15,6 +15,8 @@ import numpy as np
 
 from finetune.columns import ColumnWriter, FileColumn
 
+LabelId = int | float | tuple[int, ...] | None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class InputFeatures:
@@ -23,14 +25,14 @@ class InputFeatures:
     Attributes:
         input_ids: [CLS] a [SEP] or [CLS] a [SEP] b [SEP], at most max_seq_length ids.
         segment_ids: 0 or 1 for each of the input_ids.
-        label_id: position in the label list, or the score of a regression; None for a row
-            without a label.
+        label_id: position in the label list, the score of a regression, or a multi-label row's
+            positions; None for a row of which nothing is known.
         tokens_before: how many ids there were before truncation, the special ones included.
     """
 
     input_ids: list[int]
     segment_ids: list[int]
-    label_id: int | float | None
+    label_id: LabelId
     tokens_before: int
 
 
@@ -52,7 +54,7 @@ class FeatureBlock:
     input_ids: np.ndarray
     segment_ids: np.ndarray
     lengths: np.ndarray
-    label_ids: Sequence[int | float | None]
+    label_ids: Sequence[LabelId]
     tokens_before: np.ndarray
     windows: np.ndarray | None = None
     cut: np.ndarray | None = None
@@ -80,8 +82,16 @@ class FeatureBlock:
                                 self.segment_ids[start:end].tolist(), label_id, before)
 
     def labels(self, label_type: type) -> np.ndarray:
-        """Returns label_type[B]; 0, the original's placeholder, where there is no label."""
-        return np.array([label_id or 0 for label_id in self.label_ids], label_type)
+        """Returns label_type[B]; 0, the original's placeholder, where there is no label.
+
+        Of a multi-label task uint8[B, L], 1 for each label that a row has.
+        """
+        if not np.dtype(label_type).shape:
+            return np.array([label_id or 0 for label_id in self.label_ids], label_type)
+        made = np.zeros(len(self), label_type)
+        for row, label_ids in zip(made, self.label_ids, strict=True):
+            row[list(label_ids or ())] = 1
+        return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,8 +162,8 @@ class FeatureTable:
         input_ids: int32[T], T the sum of all lengths; of a long split in a temporary file.
         segment_ids: int32[T], kept likewise.
         offsets: int64[N + 1].
-        label_ids: int32[N], or float32[N], the scores of a regression; 0 where the example has
-            no label.
+        label_ids: int32[N], or float32[N], the scores of a regression, or uint8[N, L], 1 for each
+            label of a multi-label row; 0 where the example has no label.
         is_real: bool[N]; False for the rows with which the original fills a TPU's last batch,
             of length 0.
         summary: lengths before truncation; None where the records do not tell.

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from finetune.errors import UserError
-from finetune.feature_table import FeatureBlock, InputFeatures, offsets
+from finetune.feature_table import FeatureBlock, InputFeatures, LabelId, offsets
+from finetune.multilabel import names as multilabel
 from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind, number
 from finetune.tokenization import Tokenizer
@@ -25,7 +26,7 @@ CHUNK = 1000  # examples tokenized at a time
 CODE_VERSION = 1  # to be raised when the same examples would get other features
 _MAX_PROBLEMS = 20
 _MISSING = (None, "")
-_Find = Callable[[str], int | float | None]  # what a label stands for, None: nothing
+_Find = Callable[[Any], LabelId]  # what a label stands for, None: nothing
 
 
 def convert(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
@@ -47,7 +48,8 @@ def blocks(examples: Iterable[Any], labels: Sequence[str], max_seq_length: int,
             gone through more than once.
         labels: the label list; a label's id is its position. Compared as text, so that a
             processor may name its labels 0 and 1 as well as "0" and "1". A list of one stands for
-            a regression (`task_kind`): labels are then finite numbers.
+            a regression (`task_kind`): labels are then finite numbers. Of a multi-label task a row
+            has a list of labels, or a text of them (`multilabel.names`).
         max_seq_length: longest sequence to keep, at least 3.
         tokenizer: text -> ids.
         progress: called with the number of examples done after each chunk.
@@ -106,8 +108,7 @@ def _blocks(examples: Iterator[Any], find: _Find, max_seq_length: int, tokenizer
             ) -> Iterator[FeatureBlock]:
     done = 0
     while chunk := list(islice(examples, CHUNK)):
-        label_ids = [None if example.label is None else find(str(example.label))
-                     for example in chunk]
+        label_ids = [None if example.label is None else find(example.label) for example in chunk]
         yield assemble(*_tokens(chunk, tokenizer), label_ids, max_seq_length, tokenizer,
                        long_texts)
         done += len(chunk)
@@ -125,7 +126,7 @@ def _tokens(chunk: Sequence[Any], tokenizer: Tokenizer
 
 
 def assemble(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray],
-             label_ids: Sequence[int | float | None], max_seq_length: int,
+             label_ids: Sequence[LabelId], max_seq_length: int,
              tokenizer: Tokenizer, long_texts: LongTexts = HEAD) -> FeatureBlock:
     """Puts the ids of some examples together, cut to max_seq_length or in windows.
 
@@ -172,7 +173,7 @@ def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: boo
         problems.extend(_text_problems(example))
         label = example.label
         missing = label in _MISSING
-        if label is not None and find(str(label)) is not None:
+        if label is not None and find(label) is not None:
             continue
         if placeholder or missing and not require_labels:
             continue
@@ -185,8 +186,10 @@ def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: boo
 
 
 def _unknown_labels(unknown: dict[str, list[Any]], labels: Sequence[str]) -> Iterator[str]:
-    allowed = ("a finite number" if TaskKind.of(len(labels)) is TaskKind.REGRESSION else
-               f"one of {_listed(str(label) for label in labels)}")
+    names = f"of {_listed(str(label) for label in labels)}"
+    allowed = {TaskKind.REGRESSION: "a finite number", TaskKind.CLASSIFICATION: f"one {names}",
+               TaskKind.MULTILABEL: f"a list {names}, each once at most, or empty"}
+    allowed = allowed[TaskKind.of(labels)]
     for label, (row, rows) in unknown.items():
         shown = f'"{label}"' if isinstance(row.label, str) else repr(row.label)
         what = f"label {shown} is not" if label else "has no label; must be"
@@ -196,16 +199,17 @@ def _unknown_labels(unknown: dict[str, list[Any]], labels: Sequence[str]) -> Ite
 
 def _finder(labels: Sequence[str]) -> _Find:
     """Returns what tells a label's id, its position, or its score."""
-    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
-        return {str(label): index for index, label in enumerate(labels)}.get
-    return number
+    ids, kind = {str(label): index for index, label in enumerate(labels)}, TaskKind.of(labels)
+    if kind is TaskKind.MULTILABEL:
+        return multilabel.finder(ids, labels.separator)
+    return number if kind is TaskKind.REGRESSION else lambda label: ids.get(str(label))
 
 
 def _is_placeholder(examples: Iterable[Any], find: _Find) -> bool:
     """True if all rows share one label and it is not in the list (the original's test rows)."""
     rows = iter(examples)
     first = next(rows, None)
-    if first is None or find(str(first.label)) is not None:
+    if first is None or find(first.label) is not None:
         return False
     return all(str(example.label) == str(first.label) for example in rows)
 

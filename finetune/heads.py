@@ -1,7 +1,8 @@
 """What stands on the encoder: the original's classifier (run_classifier.py, create_model).
 
 A head of a single row is a regression: its logit is the score, its loss the squared error on the
-scores as they are (google-research/albert, classifier_utils.create_model).
+scores as they are (google-research/albert, classifier_utils.create_model). A multi-label head has
+the same variables as the original's; each of its logits answers for itself, by a sigmoid.
 """
 
 import tensorflow as tf
@@ -33,14 +34,21 @@ def classify(weights: Weights, pooled: tf.Tensor, dropout: Dropout) -> tf.Tensor
                           weights["output_bias"])
 
 
-def label_type(weights: Weights) -> tf.DType:
-    """Returns the type of the labels that a head learns from: int32 ids, or float32 scores."""
-    return tf.as_dtype(TaskKind.of(weights["output_bias"].shape[0]).label_type)
+def label_spec(kind: TaskKind, weights: Weights) -> tf.TensorSpec:
+    """Returns what a batch's labels are: int32[B] ids, float32[B] scores or float32[B, L]."""
+    if kind is TaskKind.MULTILABEL:
+        return tf.TensorSpec([None, weights["output_bias"].shape[0]], tf.float32)
+    return tf.TensorSpec([None], kind.label_type)
 
 
-def answers(logits: tf.Tensor) -> tf.Tensor:
-    """Returns float32[B, L]: the probabilities of the labels; of a regression the scores, L = 1."""
-    return logits if logits.shape[-1] == 1 else tf.nn.softmax(logits)
+def answers(logits: tf.Tensor, kind: TaskKind) -> tf.Tensor:
+    """Returns float32[B, L]: the probabilities of the labels; of a regression the scores, L = 1.
+
+    Those of a multi-label head do not add up to 1.
+    """
+    if kind is TaskKind.REGRESSION:
+        return logits
+    return tf.sigmoid(logits) if kind is TaskKind.MULTILABEL else tf.nn.softmax(logits)
 
 
 def losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
@@ -49,8 +57,12 @@ def losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
     Args:
         logits: float32[B, L].
         label_ids: int32[B], for the softmax cross-entropy; float32[B], the scores of a
-            regression (L = 1), for the squared error.
+            regression (L = 1), for the squared error; float32[B, L], 0 or 1 for each label of a
+            multi-label head, for the mean over the labels of the binary cross-entropy (as
+            Hugging Face's BCEWithLogitsLoss).
     """
+    if label_ids.shape.rank == 2:
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label_ids, logits), -1)
     if label_ids.dtype.is_floating:
         return tf.square(tf.squeeze(logits, -1) - label_ids)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label_ids, logits=logits)

@@ -1,15 +1,19 @@
 """Which labels a run has, and whether it has any: from flags, checkpoint and processor."""
 
+import contextlib
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, config_problems, outputs
+from finetune import bound_labels, checkpoint, config_problems, outputs
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.multilabel import problems as multilabel_problems
+from finetune.multilabel.names import names_of
 from finetune.start import own_checkpoint
-from finetune.task_kind import SCORE, TaskKind, described
+from finetune.task_kind import SCORE, SEPARATOR, TaskKind, described, same
 
 
 def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
@@ -22,10 +26,10 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
         ask: calls the processor's get_labels; what that raises goes into the problems.
 
     Returns:
-        The labels, [SCORE] for a regression, None if there was a problem.
+        The labels, [SCORE] for a regression, None if there was a problem. They know their kind.
     """
     kind = _kind(config, processor, problems)
-    if kind is not TaskKind.CLASSIFICATION:
+    if kind in (None, TaskKind.REGRESSION):
         return kind and [SCORE]
     bound, folder = _bound_labels(config)
     if config.labels is not None:
@@ -45,54 +49,89 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
                             "list of labels")
             return None
         labels = [str(label) for label in labels]
+    labels = bound_labels.of_kind(labels, kind, config.label_separator)
     origin = "--labels" if config.labels else "labels"
-    if labels is bound:
+    if bound and not config.do_train and config.labels is None:
         origin = f"{folder}: {outputs.LABELS}"
-    found = config_problems.of_labels(labels, origin)
-    if not found and bound and bound != labels:
+    found = config_problems.of_labels(labels, origin) + multilabel_problems.of_labels(
+        config, labels, origin)
+    if not found and bound and not same(bound, labels):
         remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
                   "name another --output_dir, or give --overwrite_output_dir to delete it")
-        found.append(
-            f"{folder} holds a classifier of {len(bound)} labels ({', '.join(bound)}); this run "
-            f"has {len(labels)} ({', '.join(labels)}): {remedy}")
+        held = described(len(bound), TaskKind.of(bound))
+        found.append(f"{folder} holds {held} ({', '.join(bound)}); this run {_has(bound, labels)} "
+                     f"({', '.join(labels)}): {remedy}")
     problems += found
     return None if found else labels
+
+
+def as_trained(config: RunConfig) -> RunConfig:
+    """Returns the settings of a run without training, which reads labels as that training did.
+
+    What was multi-label is so again without --task_type, and with the --label_separator of then.
+    """
+    if config.do_train or config.task_type not in (None, TaskKind.MULTILABEL.value):
+        return config
+    with contextlib.suppress(UserError):  # damaged, or no checkpoint: preflight tells
+        prefix = own_checkpoint(config) or (config.init_checkpoint
+                                            and checkpoint.resolve(config.init_checkpoint))
+        bound = bound_labels.read(os.path.dirname(prefix)) if prefix else None
+        if TaskKind.of(bound or ()) is TaskKind.MULTILABEL:
+            between = config.label_separator
+            return dataclasses.replace(
+                config, task_type=TaskKind.MULTILABEL.value,
+                label_separator=bound.separator if between == SEPARATOR else between)
+    return config
 
 
 def _kind(config: RunConfig, processor: Any, problems: list[str]) -> TaskKind | None:
     """Returns what --task_type, else the processor, else the checkpoint says."""
     own, asked = getattr(processor, "task_type", None), config.task_type
-    rows, before = 0, len(problems)
+    rows, before, held = 0, len(problems), None
     prefix = None if config.do_train else own_checkpoint(config) or config.init_checkpoint
     if prefix:
         try:
             rows = checkpoint.shapes(prefix).get("output_weights", (0,))[0]
+            held = bound_labels.kind(os.path.dirname(prefix), rows)
         except UserError as error:
             problems.extend(error.problems)
     if own and asked not in (None, own):
         problems.append(f"--task_type={asked}: {type(processor).__name__} is a {own}")
     kinds = [kind for kind in TaskKind if kind.value == (asked or own)]
-    kind = kinds[0] if kinds else TaskKind.of(rows)
-    if rows and kind is not TaskKind.of(rows):
-        problems.append(_other_kind(config, prefix, rows, f"--task_type={asked}" if asked else
+    kind = kinds[0] if kinds else held or TaskKind.of_rows(rows)
+    if rows and kind is not held:
+        problems.append(_other_kind(config, prefix, (rows, held), kind,
+                                    f"--task_type={asked}" if asked else
                                     f"{type(processor).__name__} is one"))
     if kind is TaskKind.REGRESSION and config.labels is not None:
         problems.append("--labels: a regression has none, its answers are numbers")
     return kind if len(problems) == before else None
 
 
-def _other_kind(config: RunConfig, prefix: str, rows: int, because: str) -> str:
-    """Says which head a checkpoint has, and what to do for one of the other kind.
+def _has(bound: Sequence[str], labels: Sequence[str]) -> str:
+    if TaskKind.of(bound) is TaskKind.of(labels):
+        return f"has {len(labels)}"
+    one = "one" if TaskKind.of(labels) is TaskKind.CLASSIFICATION else "any number"
+    return f"gives a row {one} of {len(labels)} labels"
+
+
+def _other_kind(config: RunConfig, prefix: str, held: tuple[int, TaskKind], kind: TaskKind,
+                because: str) -> str:
+    """Says which head a checkpoint has, and what to do for one of another kind.
 
     Args:
-        because: why this run is of the other kind.
+        held: rows and kind of that head.
+        kind: of this run.
+        because: why it is of that kind.
     """
+    rows = held[0]
     flag = (f"--output_dir={config.output_dir}" if own_checkpoint(config) else
             f"--init_checkpoint={config.init_checkpoint}")
     names = outputs.read_labels(os.path.dirname(prefix)) if rows > 1 else None
-    kind = "a regression" if rows > 1 else "a classification"
+    kind = {TaskKind.REGRESSION: "a regression", TaskKind.CLASSIFICATION: "a classification",
+            TaskKind.MULTILABEL: "a multi-label classification"}[kind]
     use = ("leave --task_type out" if config.task_type else "name the task that it was trained for")
-    return (f"{flag}: the head of {os.path.basename(prefix)} is that of {described(rows)}"
+    return (f"{flag}: the head of {os.path.basename(prefix)} is that of {described(*held)}"
             + (f" ({', '.join(names)})" if names else "") + f", and this run is {kind} ({because})."
             f" To use that head, {use}; for {kind} train another: --do_train, a new --output_dir, "
             "and --init_checkpoint=a pre-trained checkpoint")
@@ -109,17 +148,18 @@ def _other_task(config: RunConfig, processor: Any, bound: list[str], folder: str
 
 def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
     if own_checkpoint(config):
-        return outputs.read_labels(config.output_dir), f"--output_dir={config.output_dir}"
+        return bound_labels.read(config.output_dir), f"--output_dir={config.output_dir}"
     if config.init_checkpoint and not config.do_train:
         folder = os.path.dirname(config.init_checkpoint)
-        return outputs.read_labels(folder), f"--init_checkpoint={config.init_checkpoint}"
+        return bound_labels.read(folder), f"--init_checkpoint={config.init_checkpoint}"
     return None, ""
 
 
 def rare_labels(examples: Mapping[str, Sequence[Any]], labels: list[str]) -> list[str]:
     """Tells which labels training hardly sees: a name mistyped, or a header taken for a row."""
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         return []
-    counts = Counter(str(row.label) for row in examples.get("train", ()))
+    counts = Counter(name for row in examples.get("train", ())
+                     for name in names_of(row.label, labels))
     rare = [f"{label} ({counts[label]})" for label in labels if counts[label] < 2]
     return [f"labels with no or one training row: {', '.join(rare)}"] if counts and rare else []

@@ -10,15 +10,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finetune.task_kind import TaskKind
+
 LOWER_IS_BETTER = ("loss", "mse", "mae")
 
 
-def names(num_labels: int) -> list[str]:
-    """Returns the metrics that can decide which checkpoint is best; 1 label: of a regression."""
-    if num_labels == 1:
+def names(labels: Sequence[str]) -> list[str]:
+    """Returns the metrics that can decide which checkpoint is best, the usual one first."""
+    kind = TaskKind.of(labels)
+    if kind is TaskKind.MULTILABEL:
+        return ["f1_micro", "f1_macro", "accuracy", "average_precision", "roc_auc", "loss"]
+    if kind is TaskKind.REGRESSION:
         return ["pearson_spearman", "pearson", "spearman", "mse", "mae", "loss"]
     return ["accuracy", "f1_macro", "mcc", "loss",
-            *(["precision", "recall", "f1"] if num_labels == 2 else [])]
+            *(["precision", "recall", "f1"] if len(labels) == 2 else [])]
 
 
 def classification(label_ids: np.ndarray, predicted_ids: np.ndarray,

@@ -15,6 +15,7 @@ from finetune.batches import Batch
 from finetune.bert_config import BertConfig
 from finetune.layers import Weights
 from finetune.layout import PackedLayout, PaddedLayout
+from finetune.task_kind import TaskKind
 
 GLOBAL_STEP, LOSS_SCALE = "global_step", "loss_scale"
 
@@ -30,6 +31,7 @@ class State:
         loss_scale: float32[2] in float16 training, see loss_scale.py; else None.
         decaying: variables of another state that a step of this one decays, by name
             (used_words.py).
+        kind: what the head answers with.
     """
 
     weights: dict[str, tf.Variable]
@@ -37,6 +39,7 @@ class State:
     step: tf.Variable
     loss_scale: tf.Variable | None = None
     decaying: Mapping[str, tf.Variable] = dataclasses.field(default_factory=dict)
+    kind: TaskKind = TaskKind.CLASSIFICATION
 
     def variables(self) -> dict[str, tf.Variable]:
         """Returns all variables under the names they have in a checkpoint."""
@@ -56,7 +59,7 @@ def slot_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, .
 
 
 def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, np.ndarray],
-           training: bool, loss_scaling: bool = False) -> State:
+           training: bool, loss_scaling: bool = False, kind: TaskKind | None = None) -> State:
     """Creates the variables; call it inside a strategy's scope.
 
     Args:
@@ -64,6 +67,7 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
         values: arrays by variable name, from a checkpoint; others start as the original's do.
         training: also create the optimizer's slots.
         loss_scaling: also create the scale of the loss, which float16 needs.
+        kind: what the head answers with; None: a regression if it has one row, else one label.
     """
     shapes = variable_shapes(config, num_labels)
     weights = {}
@@ -82,7 +86,7 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
     step = tf.Variable(np.int64(values.get(GLOBAL_STEP, 0)), trainable=False, name=GLOBAL_STEP)
     scale = (tf.Variable(values.get(LOSS_SCALE, loss_scale.FIRST), trainable=False,
                          dtype=tf.float32, name=LOSS_SCALE) if loss_scaling else None)
-    return State(weights, slots, step, scale)
+    return State(weights, slots, step, scale, kind=kind or TaskKind.of_rows(num_labels))
 
 
 def logits(weights: Weights, config: BertConfig, batch: Batch,

@@ -3,12 +3,14 @@
     run_config.json       the flags of the training run; `--config` reads it back
     runs.json             every run in this folder: command, versions, device, seed, data hashes
     labels.txt            the labels, one a line, in the order of their ids (not of a regression)
+    thresholds.json       of a multi-label task: from which probability on a row has a label
     vocab.txt bert_config.json     copies, so that the folder can be used alone
     SHA256SUMS            of these and labels.txt
     eval_results.txt      the original's four lines first, then ours
-    confusion_matrix.tsv  rows: the truth, columns: what was predicted (not of a regression)
+    confusion_matrix.tsv  rows: the truth, columns: what was predicted (of a classification)
     report.html           the same, curves and the rows it gets wrong to look at
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
+    calibration.json      with --calibrate or --min_precision: temperature, threshold
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
                           (regression: id, predicted score)
     explanations.tsv      with --do_explain: what each word adds
@@ -33,12 +35,13 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import inputs
+from finetune.confidence.calibration import YES_NO
 from finetune.errors import UserError
 from finetune.task_kind import TaskKind
 
 LABELS, VOCABULARY, BERT_CONFIG = "labels.txt", "vocab.txt", "bert_config.json"
 RUN_CONFIG, RUNS, LOG = "run_config.json", "runs.json", "run.log"
-STAGE_TIMES, SUMS = "stage_times.json", "SHA256SUMS"
+STAGE_TIMES, SUMS, THRESHOLDS = "stage_times.json", "SHA256SUMS", "thresholds.json"
 LR_FINDER, LR_FINDER_PLOT = "lr_finder.tsv", "lr_finder.svg"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
@@ -46,12 +49,12 @@ REPORT = "report.html"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
-BASELINE = "baseline_results.txt"
+BASELINE, CALIBRATION = "baseline_results.txt", "calibration.json"
 EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
-           DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT,
-           EVAL_RESULTS, CONFUSION, REPORT, TEST_RESULTS, PREDICTIONS, EXPLANATIONS,
+           DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
+           THRESHOLDS, EVAL_RESULTS, CONFUSION, REPORT, TEST_RESULTS, PREDICTIONS, EXPLANATIONS,
            EXPLANATIONS_PAGE, "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
@@ -167,7 +170,7 @@ def read_labels(folder: str) -> list[str] | None:
 def write_labels(folder: str, labels: Sequence[str]) -> None:
     """Writes labels.txt; a regression has none, the single row of its head says so."""
     path = os.path.join(folder, LABELS)
-    if TaskKind.of(len(labels)) is TaskKind.CLASSIFICATION:
+    if TaskKind.of(labels) is not TaskKind.REGRESSION:
         write_text(path, "".join(f"{label}\n" for label in labels))
     elif tf.io.gfile.exists(path):  # of a classifier that never came to a checkpoint
         tf.io.gfile.remove(path)
@@ -242,26 +245,32 @@ def write_test_results(folder: str, probabilities: np.ndarray) -> None:
 
 
 def write_predictions(folder: str, ids: Iterable[str], probabilities: np.ndarray,
-                      labels: Sequence[str]) -> None:
+                      labels: Sequence[str], answered: np.ndarray | None = None) -> None:
     """Writes predictions.tsv, a line a row in the order of the input.
 
     Args:
         ids: the rows' own ids; a tab or line break in one is written as \\t, \\n or \\r.
-        probabilities: float32[N, L].
+        probabilities: float[N, L].
+        answered: bool[N], a column of its own; None: there is none.
     """
-    def rows() -> Iterator[Sequence[str]]:
-        yield ["id", "prediction", "confidence", *labels]
-        for row_id, row in zip(ids, probabilities, strict=True):
-            top = int(row.argmax())
-            yield [_escape(row_id), labels[top], *(f"{value:.6f}" for value in (row[top], *row))]
-
-    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(rows()))
+    told = [[]] * len(probabilities) if answered is None else [[YES_NO[one]] for one in answered]
+    write_answers(folder, ids, ([labels[row.argmax()], f"{row.max():.6f}", *more]
+                                for row, more in zip(probabilities, told, strict=True)),
+                  probabilities, ["confidence", *["answered"] * (answered is not None), *labels])
 
 
 def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
     """Writes predictions.tsv of a regression from float32[N]; see `write_predictions`."""
-    rows = ([_escape(row_id), f"{score:.6f}"] for row_id, score in zip(ids, scores, strict=True))
-    _write_parts(os.path.join(folder, PREDICTIONS), _tsv(chain([["id", "prediction"]], rows)))
+    write_answers(folder, ids, ([f"{score:.6f}"] for score in scores), (() for _ in scores), [])
+
+
+def write_answers(folder: str, ids: Iterable[str], answers: Iterable[Sequence[str]],
+                  numbers: Iterable[Iterable[float]], names: Sequence[str]) -> None:
+    """Writes predictions.tsv from the answer of each row, and the numbers of its last columns."""
+    rows = ([_escape(row_id), *answer, *(f"{value:.6f}" for value in row)]
+            for row_id, answer, row in zip(ids, answers, numbers, strict=True))
+    _write_parts(os.path.join(folder, PREDICTIONS),
+                 _tsv(chain([["id", "prediction", *names]], rows)))
 
 
 def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -273,26 +282,3 @@ def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-class EventWriter:
-    """TensorBoard summaries in the format of the original's Estimator.
-
-    Args:
-        folder: where the events file goes.
-    """
-
-    def __init__(self, folder: str):
-        with tf.Graph().as_default():  # the plain file writer is a graph-mode API
-            self._writer = tf.compat.v1.summary.FileWriter(folder)
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds numbers under their names at a step."""
-        summary = tf.compat.v1.Summary(value=[
-            tf.compat.v1.Summary.Value(tag=tag, simple_value=value)
-            for tag, value in values.items()])
-        self._writer.add_summary(summary, step)
-
-    def close(self) -> None:
-        """Writes out what is left."""
-        self._writer.close()

@@ -15,6 +15,8 @@ from finetune.feature_table import FeatureTable
 if TYPE_CHECKING:
     from finetune.predictor import Predictions
 
+SMALLEST = float(np.finfo(np.float32).tiny)  # probability in a loss
+
 
 def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Predictions":
     """Returns the predictions of the examples, from those of the sequences of a table.
@@ -23,7 +25,8 @@ def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Pr
     regression the squared error of its pooled score.
 
     Args:
-        pooling: mean, or max; the highest probabilities of each label are scaled to add up to 1.
+        pooling: mean, or max; the highest probabilities of each label are scaled to add up to 1,
+            but for those of a multi-label model, which do not.
     """
     if table.windows is None:
         return predictions
@@ -31,16 +34,20 @@ def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Pr
     counts = np.diff(firsts, append=len(table))
     several = np.flatnonzero(counts > 1)
     regression = predictions.probabilities.shape[1] == 1
+    multilabel = table.label_ids.ndim == 2
     values = predictions.probabilities.astype(np.float64)
     if pooling == "mean":
         made = np.add.reduceat(values, firsts, axis=0) / counts[:, None]
     else:
         made = np.maximum.reduceat(values, firsts, axis=0)
-        if not regression:
+        if not regression and not multilabel:
             made[several] /= made[several].sum(1, keepdims=True)
     losses, truth = predictions.losses[firsts], table.example_labels()[several]
     if regression:
         losses[several] = np.square(made[several, 0] - truth)
+    elif multilabel:
+        given = np.where(truth == 1, made[several], 1 - made[several])
+        losses[several] = -np.log(np.maximum(given, SMALLEST)).mean(1)
     else:
-        losses[several] = -np.log(np.maximum(made[several, truth], np.finfo(np.float32).tiny))
+        losses[several] = -np.log(np.maximum(made[several, truth], SMALLEST))
     return dataclasses.replace(predictions, probabilities=made.astype(np.float32), losses=losses)

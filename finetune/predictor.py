@@ -19,9 +19,9 @@ class Predictions:
     """What a model says of N rows.
 
     Attributes:
-        probabilities: float32[N, L], softmax of the logits; of a regression the scores, L = 1.
-        losses: float32[N], cross-entropy against the rows' label ids; of a regression the
-            squared error.
+        probabilities: float32[N, L], softmax or sigmoid of the logits; of a regression the
+            scores, L = 1.
+        losses: float32[N], see `heads.losses`.
     """
 
     probabilities: np.ndarray
@@ -52,11 +52,11 @@ class Predictor:
         self._own = workers.replica_ids(strategy)
         self._num_labels = state.weights["output_weights"].shape[0]
         packed = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))._replace(
-            label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
+            label_ids=heads.label_spec(state.kind, state.weights))
 
         def on_replica(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
             logits = model.logits(state.weights, bert_config, batch, precision=precision)
-            return heads.answers(logits), heads.losses(logits, batch.label_ids)
+            return heads.answers(logits, state.kind), heads.losses(logits, batch.label_ids)
 
         @tf.function(input_signature=None if widths else [packed] * len(self._own),
                      jit_compile=True if xla else None)

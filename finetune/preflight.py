@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from finetune import checkpoint, checksums, metrics, outputs, training_plan
 from finetune.bert_config import BertConfig
+from finetune.confidence.stage import problems as confidence_problems
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
+from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
 from finetune.schedules import Plan
 from finetune.sources import hub
@@ -89,6 +91,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
                     processor, "get_labels", problems))
     if labels:
         problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
+        problems += multilabel_problems(config, labels)
     of_settings = [*known, *config.problems()]
     plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
                                                        tokenizer, problems)
@@ -96,6 +99,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     if bert_config and labels and found_checkpoint:
         with _collected(problems):
             start = choose_start(config, bert_config, labels)
+            problems += confidence_problems(config, labels, examples, start.prefix)
     if bert_config and labels and writes:
         problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
@@ -268,7 +272,7 @@ def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> A
 
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
-    known = metrics.names(len(labels))
+    known = metrics.names(labels)
     if config.metric_for_best and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
                         + ", ".join(known))

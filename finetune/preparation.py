@@ -13,7 +13,7 @@ from finetune.feature_table import FeatureTable
 from finetune.features import blocks
 from finetune.original import engine as original
 from finetune.preflight import Prepared
-from finetune.task_kind import TaskKind
+from finetune.task_kind import label_type
 
 
 def prepare(config: RunConfig, processor: Any,
@@ -47,10 +47,10 @@ def prepare(config: RunConfig, processor: Any,
 
 def first_rows(prepared: Prepared) -> FeatureTable:
     """Returns a batch of the data; where the run reads none, made-up rows."""
-    config, label_type = prepared.config, TaskKind.of(len(prepared.labels)).label_type
+    config, of_labels = prepared.config, label_type(prepared.labels)
     if not prepared.examples:
-        return comparison.made_up(prepared.bert_config, config.max_seq_length, label_type)
+        return comparison.made_up(prepared.bert_config, config.max_seq_length, of_labels)
     examples = next(iter(prepared.examples.values()))[:config.eval_batch_size]
     return FeatureTable.from_blocks(blocks(
         examples, prepared.labels, config.max_seq_length, prepared.tokenizer,
-        require_labels=False, long_texts=config), label_type)
+        require_labels=False, long_texts=config), of_labels)

@@ -32,7 +32,8 @@ from finetune.feature_table import (
 from finetune.log import LOGGER
 
 # The schema, in the original's order. All of them int64 lists, but the scores of a regression:
-# label_ids is then a float list. `example_proto` writes it.
+# label_ids is then a float list. It holds a single number, or one for each label of a multi-label
+# task. `example_proto` writes it.
 SCHEMA = ("input_ids", "input_mask", "segment_ids", "label_ids", "is_real_example")
 _SEQUENCES = SCHEMA[:3]
 _FORMAT = 2  # to be raised when the same features would be written otherwise
@@ -48,7 +49,8 @@ def write(path: str, features: Iterable[FeatureBlock], pad_to: int | None = None
         features: blocks of unpadded features.
         pad_to: None to write sequences as they are; max_seq_length to pad them with zeros, as
             the original does and needs.
-        label_type: np.int32 for label ids, np.float32 for the scores of a regression.
+        label_type: np.int32 for label ids, np.float32 for the scores of a regression, uint8[L] for
+            the 0 and 1 of a multi-label task (`task_kind.label_type`).
 
     Returns:
         The number of records.
@@ -176,7 +178,7 @@ def _folder(path: str) -> str | None:
 
 def _type(name: str, label_type: type) -> tf.DType:
     """Returns the type in which a feature is written."""
-    return tf.float32 if name == "label_ids" and label_type is np.float32 else tf.int64
+    return tf.float32 if name == "label_ids" and label_type == np.float32 else tf.int64
 
 
 def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray | None, ...]:
@@ -186,15 +188,17 @@ def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray | None, ...
         records: string[B].
 
     Returns:
-        int64 arrays (float32 for scores): lengths [B], labels [B], is_real [B], and input_ids and
-        segment_ids [T] without the padding, windows [B] or None.
+        int64 arrays (float32 for scores): lengths [B], labels [B] or [B, L], is_real [B], and
+        input_ids and segment_ids [T] without the padding, windows [B] or None.
     """
     rows = tf.io.parse_example(records, {name: tf.io.RaggedFeature(_type(name, label_type))
                                          for name in (*SCHEMA, WINDOW)})
     values = {name: row.flat_values.numpy() for name, row in rows.items()}
     widths = {name: row.row_lengths().numpy() for name, row in rows.items()}
+    labels = np.dtype(label_type).shape  # of a row: () or (L,)
     for name in SCHEMA:
-        expected = widths["input_ids"] if name in _SEQUENCES else 1
+        expected = (widths["input_ids"] if name in _SEQUENCES else
+                    labels[0] if labels and name == "label_ids" else 1)
         if not np.all(widths[name] == expected):
             raise ValueError(f"{name} has the wrong number of values")
     windows = values[WINDOW]
@@ -206,7 +210,7 @@ def _parse(records: tf.Tensor, label_type: type) -> tuple[np.ndarray | None, ...
     kept = np.arange(len(ends)) < ends
     if not np.array_equal(values["input_mask"], kept):
         raise ValueError("input_mask is not a row of ones followed by zeros")
-    return (lengths, values["label_ids"], values["is_real_example"],
+    return (lengths, values["label_ids"].reshape(-1, *labels), values["is_real_example"],
             values["input_ids"][kept], values["segment_ids"][kept],
             windows if windows.size else None)
 

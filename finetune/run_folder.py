@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from finetune import checksums, log, outputs, records, summary
 from finetune.config import RunConfig
+from finetune.multilabel import thresholds
 from finetune.preflight import Prepared
 
 
@@ -41,6 +42,8 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     if given.only_checks:  # no model is bound to the folder
         return
     outputs.write_labels(folder, prepared.labels)
+    thresholds.begin(folder, prepared.labels, None if config.do_train else
+                     os.path.dirname(prepared.start.prefix))
     outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
     outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())
     settings = os.path.join(folder, outputs.RUN_CONFIG)

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import (
+    bound_labels,
     checkpoint,
     distribution,
     evaluation,
@@ -35,8 +36,10 @@ from finetune import (
 )
 from finetune.check import cost
 from finetune.check import stage as check
+from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.event_writer import EventWriter
 from finetune.explanation import report as explanations
 from finetune.export import exporter
 from finetune.export.settings import as_trained
@@ -47,7 +50,7 @@ from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.report import writer as report_page
 from finetune.stages import COMPILE, Stopwatch
-from finetune.task_kind import TaskKind
+from finetune.task_kind import TaskKind, label_type
 from finetune.trainer import Trainer
 
 
@@ -104,10 +107,13 @@ class Run:
                  given: RunConfig, command: str, watch: Stopwatch):
         self._others = others
         self._prepared, self._config, self._strategy = prepared, prepared.config, strategy
-        # --bert_hub_module_handle may have decided the casing; run_config.json has to tell it.
-        self._given = dataclasses.replace(given, do_lower_case=prepared.config.do_lower_case)
+        # A hub module may have decided the casing, a processor the kind; run_config.json tells.
+        self._given = dataclasses.replace(
+            given, do_lower_case=prepared.config.do_lower_case,
+            task_type=bound_labels.task_type(given, prepared.labels))
         self._command, self._watch = command, watch
-        self._kind = TaskKind.of(len(prepared.labels))
+        self._kind = TaskKind.of(prepared.labels)
+        self._label_type = label_type(prepared.labels)
         self._report = evaluation.of(prepared.labels)
         self._original = original.environment() if self._config.engine == "original" else None
         self._device = (self._original.describe() if self._original else
@@ -184,7 +190,7 @@ class Run:
     def _features(self, split: str) -> FeatureTable:
         prepared, config = self._prepared, self._config
         examples = prepared.examples[split]
-        labels, label_type = prepared.labels, self._kind.label_type
+        labels, label_type = prepared.labels, self._label_type
         if self._original:  # which knows ids only, and reads padded sequences
             labels, label_type = original.label_list(prepared), np.int32
 
@@ -197,7 +203,7 @@ class Run:
             os.path.join(config.output_dir, outputs.RECORDS[split]),
             {"examples": records.examples_digest(examples),
              **decided_by(labels, config.max_seq_length, prepared.tokenizer, config),
-             **({"task_type": self._kind.value} if self._kind is TaskKind.REGRESSION else {})},
+             **({} if self._kind is TaskKind.CLASSIFICATION else {"task_type": self._kind.value})},
             make, label_type, config.max_seq_length if self._original else None)
 
     def _load(self) -> None:
@@ -206,7 +212,7 @@ class Run:
         with self._strategy.scope():
             self._state = model.create(self._prepared.bert_config, len(self._prepared.labels),
                                        config.seed, values, config.do_train,
-                                       loss_scaling=config.precision == "float16")
+                                       config.precision == "float16", self._kind)
         self._predictor = Predictor(
             self._state, self._prepared.bert_config, distribution.widths(self._strategy, config),
             config.precision, config.xla, self._strategy, config.window_pooling)
@@ -230,7 +236,7 @@ class Run:
                             "asks for %d. More epochs, another --output_dir or "
                             "--overwrite_output_dir train", config.output_dir, done, steps)
         else:
-            events = outputs.EventWriter(config.output_dir)
+            events = EventWriter(config.output_dir)
             losses = trainer.run(events)
             events.close()
             for warning in summary.loss_warnings(losses, config, started_at=done):
@@ -261,9 +267,12 @@ class Run:
         config, step = self._config, int(self._state.step.numpy())
         (predictions, scores), truth = self._score(table), table.example_labels()
         told = self._report.write_evaluation(config, truth, predictions, scores, step)
+        if workers.is_chief(self._strategy):  # whose checkpoints are kept
+            confidence.fit_on_dev(config, self._checkpoint(), step, truth,
+                                  predictions.probabilities)
         if self._baseline:
             self._baseline.compare(truth, predictions.probabilities, scores)
-        events = outputs.EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
+        events = EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()
         if config.report and workers.is_chief(self._strategy):
@@ -273,7 +282,15 @@ class Run:
         config, examples = self._config, self._prepared.examples["test"]
         probabilities = self._predictor.predict(table, config.predict_batch_size).probabilities
         ids = (str(getattr(one, "row_id", None) or one.guid) for one in examples)
-        self._report.write_predictions(config.output_dir, ids, probabilities)
+        self._report.write_predictions(config.output_dir, ids, probabilities,
+                                       confidence.for_prediction(config, self._checkpoint()),
+                                       int(self._state.step.numpy()))
+
+    def _checkpoint(self) -> str:
+        """Returns the prefix of the checkpoint whose weights are in memory."""
+        step = int(self._state.step.numpy())
+        return (os.path.join(self._config.output_dir, f"model.ckpt-{step}")
+                if self._config.do_train else self._prepared.start.prefix)
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

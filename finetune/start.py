@@ -5,13 +5,13 @@ import dataclasses
 import os
 from typing import Any
 
-from finetune import checkpoint, heads, model, optimizer, outputs, restore_report
+from finetune import bound_labels, checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import READING, RunConfig
 from finetune.errors import UserError
 from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
-from finetune.task_kind import described
+from finetune.task_kind import TaskKind, described, same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,15 +202,18 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
                        "for; they are not used")
     names = report.loaded
     if "output_weights" in held:
-        known = outputs.read_labels(os.path.dirname(prefix))
+        known = bound_labels.read(os.path.dirname(prefix))
         head = heads.variable_shapes(len(labels), bert_config.hidden_size)
-        if restore_report.compare(held, head).loaded == list(head) and known in (None, labels):
+        if restore_report.compare(held, head).loaded == list(head) and (
+                known is None or same(known, labels)):
             names = names + list(head)
             notices.append("the checkpoint's trained head is the starting point")
         else:
             rows = held["output_weights"][0]
-            of_others = (f"({rows} labels) is of other labels" if min(rows, len(labels)) > 1 else
-                         f"is that of {described(rows)}")
+            kind = TaskKind.of(known or [""] * rows)
+            of_others = (f"({rows} labels) is of other labels"
+                         if min(rows, len(labels)) > 1 and kind is TaskKind.of(labels) else
+                         f"is that of {described(rows, kind)}")
             notices.append(f"the checkpoint's head {of_others}; a new one starts at random")
     return Start(prefix, names, False, notices)
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune import outputs
+from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
 from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
+from finetune.multilabel.names import names_of
 from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     now = config.as_dict()
     aside = ("do_check", "baseline", "find_lr", "do_eval", "report", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
-             "show_stage_times")
+             "show_stage_times", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
@@ -68,10 +70,11 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
     _row("device", device)
     _row("model", f"{bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
          f"{bert.num_attention_heads} heads, vocabulary {bert.vocab_size}; {origin}")
-    if TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(prepared.labels) is TaskKind.REGRESSION:
         _row("task", "regression: the answer is a score")
     else:
-        _row("labels", _shortened(prepared.labels))
+        many = TaskKind.of(prepared.labels) is TaskKind.MULTILABEL
+        _row("labels", _shortened(prepared.labels) + "; any number a row" * many)
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
         _row("", _lengths(table, config))
@@ -107,10 +110,10 @@ def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
     text = f"{len(examples)} rows"
     if split == "test":
         return text
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         scores = np.fromiter((number(example.label) for example in examples), float)
         return f"{text}: {_scores(scores)}"
-    counts = Counter(str(example.label) for example in examples)
+    counts = Counter(name for example in examples for name in names_of(example.label, labels))
     shares = [f"{label} {counts[label]}" for label in labels[:_MOST_LABELS]]
     return f"{text}: {', '.join(shares)}{', ...' if len(labels) > _MOST_LABELS else ''}"
 
@@ -205,13 +208,17 @@ def scores(original: Mapping[str, Any], ours: Mapping[str, float],
                     "".join(f"{count:>{cells}}" for count in row))
 
 
-def predicted(probabilities: np.ndarray, labels: Sequence[str]) -> None:
-    """Logs how often each label was predicted."""
+def predicted(probabilities: np.ndarray, labels: Sequence[str],
+              answered: np.ndarray | None = None) -> None:
+    """Logs how often each label was predicted, and of how many rows the model is sure enough."""
     counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
     LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
                 ", ".join(f"{label} {count}" for label, count in
                           list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
                 math.fsum(probabilities.max(1)) / len(probabilities))
+    if answered is not None:
+        LOGGER.info("test: %d of %d rows reach the threshold; the others are marked as not "
+                    "answered", answered.sum(), len(answered))
 
 
 def predicted_scores(values: np.ndarray) -> None:
@@ -229,6 +236,8 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
         (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
+        (outputs.CALIBRATION, confidence.asked(config)),
+        (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
         (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
         (f"{outputs.EXPORT}/", config.do_export))

@@ -3,7 +3,7 @@
     from finetune import Predictor
 
     model = Predictor("output/mine")
-    model.predict("It crashes when I save")                              # "bug"
+    model.predict("It crashes when I save")           # "bug"; of a multi-label model ["bug", "ui"]
     model.predict_proba(["It crashes", ("a question", "its answer")])    # float32[2, 3]
     model.explain("It crashes when I save")                              # what each word adds
 
@@ -23,20 +23,22 @@ from finetune import (
     checkpoint,
     checksums,
     distribution,
-    heads,
     log,
     long_texts,
     model,
     outputs,
     predictor,
+    trained_folder,
 )
+from finetune.confidence import record
+from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import blocks
+from finetune.multilabel.scores import chosen, names_given
 from finetune.sources import model_folder
-from finetune.task_kind import SCORE, TaskKind, described
-from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
+from finetune.task_kind import TaskKind, label_type
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 
@@ -66,11 +68,16 @@ class Predictor:
         batch_size: what --predict_batch_size is.
         truncation, window_stride, window_pooling, max_windows: what becomes of longer texts, see
             docs/long_texts.md.
+        calibrated: use the calibration.json that belongs to the checkpoint, if there is one.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read.
+        calibration: what is made of its probabilities; `temperature` 1, `threshold` None without
+            such a file.
         labels: their position is their id; ["score"] of a regression.
-        kind: classification or regression.
+        kind: classification, multi-label classification or regression.
+        thresholds: of a multi-label model, from which probability on each label is given: those
+            in the folder's thresholds.json; of others 0.5, of no account. May be set.
         max_seq_length: longest input in tokens.
         long_texts: what becomes of longer ones.
 
@@ -82,7 +89,7 @@ class Predictor:
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
                  batch_size: int = 8, truncation: str | None = None,
                  window_stride: int | None = None, window_pooling: str | None = None,
-                 max_windows: int | None = None):
+                 max_windows: int | None = None, calibrated: bool = True):
         problems: list[str] = []
         given = model_folder.open_model(os.fspath(folder), None, None, problems)
         if given is None:
@@ -90,14 +97,17 @@ class Predictor:
         beside = os.path.dirname(given.prefix)
         problems += checksums.problems(beside)
         self.checkpoint = given.prefix
-        self.labels = _labels(given, labels, problems)
-        self.kind = TaskKind.of(len(self.labels))
-        self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
+        self.labels = trained_folder.labels(given, labels, problems)
+        self.kind = TaskKind.of(self.labels)
+        self.max_seq_length = trained_folder.max_seq_length(given, max_seq_length, problems)
         asked = {"truncation": truncation, "window_stride": window_stride,
                  "window_pooling": window_pooling, "max_windows": max_windows}
         self.long_texts = long_texts.of_folder(given.run, given.path(outputs.RUN_CONFIG), asked,
                                                self.max_seq_length, problems)
-        self._tokenizer = _tokenizer(given, do_lower_case, problems)
+        self.thresholds = trained_folder.thresholds(given, self.labels, problems)
+        self._tokenizer = trained_folder.tokenizer(given, do_lower_case, problems)
+        with model_folder.collected(problems):
+            self.calibration = record.in_use([beside], given.prefix) if calibrated else RAW
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
         if problems:
@@ -112,24 +122,54 @@ class Predictor:
             strategy = distribution.make_strategy(RunConfig())
         with strategy.scope():
             self._state = model.create(given.config, len(self.labels), 0,
-                                       checkpoint.read(given.prefix, names), training=False)
+                                       checkpoint.read(given.prefix, names), training=False,
+                                       kind=self.kind)
         self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy,
                                               pooling=self.long_texts.window_pooling)
         if not np.isfinite(self.answers(["."])).all():  # it traces the graph, too
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
 
-    def predict(self, texts: Text | Iterable[Text]) -> Any:
-        """Returns the label of each text, of a regression its score; of a single text just that."""
+    @property
+    def temperature(self) -> float:
+        """By what the logits are divided for `predict_proba`."""
+        return self.calibration.temperature
+
+    @property
+    def threshold(self) -> float | None:
+        """The least confidence of a text that counts as answered, or None."""
+        return self.calibration.threshold
+
+    def predict(self, texts: Text | Iterable[Text], abstain: bool = False) -> Any:
+        """Returns the label of each text, of a regression its score; of a single text just that.
+
+        Of a multi-label model the list of its labels, those whose threshold is reached.
+
+        Args:
+            abstain: answer None where the confidence lies below the threshold.
+
+        Raises:
+            UserError: there is no threshold to abstain by.
+        """
+        if abstain and self.threshold is None:
+            raise UserError(f"{self.checkpoint}: has no threshold to abstain by; --do_eval "
+                            "--min_precision=0.95 in its folder finds one")
         answers = self.answers(_many(texts))
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
+        elif self.kind is TaskKind.MULTILABEL:
+            found = [names_given(row, self.labels) for row in chosen(answers, self.thresholds)]
         else:
             found = [self.labels[top] for top in answers.argmax(1).tolist()]
+        if abstain:
+            found = [label if sure else None for label, sure in
+                     zip(found, self.calibration.answered(answers), strict=True)]
         return found[0] if _is_one(texts) else found
 
     def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], the labels' probabilities; of a single text float32[L].
+
+        They are calibrated where the checkpoint has a calibration.json, as in predictions.tsv.
 
         Raises:
             UserError: a regression has none.
@@ -137,7 +177,7 @@ class Predictor:
         if self.kind is TaskKind.REGRESSION:
             raise UserError(f"{self.checkpoint}: is a regression, which has scores (predict) and "
                             "no probabilities")
-        answers = self.answers(_many(texts))
+        answers = self.calibration.probabilities(self.answers(_many(texts))).astype(np.float32)
         return answers[0] if _is_one(texts) else answers
 
     def answers(self, texts: Sequence[Text]) -> np.ndarray:
@@ -158,7 +198,7 @@ class Predictor:
         with self._lock:
             table = FeatureTable.from_blocks(blocks(
                 rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False,
-                long_texts=self.long_texts), self.kind.label_type)
+                long_texts=self.long_texts), label_type(self.labels))
             return self._predictor.predict(table, self._batch_size).probabilities
 
     def explain(self, texts: Text | Iterable[Text], label: str | None = None) -> Any:
@@ -200,61 +240,3 @@ def _row(place: int, text: Any) -> _Row:
     if not isinstance(a, str) or not isinstance(b, str | None):
         raise TypeError(f"text {place} is {text!r:.100}; it has to be a string, or a tuple of two")
     return _Row(str(place), a, b)
-
-
-def _labels(given: model_folder.Model, labels: Sequence[str] | None,
-            problems: list[str]) -> list[str]:
-    """Returns the names of the head's rows; [""] if there is a problem."""
-    rows = given.held.get("output_weights", (0,))[0]
-    if not rows:
-        problems.append(f"{given.prefix}: has no trained head (output_weights), so its answers "
-                        "would be random; give a fine-tuned checkpoint")
-        return [""]
-    head = heads.variable_shapes(rows, given.config.hidden_size)
-    if any(given.held.get(name) != shape for name, shape in head.items()):
-        problems.append(f"{given.prefix}: its head has not the shapes of the model of "
-                        f"{given.config_path}")
-    if rows == 1:
-        return [SCORE]
-    names = list(labels) if labels is not None else outputs.read_labels(
-        os.path.dirname(given.prefix))
-    if names is None:
-        problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
-                        f"{rows} labels are not known: give them (labels)")
-        return [""]
-    if len(names) != rows:
-        problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
-                        f"{', '.join(map(str, names[:20]))}")
-    return names
-
-
-def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
-    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
-    if type(told) is int and 3 <= told <= most:
-        return told
-    if told is None:
-        problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
-                        "the training: give it")
-    else:
-        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
-        problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
-                        "the model")
-    return 3
-
-
-def _tokenizer(given: model_folder.Model, asked: bool | None,
-               problems: list[str]) -> Tokenizer | None:
-    casing = given.run.get("do_lower_case") if asked is None else asked
-    found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
-    tokenizer = None if found else Tokenizer(given.vocab_path, bool(casing))
-    if casing is None:
-        kind = vocabulary_casing(tokenizer.vocab)
-        tokenizer = Tokenizer(given.vocab_path, kind == "uncased")
-        if kind is None:
-            found.append(f"{given.vocab_path}: does not tell whether the model is uncased: give "
-                         "do_lower_case")
-    if tokenizer and tokenizer.vocab_size != given.config.vocab_size:
-        found.append(f"{given.vocab_path}: has {tokenizer.vocab_size} tokens, but the model of "
-                     f"{given.config_path} has {given.config.vocab_size}: it is not its vocabulary")
-    problems += [problem.replace("--", "") for problem in found]
-    return tokenizer

@@ -18,8 +18,8 @@ from finetune.bert_config import BertConfig
 from finetune.checkpoint_writer import Writer
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.event_writer import EventWriter
 from finetune.log import LOGGER, Progress
-from finetune.outputs import EventWriter
 from finetune.records import FeatureTable
 from finetune.schedules import Plan
 from finetune.stages import Stopwatch

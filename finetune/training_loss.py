@@ -31,6 +31,9 @@ def of(config: RunConfig, plan: Plan, label_ids: np.ndarray) -> Losses:
         return heads.losses
 
     def losses(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
+        if label_ids.shape.rank == 2:  # multi-label, which has no weights: each label by itself
+            each = tf.nn.sigmoid_cross_entropy_with_logits(labels=label_ids, logits=logits)
+            return tf.reduce_mean(focal(each, config.focal_gamma), -1)
         found = heads.losses(logits, label_ids)
         if config.focal_gamma:
             found = focal(found, config.focal_gamma)

@@ -60,9 +60,13 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
 def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
                    ) -> tuple[float, ...]:
     given = {"class_weights": config.class_weights, "focal_gamma": config.focal_gamma or None}
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         problems += [f"--{name}={value}: goes with labels; a regression has none"
                      for name, value in given.items() if value is not None]
+        return ()
+    if TaskKind.of(labels) is TaskKind.MULTILABEL and config.class_weights:
+        problems.append(f"--class_weights={config.class_weights}: goes with one label a row; a "
+                        "multi-label row has any number of them")
         return ()
     if config.class_weights in (None, BALANCED):
         return ()

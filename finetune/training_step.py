@@ -187,7 +187,7 @@ def make_step(strategy: tf.distribute.Strategy, state: model.State, bert_config:
     scaling, parts = state.loss_scale, config.gradient_accumulation_steps
     replica_step = make_replica_step(state, bert_config, config, strategy.num_replicas_in_sync,
                                      losses, rate or schedules.rate(config, plan), lowest)
-    packed = PACKED._replace(label_ids=tf.TensorSpec([None], heads.label_type(state.weights)))
+    packed = PACKED._replace(label_ids=heads.label_spec(state.kind, state.weights))
     static, own = distribution.widths(strategy, config), len(workers.replica_ids(strategy))
 
     @tf.function(input_signature=None if static else [packed] * (parts * own),

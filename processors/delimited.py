@@ -3,13 +3,14 @@
     run_classifier_custom.py --data_dir=issues --text_column=title,body --label_column=label ...
 """
 
+import dataclasses
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from processors import storage
+from processors import several, storage
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
 from processors.columns import Columns, is_position
 from processors.errors import DataError, Report, listed, quoted, suggestion
@@ -41,7 +42,7 @@ class Delimited(DataProcessor):
                  text_b_column: Sequence[str] | None = None, label_column: str | None = None,
                  id_column: str | None = None, header: str | bool = "auto",
                  labels: Sequence[str] | None = None, encoding: str = "utf-8",
-                 task_type: str | None = None):
+                 task_type: str | None = None, label_separator: str = ","):
         """Makes a processor; every argument is the flag of that name.
 
         Args:
@@ -50,13 +51,15 @@ class Delimited(DataProcessor):
                 file called train, dev or test with one of the extensions in `FORMATS`.
             text_column: None: "text", else "sentence", else "title" and "body".
             text_b_column: second text of a pair.
-            label_column: None: "label". The test file need not have it.
+            label_column: None: "label". The test file need not have it. Of a multi-label task
+                also several, separated by commas, of 0 and 1.
             id_column: None: "id" if there is such a column.
             header: "auto": the first line names the columns if one is given by name.
             labels: None: the labels of the training file.
             encoding: of the files.
-            task_type: "regression": labels are numbers; None: labels, or what the checkpoint
-                was trained with.
+            task_type: "regression": labels are numbers; "multilabel": a row has any number of
+                labels; None: labels, or what the checkpoint was trained with.
+            label_separator: between the labels of a multi-label row.
 
         Raises:
             DataError: an argument has a value that is not allowed, or labels stand twice.
@@ -68,7 +71,7 @@ class Delimited(DataProcessor):
         self.files = {"train": train_file, "dev": dev_file, "test": test_file}
         self.text_column = tuple(text_column or ())
         self.text_b_column = tuple(text_b_column or ())
-        self.label_column = label_column
+        self.several, self.label_column = None, (label_column or "label",)
         self.id_column = id_column
         self.header = checked_header(header)
         self.labels = checked_labels(labels) if labels is not None else None
@@ -76,13 +79,17 @@ class Delimited(DataProcessor):
         self.task_type = task_type
         if task_type == "regression":
             self.metrics = REGRESSION_METRICS
+        if task_type == "multilabel":
+            self.metrics = several.METRICS
+            self.several, self.label_column, self.labels = several.of_flags(
+                label_column, label_separator, self.labels)
         self.notices: list[str] = []
 
     def get_train_examples(self, data_dir: str | None = None) -> Sequence[InputExample]:
         """See base class; without --labels this is where the labels come from."""
         examples, report = self._read("train", data_dir)
         if self.labels is None and self.task_type != "regression":
-            labels = _labels_of(examples, report)
+            labels = _labels_of(examples, report, self.several)
             report.check()
             self.labels = labels
         tell(self.notices, report)
@@ -181,18 +188,18 @@ class Delimited(DataProcessor):
                 deque(rows, maxlen=0)
             raise report.error()
         yield from make_examples(columns.checked(rows), split, name, labels, report, first,
-                                 self.task_type == "regression")
+                                 self.task_type == "regression", self.several)
         report.check()
 
     def _has_header(self, name: str, cells: list[str], report: Report) -> bool:
         """Whether the first line is a header: as --header says, else if a name needs one."""
         if self.header is not None:
             return self.header
-        label = self.label_column or "label"
+        labels = self.label_column
         needed = [*(self.text_column or ("text",)), *self.text_b_column, self.id_column or "0"]
         # A test file need not have the label; there it proves a header only by standing in it.
-        if name != "test" or label in cells:
-            needed.append(label)
+        if name != "test" or any(label in cells for label in labels):
+            needed += labels
         if all(map(is_position, needed)):
             report.problem(0, "the columns are given by position, so nothing tells whether the "
                            "first line is a header; say --header=true or --header=false")
@@ -205,28 +212,40 @@ class Delimited(DataProcessor):
         if not text:
             columns.problem('there is no column "text", "sentence" or "title" and "body"; '
                             f"{columns.described()}; say --text_column=...")
-        label = self.label_column or "label"
-        optional = name == "test" and not columns.has(label)
+        labels = self.label_column
+        optional = name == "test" and not columns.has(*labels)
         row_id = self.id_column or ("id" if columns.has("id") else None)
         split = Split(
             report.path,
             text_a=tuple(columns.find(each, "--text_column") for each in text),
             text_b=tuple(columns.find(each, "--text_b_column") for each in self.text_b_column),
-            label=None if optional else columns.find(label, "--label_column"),
+            label=None if optional else tuple(columns.find(each, "--label_column")
+                                              for each in labels),
             row_id=columns.find(row_id, "--id_column") if row_id else None)
-        if split.label is not None and split.label in (*split.text_a, *split.text_b):
-            columns.problem(f"column {quoted(label)} is both a text and the label")
+        for label, column in zip(labels, split.label or (), strict=False):
+            if column in (*split.text_a, *split.text_b):
+                columns.problem(f"column {quoted(label)} is both a text and the label")
         if not self.text_column:
             report.notice(f"text from {listed(text)}"
-                          + ("" if split.label is None else f", label from {quoted(label)}")
+                          + ("" if split.label is None else f", label from {listed(labels)}")
                           + (f", row id from {quoted(row_id)}" if row_id else ""))
+        if split.label and len(split.label) == 1:
+            split = dataclasses.replace(split, label=split.label[0])
         return split
 
 
-def _labels_of(examples: Sequence[InputExample], report: Report) -> tuple[str, ...]:
-    """Returns the labels that occur, sorted; all integers are sorted as numbers."""
-    labels = {example.label for example in examples}
-    if len(labels) < 2:
+def _labels_of(examples: Sequence[InputExample], report: Report,
+               way: several.Several | None) -> tuple[str, ...]:
+    """Returns the labels that occur, sorted; all integers are sorted as numbers.
+
+    Args:
+        way: how a row's labels are written, if it has any number of them.
+    """
+    labels = {label for example in examples for label in several.names_in(example, way)}
+    if len(labels) < 2 and way:
+        report.problem(0, f"the labels of all rows are {listed(labels) or 'none'}; a classifier "
+                       "needs two labels or more")
+    elif len(labels) < 2:
         report.problem(0, f"every row has the label {listed(labels)}; a classifier needs two "
                        "labels or more")
     for label in sorted(labels):

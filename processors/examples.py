@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from processors.errors import MAX_SHOWN, Report, listed, quoted, suggestion
 from processors.readers import Row, json_text
+
+if TYPE_CHECKING:
+    from processors.several import Several
 
 LARGEST = 3.4028234e38  # of float32
 Column = int | str  # a 0-based position (tsv, csv) or a name (jsonl, json); -1 is the last column
@@ -19,7 +22,8 @@ class InputExample:
         guid: unique id, as the original makes it.
         text_a: the untokenized first text.
         text_b: the untokenized second text of a pair.
-        label: one of the processor's labels; None where a test row has none.
+        label: one of the processor's labels, or a tuple of them where a row has any number; None
+            where a test row has none, or none that is known.
         row_id: the row's own id where its file has one; it goes into predictions.tsv.
         source: "path:line", for messages.
     """
@@ -27,7 +31,7 @@ class InputExample:
     guid: str
     text_a: str
     text_b: str | None = None
-    label: str | None = None
+    label: str | tuple[str, ...] | None = None
     row_id: str | None = None
     source: str | None = None
 
@@ -41,7 +45,7 @@ class Split:
         text_a: column of the first text; several are joined by a blank, empty ones left out.
         text_b: column of the second text, None for single texts.
         label: column of the label, None if there is none. Test rows may lack it: there a value
-            that is no label counts as none.
+            that is no label counts as none. Several: of 0 and 1, one for each label.
         header: what stands in the text_a column of the header line; None: the file has no header.
         row_id: column of the row's own id.
         guid: column that makes the guid; None: the number of the row, the first of the file is 0.
@@ -55,7 +59,7 @@ class Split:
     file: str
     text_a: Column | tuple[Column, ...]
     text_b: Column | tuple[Column, ...] | None = None
-    label: Column | None = None
+    label: Column | tuple[Column, ...] | None = None
     header: str | None = None
     row_id: Column | None = None
     guid: int | None = None
@@ -66,8 +70,8 @@ class Split:
 
 
 def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence[str] | None,
-                  report: Report, first: int = 0, numbers: bool = False
-                  ) -> Iterator[InputExample]:
+                  report: Report, first: int = 0, numbers: bool = False,
+                  several: "Several | None" = None) -> Iterator[InputExample]:
     """Makes the examples of one file, one at a time.
 
     Args:
@@ -78,11 +82,12 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
         report: receives the problems and notices, some of them at the end; the caller checks it.
         first: number of the first row in the file (1 after a header).
         numbers: labels are the finite numbers of a regression; `labels` is then of no account.
+        several: how a row's labels are written, if it has any number of them.
 
     Yields:
         One example a row, in the order of the file; of rows with a problem there is none.
     """
-    builder = _Builder(split, name, labels, report, numbers)
+    builder = _Builder(split, name, labels, report, numbers, several)
     empty = True
     others: dict[str, None] = {}  # a set that keeps its order
     for number, (line, cells) in enumerate(rows, start=first):
@@ -104,16 +109,17 @@ class _Builder:
     """Makes one example at a time, and counts what is told once for the whole file."""
 
     def __init__(self, split: Split, name: str, labels: Sequence[str] | None, report: Report,
-                 numbers: bool = False):
+                 numbers: bool = False, several: "Several | None" = None):
         self.split = split
         self.name = name
         self.labels = labels
         self.report = report
         self.numbers = numbers
+        self.several = several
         self.text_a = as_columns(split.text_a)
         self.text_b = as_columns(split.text_b)
-        self.width = 1 + max(column for column in (*self.text_a, *self.text_b, split.label, 0)
-                             if isinstance(column, int))
+        self.width = 1 + max(column for column in (
+            *self.text_a, *self.text_b, *as_columns(split.label), 0) if isinstance(column, int))
         self.empty = {"text": 0, "second text": 0}
         self.wrong_labels: dict[str, list[int]] = {}  # label -> lines
         self.no_numbers: list[tuple[int, str]] = []  # lines and what stands there
@@ -135,10 +141,10 @@ class _Builder:
         short = bool(problems) and isinstance(cells, list)
         if split.label is not None and not short:
             label = self._label(line, cells, problems)
-        row_id, _ = _cell(cells, split.row_id)
+        row_id, _ = cell_text(cells, split.row_id)
         guid = str(number)
         if split.guid is not None:
-            guid, problem = _cell(cells, split.guid)
+            guid, problem = cell_text(cells, split.guid)
             problems += [f"the id {problem}"] if problem else []
         for problem in problems[:1] if short else problems:
             self.report.problem(line, problem)
@@ -181,7 +187,7 @@ class _Builder:
               problems: list[str]) -> str:
         parts, missing = [], []
         for column in columns:
-            text, problem = _cell(cells, column)
+            text, problem = cell_text(cells, column)
             if problem and isinstance(cells, dict) and column not in cells:
                 missing.append(problem)
             elif problem:
@@ -194,8 +200,20 @@ class _Builder:
         self.empty[what] += not joined.strip()
         return joined
 
-    def _label(self, line: int, cells: Any, problems: list[str]) -> str | None:
-        label, problem = _cell(cells, self.split.label)
+    def _several(self, line: int, cells: Any, problems: list[str]) -> tuple[str, ...] | None:
+        names, wrong = self.several.read(cells, self.split.label)
+        unknown = [name for name in names if name and name not in (self.labels or ())]
+        if self.name == "test":
+            return None if wrong or unknown else names
+        problems += wrong
+        for name in unknown if self.labels is not None else ():
+            self.wrong_labels.setdefault(name, []).append(line)
+        return names
+
+    def _label(self, line: int, cells: Any, problems: list[str]) -> str | tuple[str, ...] | None:
+        if self.several:
+            return self._several(line, cells, problems)
+        label, problem = cell_text(cells, self.split.label)
         label = self.split.renamed.get(label, label)
         if self.name == "test":
             known = is_number(label) if self.numbers else label in (self.labels or ())
@@ -237,7 +255,7 @@ def _called(column: Column) -> str:
     return f"column {column}" if isinstance(column, int) else f"{quoted(column)}"
 
 
-def _cell(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
+def cell_text(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
     """Returns (text, problem) of a cell; (None, None) for null and for no column."""
     if column is None:
         return None, None

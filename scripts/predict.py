@@ -18,8 +18,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from finetune import answers, command, log, tensorflow_import  # noqa: E402
+from finetune.confidence.calibration import YES_NO  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
+from finetune.multilabel import scores  # noqa: E402
 from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
+from finetune.task_kind import TaskKind  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
 _LONGEST = 10_000_000  # bytes of a line
@@ -46,14 +49,12 @@ def answer(options: argparse.Namespace) -> None:
         name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
-        head = ["prediction", "confidence", *model.labels] if len(model.labels) > 1 else [
-            "prediction"]
-        print("\t".join(head), flush=True)
+        print("\t".join(_head(model)), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
         texts, problem = _texts(lines, number)
         lines_of = _json if options.json else _tsv
         sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model.labels, model.answers(texts))))
+            model, model.answers(texts))))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -91,16 +92,30 @@ def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
     return texts, None
 
 
-def _tsv(labels: list[str], found: np.ndarray) -> Iterator[str]:
+def _head(model: Any) -> list[str]:
+    confidence = ["confidence"] * (model.kind is TaskKind.CLASSIFICATION)
+    answered = ["answered"] * (model.threshold is not None)
+    labels = model.labels if len(model.labels) > 1 else ()
+    return ["prediction", *confidence, *answered, *labels]
+
+
+def _tsv(model: Any, found: np.ndarray) -> Iterator[str]:
     """Yields the lines that predictions.tsv has, without the id."""
-    for row in found:
-        top = int(row.argmax())
-        numbers = [f"{value:.6f}" for value in ((row[top], *row) if len(labels) > 1 else row)]
-        yield "\t".join([labels[top], *numbers] if len(labels) > 1 else numbers)
+    labels, answered = model.labels, model.calibration.answered(found)
+    given = scores.chosen(found, model.thresholds)
+    for place, row in enumerate(model.calibration.probabilities(found)):
+        answer = []
+        if model.kind is TaskKind.MULTILABEL:
+            answer = [labels.separator.join(scores.names_given(given[place], labels))]
+        elif model.kind is TaskKind.CLASSIFICATION:
+            told = [] if answered is None else [YES_NO[bool(answered[place])]]
+            answer = [labels[int(row.argmax())], f"{row.max():.6f}", *told]
+        yield "\t".join([*answer, *(f"{value:.6f}" for value in row)])
 
 
-def _json(labels: list[str], found: np.ndarray) -> Iterator[str]:
-    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(labels, found))
+def _json(model: Any, found: np.ndarray) -> Iterator[str]:
+    return (json.dumps(record, ensure_ascii=False) for record in answers.as_records(
+        model.labels, found, model.calibration, model.thresholds))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from finetune import heads
 from finetune.layers import Dropout
+from finetune.task_kind import TaskKind
 
 SEED = tf.constant([42, 7])
 
@@ -61,7 +62,7 @@ def test_scores_and_squared_errors_by_hand():
     weights, pooled, scores = regression()
     logits = heads.classify(weights, pooled, Dropout(None))
     assert logits.numpy().tolist() == [[2.5], [-1.0]]
-    assert heads.answers(logits).numpy().tolist() == [[2.5], [-1.0]]
+    assert heads.answers(logits, TaskKind.REGRESSION).numpy().tolist() == [[2.5], [-1.0]]
     assert heads.losses(logits, scores).numpy().tolist() == [0.25, 9.0]
 
 
@@ -77,10 +78,13 @@ def test_gradients_of_the_squared_error_by_hand():
 
 
 def test_answers_of_a_classifier_are_probabilities():
-    np.testing.assert_allclose(heads.answers(tf.constant([[0.0, np.log(3.0)]])), [[0.25, 0.75]],
-                               rtol=1e-6)
+    found = heads.answers(tf.constant([[0.0, np.log(3.0)]]), TaskKind.CLASSIFICATION)
+    np.testing.assert_allclose(found, [[0.25, 0.75]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("rows", "expected"), [(1, tf.float32), (2, tf.int32), (3, tf.int32)])
-def test_the_type_of_the_labels(rows, expected):
-    assert heads.label_type({"output_bias": tf.Variable(tf.zeros([rows]))}) == expected
+@pytest.mark.parametrize(("kind", "rows", "shape", "dtype"), [
+    (TaskKind.REGRESSION, 1, [None], tf.float32), (TaskKind.CLASSIFICATION, 3, [None], tf.int32),
+    (TaskKind.MULTILABEL, 3, [None, 3], tf.float32)])
+def test_what_the_labels_of_a_batch_are(kind, rows, shape, dtype):
+    spec = heads.label_spec(kind, {"output_bias": tf.Variable(tf.zeros([rows]))})
+    assert (spec.shape.as_list(), spec.dtype) == (shape, dtype)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finetune import metrics
+from finetune.task_kind import SCORE
 
 # Seven rows of the labels a, b, c. Rows of the matrix are the truth, columns the predictions.
 TRUTH, PREDICTED = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 0, 1, 1, 2])
@@ -97,7 +98,7 @@ def test_losses_are_summed_without_losing_the_small_ones():
     (3, {"accuracy", "f1_macro", "mcc", "loss"})])
 def test_every_score_can_decide_which_checkpoint_is_best(num_labels, expected):
     scores = metrics.classification(ids("ab"), ids("ba"), "abc"[:num_labels])
-    assert set(metrics.names(num_labels)) == expected == {*scores, "loss"}
+    assert set(metrics.names("abc"[:num_labels])) == expected == {*scores, "loss"}
 
 
 # --- regression ------------------------------------------------------------------------------
@@ -131,8 +132,8 @@ def test_what_does_not_vary_has_the_correlation_0(truth, predicted):
 
 def test_every_score_of_a_regression_can_decide_too():
     scores = metrics.regression(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
-    assert set(metrics.names(1)) == {*scores, "loss"}
-    assert metrics.names(1)[0] == "pearson_spearman"
+    assert set(metrics.names([SCORE])) == {*scores, "loss"}
+    assert metrics.names([SCORE])[0] == "pearson_spearman"
     assert set(metrics.LOWER_IS_BETTER) == {"mse", "mae", "loss"}
 
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import outputs
+from finetune.event_writer import EventWriter
 
 LABELS = ["bug", "feature", "question"]
 THIRDS = np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7], [0.5, 0.5, 0.0]], np.float32)
@@ -197,7 +198,7 @@ def test_what_does_not_fit_together_is_not_written(tmp_path, write):
 
 
 def test_tensorboard_reads_the_events(tmp_path):
-    writer = outputs.EventWriter(str(tmp_path / "eval"))
+    writer = EventWriter(str(tmp_path / "eval"))
     writer.write(20, {"loss": 0.5, "learning_rate": 1e-5})
     writer.write(40, {"dev/accuracy": 0.75})
     writer.close()

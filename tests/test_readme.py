@@ -360,7 +360,7 @@ def test_every_file_of_a_run_is_in_the_readme(tmp_path, tiny, issues, main):
     assert main(*usual, "--find_lr", "--train_batch_size=4")[0] == 0  # on its own
     status, error = main(
         *usual, "--do_train", "--do_eval", "--do_predict", "--do_explain", "--train_batch_size=1",
-        "--eval_every_steps=2", "--show_stage_times", "--do_check", "--baseline",
+        "--eval_every_steps=2", "--show_stage_times", "--do_check", "--baseline", "--calibrate",
         "--do_export", "--export_formats=saved_model")
     assert status == 0, error
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

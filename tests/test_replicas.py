@@ -2,7 +2,7 @@
 
 The test runs this file in a process of its own, where the CPU counts as two devices.
 
-    python tests/test_replicas.py folder     # trains in folder/1 and folder/2
+    python tests/test_replicas.py folder classification     # trains in folder/1 and folder/2
 """
 
 import dataclasses
@@ -20,6 +20,7 @@ from finetune import checkpoint, distribution, heads, model, trainer, training_s
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
+from finetune.task_kind import TaskKind
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ STEPS = 3
 
 
 class NoEvents:
-    """Stands for outputs.EventWriter."""
+    """Stands for EventWriter."""
 
     def write(self, step, values):
         pass
@@ -39,16 +40,18 @@ KNOBS = {"lr_schedule": "constant", "layerwise_lr_decay": 0.8, "gradual_unfreezi
          "class_weights": "balanced", "focal_gamma": 2.0}
 
 
-def train(strategy, folder, **settings):
+def train(strategy, folder, kind=TaskKind.CLASSIFICATION, **settings):
     """Three steps of four rows without dropout, laid out as for a TPU: padded, in equal shares."""
     random, lengths = np.random.default_rng(3), np.arange(1, 11)
     ids, segments = random.integers([[1], [0]], [[60], [2]], (2, lengths.sum()), np.int32)
-    table = FeatureTable(ids, segments, np.cumsum([0, *lengths]),
-                         np.arange(len(lengths), dtype=np.int32) % 3, np.ones(len(lengths), bool))
+    labels = (np.arange(len(lengths), dtype=np.int32) % 3 if kind is TaskKind.CLASSIFICATION else
+              random.integers(0, 2, (len(lengths), 3), np.uint8))
+    table = FeatureTable(ids, segments, np.cumsum([0, *lengths]), labels,
+                         np.ones(len(lengths), bool))
     config = RunConfig(output_dir=str(folder), train_batch_size=4, max_seq_length=12,
                        learning_rate=0.01, **settings)
     with strategy.scope():
-        state = model.create(CONFIG, 3, 1, {}, training=True)
+        state = model.create(CONFIG, 3, 1, {}, training=True, kind=kind)
     plan = training_step.Plan(STEPS, 0)  # an epoch is a step: each thaws a layer
     loop = trainer.Trainer(strategy, state, CONFIG, config, plan, table, None, "accuracy")
     (folder / "losses.json").write_text(json.dumps(loop.run(NoEvents())))
@@ -63,8 +66,9 @@ def main(folder):
         path = Path(folder) / str(strategy.num_replicas_in_sync)
         path.mkdir()
         train(strategy, path)
-        (path / "knobs").mkdir()
-        train(strategy, path / "knobs", **KNOBS)
+        for name, settings in (("knobs", KNOBS), ("multilabel", {"kind": TaskKind.MULTILABEL})):
+            (path / name).mkdir()
+            train(strategy, path / name, **settings)
         seeds = strategy.experimental_local_results(strategy.run(
             tf.function(lambda: training_step.dropout_seed(7, tf.constant(5, tf.int64)))))
         (path / "seeds.json").write_text(json.dumps([seed.numpy().tolist() for seed in seeds]))
@@ -80,7 +84,7 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("which", ["", "knobs"])
+@pytest.mark.parametrize("which", ["", "knobs", "multilabel"])
 def test_two_replicas_learn_what_one_learns(trained, which):
     folders = [trained / name / which for name in "12"]
     one, two = (json.loads((folder / "losses.json").read_text()) for folder in folders)

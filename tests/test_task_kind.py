@@ -11,7 +11,7 @@ from finetune.task_kind import TaskKind, described, number
     (1, TaskKind.REGRESSION, np.float32), (2, TaskKind.CLASSIFICATION, np.int32),
     (17, TaskKind.CLASSIFICATION, np.int32)])
 def test_a_head_of_one_row_is_a_regression(rows, kind, label_type):
-    assert TaskKind.of(rows) is kind
+    assert TaskKind.of_rows(rows) is kind
     assert kind.label_type is label_type
 
 
@@ -23,6 +23,7 @@ def test_the_flag_names_the_kinds():
 
 def test_words():
     assert [described(rows) for rows in (1, 3)] == ["a regression", "a classifier of 3 labels"]
+    assert described(3, TaskKind.MULTILABEL) == "a multi-label classifier of 3 labels"
 
 
 @pytest.mark.parametrize(("label", "score"), [

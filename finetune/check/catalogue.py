@@ -4,7 +4,9 @@ import dataclasses
 
 from finetune.task_kind import TaskKind
 
-_BOTH = tuple(TaskKind)
+_ALL = tuple(TaskKind)
+_NOT_MANY = (TaskKind.CLASSIFICATION, TaskKind.REGRESSION)
+_NAMES, _MANY = (TaskKind.CLASSIFICATION, TaskKind.MULTILABEL), (TaskKind.MULTILABEL,)
 _LABELS, _SCORES = (TaskKind.CLASSIFICATION,), (TaskKind.REGRESSION,)
 
 
@@ -25,7 +27,7 @@ class About:
     fine: str | None
     meaning: str
     advice: str
-    kinds: tuple[TaskKind, ...] = _BOTH
+    kinds: tuple[TaskKind, ...] = _ALL
     needs: str | None = None
 
 
@@ -76,18 +78,23 @@ ABOUT = {
     "no_rows": About(
         "Labels without training rows", "every label has some",
         "The model cannot learn such a label, and its probability means nothing.",
-        "Take it out of --labels, or find rows for it.", _LABELS, "train"),
+        "Take it out of --labels, or find rows for it.", _NAMES, "train"),
     "few_rows": About(
         "Labels with few rows", "none", "The model will rarely answer such a label, if ever.",
-        "Find more rows, or join it with another label.", _LABELS, "train"),
+        "Find more rows, or join it with another label.", _NAMES, "train"),
     "never_trained": About(
         "Labels that are not trained", "every label of dev has training rows",
         "Rows with these labels are always scored as wrong.",
-        "Split the rows anew, so that each label is in all splits.", _LABELS, "dev"),
+        "Split the rows anew, so that each label is in all splits.", _NAMES, "dev"),
     "label_names": About(
         "Names of labels", "all differ clearly",
         "One label is written in two ways; they are learnt as two.",
-        "Write it in one way.", _LABELS),
+        "Write it in one way.", _NAMES),
+    "label_sets": About(
+        "Labels of a row", None,
+        "A label that never comes without another teaches the model nothing of its own.",
+        "If one label implies another, see whether both are meant; else look at f1_macro and at "
+        "the scores by label.", _MANY, "train"),
     "imbalance": About(
         "Spread of the labels", None,
         "Accuracy says little where one label has most rows, or another has very few.",
@@ -97,7 +104,7 @@ ABOUT = {
         "Train and dev differ", "labels are spread alike in train and dev",
         "The model learns how frequent each label is, and that does not hold in dev.",
         "Draw both from the same rows at random, unless time or source keep them apart on purpose.",
-        needs="dev"),
+        _NOT_MANY, "dev"),
     "order": About(
         "Order of the rows", "no order by label",
         "Drawn from a small buffer, rows of one label are trained on for a long time; the model "
@@ -106,7 +113,8 @@ ABOUT = {
     "length": About(
         "Length gives it away", "length alone tells little",
         "A model can score well without reading. Will the lengths be like that in use?",
-        "See where the rows of each label come from, and compare with --baseline.", needs="train"),
+        "See where the rows of each label come from, and compare with --baseline.", kinds=_NOT_MANY,
+        needs="train"),
     "dev_size": About(
         "Size of dev", None,
         "Differences below that are chance, between two runs and between two settings.",

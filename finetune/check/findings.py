@@ -137,6 +137,8 @@ def where(row: Any) -> str:
 
 def label_of(row: Any) -> str | None:
     """Returns the label of an example as text, None where there is none."""
+    if isinstance(row.label, (list, tuple)):
+        return ", ".join(map(str, row.label)) or "(none)"
     return None if row.label in (None, "") else str(row.label)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from finetune.check.findings import Finding, Severity, samples, share
 from finetune.check.survey import Survey
 
-_FEW = 5  # training rows of a label
+FEW = 5  # training rows of a label
 _UNEQUAL = 10  # times as many rows as the rarest label
 _MAJORITY = 0.8
 _SHIFT = 0.1  # of the rows would need another label for equal shares
@@ -25,7 +25,7 @@ def findings(surveys: Mapping[str, Survey], labels: Sequence[str], buffered: boo
         labels: those of the run.
         buffered: whether training draws rows from a small buffer, so that their order counts.
     """
-    yield from _alike(labels)
+    yield from alike(labels)
     train, dev = surveys.get("train"), surveys.get("dev")
     if train:
         yield from _training(train, labels, buffered)
@@ -42,11 +42,11 @@ def _training(train: Survey, labels: Sequence[str], buffered: bool) -> Iterator[
     lacking = [label for label, count in counts.items() if not count]
     if lacking:
         yield Finding("no_rows", Severity.PROBLEM, "train",
-                      f"{_named(lacking)} {'has' if len(lacking) == 1 else 'have'} no row", 0,
+                      f"{named(lacking)} {'has' if len(lacking) == 1 else 'have'} no row", 0,
                       train.rows, details={"labels": lacking})
-    few = {label: count for label, count in counts.items() if 0 < count < _FEW}
+    few = {label: count for label, count in counts.items() if 0 < count < FEW}
     if few:
-        yield Finding("few_rows", Severity.LOOK, "train", f"{_counted(few)}: too few rows to learn "
+        yield Finding("few_rows", Severity.LOOK, "train", f"{counted(few)}: too few rows to learn "
                       "from", sum(few.values()), train.rows, details={"labels": few})
     top = max(counts, key=counts.get)
     most, least = counts[top], min(filter(None, counts.values()), default=0)
@@ -73,13 +73,14 @@ def _order(train: Survey, buffered: bool) -> Iterator[Finding]:
             advice=None if buffered else "Nothing: all rows are shuffled in every epoch.")
 
 
-def _alike(labels: Sequence[str]) -> Iterator[Finding]:
+def alike(labels: Sequence[str]) -> Iterator[Finding]:
+    """Yields the names that one could take for the same."""
     groups: dict[str, list[str]] = {}
     for label in labels:
         groups.setdefault(re.sub(r"[\s_-]+", "", label).casefold() or label, []).append(label)
     for group in groups.values():
         if len(group) > 1:
-            yield Finding("label_names", Severity.PROBLEM, None, f"{_named(group)} differ only in "
+            yield Finding("label_names", Severity.PROBLEM, None, f"{named(group)} differ only in "
                           "case, blanks or hyphens", len(group), len(labels),
                           details={"labels": group})
 
@@ -101,7 +102,7 @@ def _never_trained(train: Survey, dev: Survey) -> Iterator[Finding]:
         rows = np.flatnonzero(np.isin(dev.labels, codes))
         yield Finding("never_trained", Severity.PROBLEM, "dev",
                       f"{share(rows.size, dev.rows)} have a label that no training row has: "
-                      f"{_counted(new)}", rows.size, dev.rows, details={"labels": new},
+                      f"{counted(new)}", rows.size, dev.rows, details={"labels": new},
                       samples=samples("dev", rows))
 
 
@@ -160,12 +161,14 @@ def _by_length(train: Survey) -> Iterator[Finding]:
                       details={"by_length": score, "majority": without})
 
 
-def _named(labels: Sequence[str], most: int = 10) -> str:
+def named(labels: Sequence[str], most: int = 10) -> str:
+    """Returns labels for a message."""
     more = f" and {len(labels) - most:,} more" if len(labels) > most else ""
     return ", ".join(map(repr, labels[:most])) + more
 
 
-def _counted(counts: Mapping[str, int]) -> str:
-    return _named([f"{label}" for label in counts]) if len(counts) > 10 else ", ".join(
+def counted(counts: Mapping[str, int]) -> str:
+    """Returns labels and how many rows they have, for a message."""
+    return named([f"{label}" for label in counts]) if len(counts) > 10 else ", ".join(
         f"{label!r} ({count:,} {'row' if count == 1 else 'rows'})"
         for label, count in counts.items())

@@ -13,6 +13,7 @@ from typing import Any
 from finetune import baseline, outputs
 from finetune.check import (
     duplicates,
+    label_sets,
     labels,
     lengths,
     rendering,
@@ -22,7 +23,7 @@ from finetune.check import (
     vocabulary,
 )
 from finetune.check.catalogue import ABOUT
-from finetune.check.findings import Finding, Severity, resolved
+from finetune.check.findings import Finding, Severity, label_of, resolved
 from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.log import LOGGER, Progress
@@ -126,16 +127,20 @@ def run(prepared: Prepared, others: Others, alone: bool,
 def look(prepared: Prepared, others: Others) -> rendering.Result:
     """Goes through all splits once and runs every check."""
     began = time.monotonic()
-    regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
+    kind = TaskKind.of(prepared.labels)
+    regression = kind is TaskKind.REGRESSION
+    sets = label_sets.LabelSets(prepared.labels) if kind is TaskKind.MULTILABEL else None
     examples = {split: rows for split in SPLITS
                 if (rows := prepared.examples.get(split, others.examples.get(split)))}
-    codes = None if regression else {label: code for code, label in enumerate(prepared.labels)}
+    codes = None if regression else {} if sets else {
+        label: code for code, label in enumerate(prepared.labels)}
     surveys = {}
     for split, rows in examples.items():
         progress = Progress(f"looking at {split}", len(rows))
-        surveys[split] = survey.survey(split, rows, prepared.tokenizer, codes, progress.reach)
-    found = [*_of_splits(others), *_checks(prepared, surveys, regression)]
-    found = resolved([*found, *_fine(found, surveys, regression)], examples)
+        surveys[split] = survey.survey(split, rows, prepared.tokenizer, codes, progress.reach,
+                                       sets.name if sets else label_of)
+    found = [*_of_splits(others), *_checks(prepared, surveys, regression, sets)]
+    found = resolved([*found, *_fine(found, surveys, kind)], examples)
     return rendering.Result(
         rendering.sorted_findings(found), surveys, prepared.tokenizer,
         prepared.config.max_seq_length, prepared.bert_config.max_position_embeddings, regression,
@@ -155,14 +160,15 @@ def _of_splits(others: Others) -> list[Finding]:
     return missing + refused
 
 
-def _checks(prepared: Prepared, surveys: Mapping[str, survey.Survey], regression: bool
-            ) -> list[Finding]:
+def _checks(prepared: Prepared, surveys: Mapping[str, survey.Survey], regression: bool,
+            sets: label_sets.LabelSets | None) -> list[Finding]:
     config, found = prepared.config, []
     for one in surveys.values():
         found += texts.findings(one)
     found += duplicates.findings(surveys, regression)
     buffered = config.shuffle_buffer_size > 0 or config.engine == "original"
     found += (scores.findings(surveys) if regression else
+              label_sets.findings(surveys, sets) if sets else
               labels.findings(surveys, prepared.labels, buffered))
     found += vocabulary.findings(surveys, prepared.tokenizer)
     found += lengths.findings(surveys, config.max_seq_length,
@@ -170,10 +176,9 @@ def _checks(prepared: Prepared, surveys: Mapping[str, survey.Survey], regression
     return found
 
 
-def _fine(found: Sequence[Finding], surveys: Mapping[str, survey.Survey], regression: bool
+def _fine(found: Sequence[Finding], surveys: Mapping[str, survey.Survey], kind: TaskKind
           ) -> list[Finding]:
     """Returns what was looked for and not found."""
-    kind = TaskKind.REGRESSION if regression else TaskKind.CLASSIFICATION
     told = {one.check for one in found}
     return [Finding(check, Severity.FINE, None, about.fine) for check, about in ABOUT.items()
             if check not in told and about.fine and kind in about.kinds

@@ -104,8 +104,9 @@ class _Marks:
 class _Pass:
     """Collects a survey, a chunk of examples at a time."""
 
-    def __init__(self, tokenizer: Tokenizer, codes: dict[str, int] | None):
-        self.tokenizer, self.codes, self.row = tokenizer, codes, 0
+    def __init__(self, tokenizer: Tokenizer, codes: dict[str, int] | None,
+                 name_of: Callable[[Any], str | None]):
+        self.tokenizer, self.codes, self.row, self.name_of = tokenizer, codes, 0, name_of
         self.exact, self.plain, self.ids = array("q"), array("q"), array("q")
         self.labels, self.tokens, self.second = array("d"), array("i"), array("i")
         self.pieces = np.zeros(max(tokenizer.vocab.values()) + 1, np.int64)
@@ -127,7 +128,7 @@ class _Pass:
         self.exact.append(hash((a, b)))
         plain = texts.plain(a), texts.plain(b)
         self.plain.append(hash(plain if any(plain) else (a, b)))  # ":-)" is not "!!!"
-        self.labels.append(self._label(label_of(row)))
+        self.labels.append(self._label(self.name_of(row)))
         row_id = getattr(row, "row_id", None)
         self.ids.append(hash(row_id) if row_id else 0)
         self.pairs += bool(b)
@@ -168,14 +169,16 @@ class _Pass:
 
 
 def survey(split: str, examples: Iterable[Any], tokenizer: Tokenizer,
-           codes: dict[str, int] | None, progress: Callable[[int], None] | None = None) -> Survey:
+           codes: dict[str, int] | None, progress: Callable[[int], None] | None = None,
+           name_of: Callable[[Any], str | None] = label_of) -> Survey:
     """Goes through the examples of a split once.
 
     Args:
         codes: label -> number; new labels are added. None: labels are the scores of a regression.
         progress: called with the number of rows done after each chunk.
+        name_of: example -> its label, or what stands for its labels.
     """
-    made, rows = _Pass(tokenizer, codes), iter(examples)
+    made, rows = _Pass(tokenizer, codes, name_of), iter(examples)
     while chunk := list(islice(rows, _CHUNK)):
         made.take(chunk)
         if progress:

@@ -75,7 +75,8 @@ class Explanation:
 
     Attributes:
         texts: one, or two of a pair.
-        prediction: the label predicted, or the score as text.
+        prediction: the label predicted, or the score as text; of a multi-label model the most
+            probable label, whether or not a row so sure is given it.
         confidence: probability of that label; None of a regression.
         label: whose logit is explained; of a regression "score".
         logit, baseline_logit: of the text, and of the same with [PAD] for every token.
@@ -115,7 +116,7 @@ class Explainer:
 
     def __init__(self, state: model.State, bert_config: BertConfig, tokenizer: Tokenizer,
                  labels: Sequence[str], max_seq_length: int, long_texts: LongTexts = HEAD):
-        self._tokenizer, self._labels = tokenizer, list(labels)
+        self._tokenizer, self._labels, self._kind = tokenizer, labels, TaskKind.of(labels)
         self._max_seq_length, self._long_texts = max_seq_length, long_texts
         self._splitter = Splitter(tokenizer)
         self._gradients = IntegratedGradients(state, bert_config, tokenizer)
@@ -146,11 +147,11 @@ class Explainer:
                             "the text when it is cut")
         seen = layout(first[1], second[1], self._max_seq_length, self._long_texts)
         logits = self._gradients.logits(features.input_ids, features.segment_ids)
-        answers = heads.answers(tf.constant(logits[None])).numpy()[0]
+        answers = heads.answers(tf.constant(logits[None]), self._kind).numpy()[0]
         top = int(answers.argmax())
         label = top if chosen is None else chosen
         found = self._gradients.explain(features.input_ids, features.segment_ids, label)
-        regression = TaskKind.of(len(self._labels)) is TaskKind.REGRESSION
+        regression = self._kind is TaskKind.REGRESSION
         return Explanation(
             self._words((a, seen.places_a), (b, seen.places_b), found),
             f"{answers[0]:.6f}" if regression else self._labels[top],

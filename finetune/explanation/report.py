@@ -24,7 +24,7 @@ def problems(config: RunConfig, labels: Sequence[str]) -> list[str]:
     label = config.explain_label
     if label is None:
         return []
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         return [f"--explain_label={label}: a regression has no labels, its score is explained"]
     if label in labels:
         return []

@@ -24,6 +24,7 @@ class Classifier:
         max_seq_length: longest input in training.
         step: global_step of the weights.
         long_texts: what became of longer texts in training.
+        thresholds: of a multi-label classifier, from which probability on each label is given.
     """
 
     weights: dict[str, np.ndarray]
@@ -34,11 +35,17 @@ class Classifier:
     max_seq_length: int
     step: int
     long_texts: LongTexts = HEAD
+    thresholds: list[float] | None = None
+
+    @property
+    def kind(self) -> TaskKind:
+        """What the head answers with."""
+        return TaskKind.of(self.labels)
 
     @property
     def is_regression(self) -> bool:
         """Whether the answer is a number and not one of the labels."""
-        return TaskKind.of(len(self.labels)) is TaskKind.REGRESSION
+        return self.kind is TaskKind.REGRESSION
 
     @property
     def answer(self) -> str:

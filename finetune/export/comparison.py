@@ -38,7 +38,7 @@ def expected(classifier: Classifier, table: FeatureTable) -> np.ndarray:
     """Returns the model's own answers, without padding: float32[ROWS, L]."""
     with tf.device("CPU:0"):
         state = model.create(classifier.bert_config, len(classifier.labels), 0, classifier.weights,
-                             training=False)
+                             training=False, kind=classifier.kind)
     return Predictor(state, classifier.bert_config).predict(table, ROWS, "").probabilities
 
 

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import os
 import shutil
@@ -29,7 +30,8 @@ from finetune.export.facts import Facts
 from finetune.export.formats import FORMATS, PACKAGES, chosen
 from finetune.export.settings import trained_folder
 from finetune.log import LOGGER
-from finetune.task_kind import TaskKind
+from finetune.multilabel import thresholds
+from finetune.task_kind import TaskKind, label_type
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
@@ -48,6 +50,11 @@ def export_run(prepared: "Prepared", state: model.State) -> None:
         {name: variable.numpy() for name, variable in state.weights.items()},
         prepared.bert_config, prepared.labels, outputs.read_bytes(config.vocab_file),
         config.do_lower_case, config.max_seq_length, int(state.step.numpy()), config)
+    if classifier.kind is TaskKind.MULTILABEL:
+        found = thresholds.read(config.output_dir, classifier.labels, classifier.step)
+        if found.why_half:
+            LOGGER.info("note: every threshold is exported as 0.5: %s", found.why_half)
+        classifier = dataclasses.replace(classifier, thresholds=found.values)
     known = facts.gather(trained_folder(config, prepared.start.prefix), classifier)
     export(os.path.join(config.output_dir, outputs.EXPORT), classifier, chosen(config), known)
 
@@ -63,7 +70,7 @@ def export(target: str, classifier: Classifier, formats: Sequence[str], known: F
         UserError: a format cannot hold the model, or answers otherwise than the model.
     """
     table = comparison.made_up(classifier.bert_config, classifier.max_seq_length,
-                               TaskKind.of(len(classifier.labels)).label_type)
+                               label_type(classifier.labels))
     own, files = comparison.expected(classifier, table), []
     with whole(target) as made:
         for name in formats:
@@ -84,6 +91,8 @@ def _write_beside(classifier: Classifier, known: Facts, files: list[card.File],
         file.write(classifier.vocabulary)
     if not classifier.is_regression:
         outputs.write_text(os.path.join(folder, outputs.LABELS), classifier.labels_text())
+    if classifier.kind is TaskKind.MULTILABEL:
+        thresholds.write_plain(folder, classifier.labels, classifier.thresholds)
     packages = [one for name in formats for one in PACKAGES.get(name, ())]
     versions = {**summary.versions(), **{one: importlib.metadata.version(one) for one in packages}}
     outputs.write_text(os.path.join(folder, CARD), card.text(classifier, known, files, versions))

@@ -15,8 +15,10 @@ import numpy as np
 
 from finetune import outputs, records
 from finetune.bert_config import SOURCE_FILE
+from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
+from finetune.task_kind import TaskKind, label_type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Facts:
         scored_step: the step that eval_results.txt is of.
         matrix: the rows of confusion_matrix.tsv, if it is of these weights.
         best: best_checkpoint.json: the weights were chosen by their score on dev.
+        calibration: calibration.json, if it is of these weights; else {}.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Facts:
     scored_step: int | None
     matrix: list[list[str]] | None
     best: dict[str, Any] | None
+    calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def gather(folder: str, classifier: Classifier) -> Facts:
@@ -92,7 +96,15 @@ def gather(folder: str, classifier: Classifier) -> Facts:
         splits={split: _split(folder, split, trained if split == "train" else runs, classifier)
                 for split in ("train", "dev")},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
-        best=best if best and best.get("step") == classifier.step else None)
+        best=best if best and best.get("step") == classifier.step else None,
+        calibration=_calibration(folder, classifier.step))
+
+
+def _calibration(folder: str, step: int) -> dict[str, Any]:
+    try:
+        return record.look([folder], os.path.join(folder, f"model.ckpt-{step}")).content
+    except UserError:  # damaged: then nobody knows
+        return {}
 
 
 def _json(folder: str, name: str, default: Any) -> Any:
@@ -119,10 +131,10 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     lengths = note.get("lengths", {})
     found = Split(told.get("path"), told.get("sha256"),
                   lengths.get("count", note.get("records")), lengths.get("truncated"))
-    if not note or note["fingerprint"].get("labels") != classifier.labels:
+    if not note or note["fingerprint"].get("labels") != list(classifier.labels):
         return found
     try:
-        table = records.read(path, np.float32 if classifier.is_regression else np.int32)
+        table = records.read(path, label_type(classifier.labels))
     except UserError:  # the records may be deleted
         return found
     found = dataclasses.replace(found, pairs=bool(np.any(table.segment_ids[:])))
@@ -130,7 +142,8 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     if classifier.is_regression:
         return dataclasses.replace(found, scores=(
             float(labels.min()), float(labels.max()), float(labels.mean(dtype=np.float64))))
-    counts = np.bincount(labels, minlength=len(classifier.labels)).tolist()
+    counts = (labels.sum(0, dtype=np.int64) if classifier.kind is TaskKind.MULTILABEL else
+              np.bincount(labels, minlength=len(classifier.labels))).tolist()
     return dataclasses.replace(found, counts=dict(zip(classifier.labels, counts, strict=True)))
 
 
@@ -142,7 +155,7 @@ def _scores(folder: str) -> dict[str, str] | None:
 
 def _matrix(folder: str, classifier: Classifier) -> list[list[str]] | None:
     text = outputs.read_text(os.path.join(folder, outputs.CONFUSION))
-    if text is None or classifier.is_regression:
+    if text is None or classifier.kind is not TaskKind.CLASSIFICATION:
         return None
     rows = [line.split("\t") for line in text.splitlines()]
     return rows if rows and rows[0][1:] == classifier.labels else None

@@ -22,6 +22,7 @@ from finetune.export.classifier import INPUTS, LABEL_IDS, LOGITS, PROBABILITIES,
 from finetune.export.formats import FORMATS
 from finetune.layers import LAYER_NORM_EPSILON
 from finetune.long_texts import described
+from finetune.task_kind import TaskKind
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022)
 _LIMIT = 2 ** 31  # bytes of a protocol buffer
@@ -168,16 +169,20 @@ def build(classifier: Classifier) -> Any:
 
     bert = Bert(classifier)
     logits, node = bert.logits(), bert.graph.node
+    many = classifier.kind is TaskKind.MULTILABEL
     if classifier.is_regression:
         node("Squeeze", logits, bert.graph.integers(1), name=SCORES)
         given = [(SCORES, TensorProto.FLOAT, ["batch"])]
     else:
-        node("Softmax", logits, axis=-1, name=PROBABILITIES)
-        node("Cast", node("ArgMax", logits, axis=-1, keepdims=0), to=TensorProto.INT32,
-             name=LABEL_IDS)
+        if many:
+            node("Sigmoid", logits, name=PROBABILITIES)
+        else:
+            node("Softmax", logits, axis=-1, name=PROBABILITIES)
+            node("Cast", node("ArgMax", logits, axis=-1, keepdims=0), to=TensorProto.INT32,
+                 name=LABEL_IDS)
         given = [(name, TensorProto.FLOAT, ["batch", len(classifier.labels)])
                  for name in (PROBABILITIES, LOGITS)]
-        given.append((LABEL_IDS, TensorProto.INT32, ["batch"]))
+        given += [] if many else [(LABEL_IDS, TensorProto.INT32, ["batch"])]
     taken = [(name, TensorProto.INT32, ["batch", "length"]) for name in INPUTS]
     graph = helper.make_graph(
         bert.graph.nodes, "classifier", *([helper.make_tensor_value_info(*one) for one in some]

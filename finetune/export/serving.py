@@ -9,6 +9,7 @@ from finetune import encoder, heads
 from finetune.export.classifier import INPUTS, LABEL_IDS, LOGITS, PROBABILITIES, SCORES, Classifier
 from finetune.layers import Dropout
 from finetune.layout import PaddedLayout
+from finetune.task_kind import TaskKind
 
 
 class MaskedLayout(PaddedLayout):
@@ -28,7 +29,7 @@ class Serving(tf.Module):
 
     `serve` takes int32[B, S] each: input_ids; input_mask, 0 for padding; segment_ids, 0 or 1. It
     returns probabilities and logits float32[B, L] and label_ids int32[B], the position of the
-    highest; of a regression scores float32[B].
+    highest, which a multi-label classifier has no use for; of a regression scores float32[B].
     """
 
     def __init__(self, classifier: Classifier):
@@ -52,6 +53,8 @@ class Serving(tf.Module):
             logits = heads.classify(weights, encoder.pool(weights, cls), dropout)      # [B, L]
             if regression:
                 return {SCORES: tf.squeeze(logits, -1)}
-            return {PROBABILITIES: heads.answers(logits), LOGITS: logits,
-                    LABEL_IDS: tf.argmax(logits, -1, tf.int32)}
+            answers = {PROBABILITIES: heads.answers(logits, classifier.kind), LOGITS: logits}
+            if classifier.kind is TaskKind.MULTILABEL:
+                return answers
+            return {**answers, LABEL_IDS: tf.argmax(logits, -1, tf.int32)}
         self.serve = serve

@@ -26,3 +26,12 @@ class Answers:
     explain_label: str | None = setting(
         GROUP, "The label whose logit --do_explain explains (default: of "
         "each row the one predicted).")
+    calibrate: bool = setting(
+        GROUP, "With --do_eval: fit a temperature on dev, which brings confidences closer to how "
+        "often they are right; prediction then uses it (docs/confidence.md).", False)
+    min_precision: float | None = setting(
+        GROUP, "With --do_eval: find the least confidence from which on this share of dev's rows "
+        "is right, for instance 0.95; prediction then marks the rows below it as not answered.")
+    use_calibration: bool = setting(
+        GROUP, "Predict with the calibration.json that belongs to the checkpoint, where there is "
+        "one; false: with the model's own probabilities.", True)

@@ -18,9 +18,10 @@ class Data:
         GROUP, "Your own DataProcessor, as package.module:ClassName; one written for "
         "google-research/bert runs unchanged.")
     task_type: str | None = setting(
-        GROUP, "Whether a row is given one of several labels or a number, its score (default: the "
-        "task's own; for your own files classification, or what the checkpoint was trained for).",
-        choices=("classification", "regression"))
+        GROUP, "Whether a row is given one of several labels, any number of them (multilabel) or a "
+        "number, its score (default: the task's own; for your own files classification, or what "
+        "the checkpoint was trained for).",
+        choices=("classification", "multilabel", "regression"))
     labels: tuple[str, ...] | None = setting(
         GROUP, "The labels, comma-separated; their order is the order of the columns of "
         "test_results.tsv. Without it: the task's own list, or the training split's labels, "
@@ -40,7 +41,10 @@ class Data:
     text_b_column: tuple[str, ...] | None = setting(
         GROUP, "Column of the second text of a pair, by name or position.")
     label_column: str | None = setting(
-        GROUP, "Label column by name or position (default: label).")
+        GROUP, "Label column by name or position (default: label). With --task_type=multilabel "
+        "also several, comma-separated, of 0 and 1: one for each label.")
+    label_separator: str = setting(
+        GROUP, "What stands between the labels of a row (--task_type=multilabel).", ",")
     id_column: str | None = setting(
         GROUP, "Column of the row's own id, repeated in predictions.tsv (default: id, if there "
         "is one).")

@@ -50,7 +50,7 @@ def answers(prefix: str, bert_config: BertConfig, num_labels: int, table: Featur
 
 def scores(given: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, float]:
     """Returns the metrics of answers float32[N, L]; truth are label ids or scores, [N]."""
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         return metrics.regression(truth, given[:, 0])
     return metrics.classification(truth, given.argmax(1), labels)
 

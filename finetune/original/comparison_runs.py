@@ -65,7 +65,7 @@ class Runs:
         self._prepared = dataclasses.replace(prepared, examples={**prepared.examples, "test": dev})
         self._where, self._environ, self._fast = where, dict(environ), list(fast)
         self._root = os.path.abspath(prepared.config.output_dir)
-        self._regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
+        self._regression = TaskKind.of(prepared.labels) is TaskKind.REGRESSION
 
     def folder(self, engine: str, seed: int) -> str:
         """Returns the folder of a run."""

@@ -144,7 +144,7 @@ def label_list(prepared: Prepared) -> list[str]:
 
     The original's records hold ids; `scores` of the plan says what each stands for.
     """
-    if TaskKind.of(len(prepared.labels)) is TaskKind.CLASSIFICATION:
+    if TaskKind.of(prepared.labels) is TaskKind.CLASSIFICATION:
         return prepared.labels
     labels = {str(row.label) for rows in prepared.examples.values() for row in rows}
     labels = {label for label in labels if number(label) is not None}
@@ -169,7 +169,7 @@ def plan(prepared: Prepared, folder: str, records: Mapping[str, str] | None,
     given = {name: value for name, value in {**given, **flags}.items()
              if value is not None and name not in _FLAGS_OF_DATA}
     labels = label_list(prepared)
-    regression = TaskKind.of(len(prepared.labels)) is TaskKind.REGRESSION
+    regression = TaskKind.of(prepared.labels) is TaskKind.REGRESSION
     return {"flags": given, "labels": labels, "seed": prepared.config.seed,
             "examples": {split: os.path.join(folder, f"{split}.jsonl")
                          for split in prepared.examples},
@@ -291,7 +291,7 @@ def write_predictions(folder: str, rows: Sequence[Any], answers: np.ndarray,
                       labels: Sequence[str]) -> None:
     """Writes predictions.tsv beside the original's test_results.tsv, and logs what is in it."""
     ids = [str(getattr(row, "row_id", None) or row.guid) for row in rows]
-    if TaskKind.of(len(labels)) is TaskKind.REGRESSION:
+    if TaskKind.of(labels) is TaskKind.REGRESSION:
         outputs.write_scores(folder, ids, answers[:, 0])
         summary.predicted_scores(answers[:, 0])
     else:

@@ -1,7 +1,6 @@
-"""Accuracy, how sure it is, and how it depends on the length of a row: pure functions."""
+"""How accuracy, or an error, depends on the length of a row: pure functions."""
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -22,17 +21,6 @@ class Group:
     most: int
     rows: int
     value: float
-
-
-def wilson(right: float, rows: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a share by Wilson (1927), which never leaves 0 to 1."""
-    if not rows:
-        return 0.0, 1.0
-    z, share = 1.959964, right / rows
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(
-        share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def by_length(lengths: np.ndarray, values: np.ndarray, longest: int, groups: int = GROUPS

@@ -3,7 +3,8 @@
 import numpy as np
 
 from finetune import calibration, metrics, outputs
-from finetune.report import accuracy, charts, shared
+from finetune.confidence.threshold import wilson
+from finetune.report import charts, shared
 from finetune.report import rows as row_tables
 from finetune.report.accuracy import Group
 from finetune.report.facts import Facts
@@ -28,7 +29,7 @@ def scores(facts: Facts) -> Section:
     """The metrics of the split."""
     rows = len(facts.truth)
     right = int((facts.predicted == facts.truth).sum())
-    low, high = accuracy.wilson(right, rows)
+    low, high = wilson(right, rows)
     return Section("Scores on dev", joined([
         table(f"{rows:,} rows, at step {facts.step:,}", ["metric", "value"],
               [[metric, float(value)] for metric, value in facts.scores.items()]),
@@ -114,18 +115,11 @@ def highest_losses(facts: Facts) -> Section:
                 float(facts.answers[row, truth]), float(facts.answers[row, predicted])]
 
     return Section("Highest loss", joined([
-        paragraph(f"{len(hardest(facts)):,} of {len(facts.truth):,} dev rows, the hardest first. "
-                  "Wrong labels are often among them."),
+        paragraph(f"{len(shared.hardest(facts)):,} of {len(facts.truth):,} dev rows, the hardest "
+                  "first. Wrong labels are often among them."),
         row_tables.shown("Rows with the highest loss", [
             "loss", "label", "predicted", "p(label)", "p(predicted)"],
-            [(facts.rows[row], cells(row)) for row in hardest(facts)])]))
-
-
-def hardest(facts: Facts) -> list[int]:
-    """Returns the numbers of the rows with the highest loss: those above the mean, ten at least."""
-    above = int((facts.losses > facts.losses.mean(dtype=np.float64)).sum())
-    most = min(max(above, 10), row_tables.MOST)
-    return np.argsort(-facts.losses, kind="stable")[:most].tolist()
+            [(facts.rows[row], cells(row)) for row in shared.hardest(facts)])]))
 
 
 def likely_label_errors(facts: Facts) -> Section:
@@ -159,7 +153,7 @@ def likely_label_errors(facts: Facts) -> Section:
 def lengths(facts: Facts) -> Section:
     """Accuracy by length in tokens, rows that were cut apart."""
     def sure(group: Group) -> str:
-        low, high = accuracy.wilson(group.value * group.rows, group.rows)
+        low, high = wilson(round(group.value * group.rows), group.rows)
         return f"{low:.3f} to {high:.3f}"
 
     return shared.lengths(facts, "Errors by length", facts.predicted == facts.truth,
@@ -169,4 +163,4 @@ def lengths(facts: Facts) -> Section:
 def shown_rows(facts: Facts) -> list[int]:
     """Returns the numbers of the rows that the sections show."""
     errors = facts.label_errors.rows[:row_tables.MOST]
-    return [*hardest(facts), *errors.tolist()]
+    return [*shared.hardest(facts), *errors.tolist()]

@@ -43,7 +43,8 @@ class Facts:
     Attributes:
         config: the settings.
         labels: the rows of the head, L of them.
-        truth: of a classifier int32[N], the label ids; of a regression float32[N], the scores.
+        truth: of a classifier int32[N], the label ids; of a regression float32[N], the scores; of
+            a multi-label one uint8[N, L], 1 for each label that a row has.
         answers: float32[N, L], probabilities; of a regression the scores, L = 1.
         losses: float32[N].
         lengths: int64[N], tokens of the rows after the cut; of one in windows, of the first.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from finetune.report import classification, regression, shared
+from finetune.report import classification, multilabel, regression, shared
 from finetune.report.facts import Facts
 from finetune.report.markup import Markup, Section, element, joined, shortened
 from finetune.task_kind import TaskKind
@@ -29,11 +29,15 @@ KINDS = {
          classification.likely_label_errors, classification.lengths, shared.check, shared.run,
          shared.files),
         classification.shown_rows),
+    TaskKind.MULTILABEL: Kind(
+        (multilabel.scores, shared.baseline, multilabel.labels, shared.curves,
+         multilabel.highest_losses, multilabel.lengths, shared.check, shared.run, shared.files),
+        shared.hardest),
     TaskKind.REGRESSION: Kind(
         (regression.scores, shared.baseline, regression.predictions, regression.residuals,
          shared.curves, regression.highest_losses, regression.lengths, shared.check, shared.run,
          shared.files),
-        classification.hardest)}
+        shared.hardest)}
 
 # Whatever a text might hold, the browser runs nothing and loads nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

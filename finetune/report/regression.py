@@ -4,7 +4,6 @@ import numpy as np
 
 from finetune.report import charts, shared
 from finetune.report import rows as row_tables
-from finetune.report.classification import hardest
 from finetune.report.facts import Facts
 from finetune.report.markup import Section, element, folded, joined, paragraph, table
 
@@ -48,7 +47,7 @@ def highest_losses(facts: Facts) -> Section:
     return Section("Highest loss", row_tables.shown(
         "Rows with the highest loss, the squared error", ["loss", "truth", "predicted"],
         [(facts.rows[row], [float(facts.losses[row]), float(facts.truth[row]),
-                            float(facts.answers[row, 0])]) for row in hardest(facts)]))
+                            float(facts.answers[row, 0])]) for row in shared.hardest(facts)]))
 
 
 def lengths(facts: Facts) -> Section:

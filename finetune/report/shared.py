@@ -10,6 +10,7 @@ import tensorflow as tf
 from finetune import outputs
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.report import accuracy, charts
+from finetune.report import rows as row_tables
 from finetune.report.accuracy import Group
 from finetune.report.curves import Curve
 from finetune.report.facts import Facts
@@ -84,6 +85,13 @@ def _drawn(title: str, y_label: str, series: Sequence[tuple[str, Curve]]) -> Mar
 def _at(curve: Curve | None, step: int) -> float | str:
     found = np.flatnonzero(curve.steps == step) if curve else ()
     return float(curve.values[found[0]]) if len(found) else ""
+
+
+def hardest(facts: Facts) -> list[int]:
+    """Returns the numbers of the rows with the highest loss: those above the mean, ten at least."""
+    above = int((facts.losses > facts.losses.mean(dtype=np.float64)).sum())
+    most = min(max(above, 10), row_tables.MOST)
+    return np.argsort(-facts.losses, kind="stable")[:most].tolist()
 
 
 def lengths(facts: Facts, title: str, values: np.ndarray,

@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from finetune.answers import as_records
 from finetune.long_texts import described
+from finetune.multilabel.scores import HALF
 from finetune.serving import page
 from finetune.serving.batcher import Batcher, QueueFull
 from finetune.serving.guard import Guard
@@ -38,6 +39,19 @@ class Classified(BaseModel):
 
     label: str
     confidence: float
+    probabilities: dict[str, float]
+
+
+class ClassifiedOrNot(Classified):
+    """The same of a classifier that has a threshold: whether the confidence reaches it."""
+
+    answered: bool
+
+
+class Labelled(BaseModel):
+    """The answer for a text of a multi-label classifier."""
+
+    labels: list[str]
     probabilities: dict[str, float]
 
 
@@ -83,7 +97,7 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
 
     Args:
         model: a `trained.Predictor`, or what has its answers, labels, kind, max_seq_length and
-            long_texts.
+            long_texts and calibration.
         limits: of requests and batches.
         hosts: names under which it may be addressed; None: any. (A page elsewhere could otherwise
             reach a service of this machine under a name of its own: DNS rebinding.)
@@ -117,7 +131,11 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         description=f"Texts, or pairs of texts; each of at most {limits.text_characters:,} "
         "characters.", examples=[["It crashes when I save"]])]
     asked = create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(texts, ...))
-    answer = Scored if model.kind is TaskKind.REGRESSION else Classified
+    classified = Classified if model.calibration.threshold is None else ClassifiedOrNot
+    answer = {TaskKind.REGRESSION: Scored, TaskKind.MULTILABEL: Labelled}.get(
+        model.kind, classified)
+    # A stand-in for a Predictor need not have thresholds.
+    thresholds = getattr(model, "thresholds", HALF)
     answered = create_model("Answers", predictions=(list[answer], ...))
 
     @router.post("/v1/predict", response_model=answered, responses=REFUSALS)
@@ -137,7 +155,8 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         except QueueFull:
             raise Refusal(503, [f"too many texts wait already (at most {limits.queue_rows:,}); "
                                 "try again later"], {"Retry-After": "1"}) from None
-        return JSONResponse({"predictions": as_records(model.labels, answers)})
+        return JSONResponse({"predictions": as_records(model.labels, answers,
+                                                        model.calibration, thresholds)})
 
 
 def _windows(model: Any, texts: list[Any]) -> int:
@@ -162,9 +181,14 @@ def _add_others(router: APIRouter, model: Any, limits: Limits, batcher: Batcher,
     @router.get("/v1/model")
     async def about() -> dict[str, Any]:
         """Tells what the model answers with and what it takes."""
+        many = model.kind is TaskKind.MULTILABEL
         return {"kind": model.kind.value, "labels": model.labels,
+                **({"thresholds": dict(zip(model.labels, model.thresholds, strict=True))}
+                   if many else {}),
                 "max_seq_length": model.max_seq_length,
                 **described(model.long_texts),
+                "temperature": model.calibration.temperature,
+                "threshold": model.calibration.threshold,
                 "limits": {name: getattr(limits, name) for name in (
                     "text_characters", "request_rows", "body_bytes")}}
 

@@ -19,6 +19,7 @@ from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer, tensor_files
 from finetune.sources.model_folder import Converted, collected, new_folder, out_problems
+from finetune.task_kind import TaskKind
 
 
 def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
@@ -127,7 +128,9 @@ def _write_notes(made: str, source: str, done: Converted) -> None:
     outputs.write_json(os.path.join(made, SOURCE_FILE), {
         "source": source, "activation": done.activation, "do_lower_case": done.do_lower_case,
         "notices": done.notices, **({"max_seq_length": length} if length else {}),
-        **done.long_texts})
+        **done.long_texts,
+        **({"task_type": TaskKind.MULTILABEL.value}
+           if TaskKind.of(done.labels or ()) is TaskKind.MULTILABEL else {})})
     checksums.write(made, (outputs.VOCABULARY, outputs.BERT_CONFIG))
 
 

@@ -23,6 +23,7 @@ from finetune import config_problems, long_texts
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.sources.tensor_files import Weights
+from finetune.task_kind import Labels, TaskKind
 
 # The keys of bert_config.json that modeling.BertConfig reads, with its defaults (None: required).
 CONFIG_DEFAULTS: dict[str, Any] = {
@@ -176,12 +177,8 @@ def read_head(weights: Weights, hidden_size: int, config: Mapping[str, Any]
         UserError: a tensor is missing, has another shape, or does not agree with id2label; or the
             head answers another question than ours.
     """
-    problems = []
-    if config.get("problem_type") == "multi_label_classification":
-        problems.append("config.json: problem_type is 'multi_label_classification': a row can have "
-                        "several labels there; here it has one. Give --encoder_only to leave the "
-                        "head out.")
-    head = {}
+    problems, head = [], {}
+    many = config.get("problem_type") == "multi_label_classification"
     for ours, theirs in HEAD.items():
         if theirs in weights.names():
             head[ours] = weights.read(theirs)
@@ -194,7 +191,12 @@ def read_head(weights: Weights, hidden_size: int, config: Mapping[str, Any]
         shapes = [list(value.shape) for value in head.values()]
         raise UserError(f"{weights.path}: classifier.weight and .bias have the shapes {shapes[0]} "
                         f"and {shapes[1]}; [labels, {hidden_size}] and [labels] are expected.")
-    return head, _labels(config, rows) if rows > 1 else []
+    if many and rows == 1:
+        raise UserError("config.json: problem_type is 'multi_label_classification', and there is "
+                        "one label; here a multi-label head has two or more. Give --encoder_only "
+                        "to leave the head out.")
+    labels = _labels(config, rows) if rows > 1 else []
+    return head, Labels(labels, TaskKind.MULTILABEL) if many else labels
 
 
 def _labels(config: Mapping[str, Any], rows: int) -> list[str]:
@@ -225,7 +227,8 @@ def config_json(config: BertConfig, labels: list[str] | None, pad_id: int) -> di
                "layer_norm_eps": 1e-12, "pad_token_id": pad_id, "is_decoder": False}
     if labels is None:
         return result | {"architectures": ["BertModel"]}
-    kind = "regression" if len(labels) == 1 else "single_label_classification"
+    kind = {TaskKind.REGRESSION: "regression", TaskKind.MULTILABEL: "multi_label_classification",
+            TaskKind.CLASSIFICATION: "single_label_classification"}[TaskKind.of(labels)]
     return result | {
         "architectures": [CLASSIFIER], "problem_type": kind, "classifier_dropout": _HEAD_DROPOUT,
         "id2label": {str(row): label for row, label in enumerate(labels)},

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, long_texts, outputs
+from finetune import bound_labels, checkpoint, long_texts, outputs
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
@@ -161,7 +161,7 @@ def _labels(given: Model, problems: list[str]) -> tuple[list[str] | None, list[s
                         f"{shape[0]} and {shape[1]}.")
     if "bert/pooler/dense/kernel" not in given.held:
         problems.append(f"{given.prefix}: has a head, but no pooler for it.")
-    labels = outputs.read_labels(os.path.dirname(given.prefix))
+    labels = bound_labels.read(os.path.dirname(given.prefix))
     if rows == 1:  # a regression: its one output is a number and has no label
         return (labels if labels and len(labels) == 1 and labels[0] else ["LABEL_0"]), []
     if labels is None:

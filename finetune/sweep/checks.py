@@ -23,7 +23,7 @@ from finetune.sweep import folders, speed
 from finetune.sweep.results import Outcome
 from finetune.sweep.spec import SweepFile, SweepRun
 from finetune.sweep.speed import Job
-from finetune.task_kind import TaskKind
+from finetune.task_kind import label_type
 
 _TRAINING = {field.name: field.default for field in dataclasses.fields(RunConfig)
              if field.metadata["group"] == "Training" or field.name in ("seed", "output_dir")}
@@ -80,7 +80,7 @@ def check(file: SweepFile, base: RunConfig, run_folders: Sequence[str],
         if kind(run.config) in facts:
             problems += _run_problems(run, folder, facts[kind(run.config)])
     for one in list(facts.values())[:1]:
-        known = metrics.names(len(one.job.labels))
+        known = metrics.names(one.job.labels)
         if file.choose_by is not None and file.choose_by not in known:
             problems.append(f"--sweep={base.sweep}: choose_by: {file.choose_by!r} must be one of "
                             + ", ".join(known))
@@ -132,7 +132,7 @@ def _sample(prepared: Prepared, split: str) -> FeatureTable | None:
     return FeatureTable.from_blocks(blocks(
         [rows[index] for index in chosen.tolist()], prepared.labels, prepared.config.max_seq_length,
         prepared.tokenizer, None, split != "test", prepared.config),
-        TaskKind.of(len(prepared.labels)).label_type)
+        label_type(prepared.labels))
 
 
 def _run_problems(run: SweepRun, folder: str, facts: Facts) -> list[str]:

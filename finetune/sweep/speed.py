@@ -25,6 +25,7 @@ from finetune.config import RunConfig
 from finetune.predictor import Predictor
 from finetune.records import FeatureTable
 from finetune.start import Start
+from finetune.task_kind import TaskKind
 from finetune.training_step import Plan, TrainingStep
 
 SAMPLE_ROWS = {"train": 512, "dev": 64, "test": 64}
@@ -150,7 +151,8 @@ def measure_here(job: Job, began: float) -> Speed:
     values = checkpoint.read(job.start.prefix, job.start.names) if job.start.prefix else {}
     with strategy.scope():
         state = model.create(job.bert_config, len(job.labels), config.seed, values, training=True,
-                             loss_scaling=config.precision == "float16")
+                             loss_scaling=config.precision == "float16",
+                             kind=TaskKind.of(job.labels))
     load = time.time() - began
     seconds, start_up = {}, 0.0
     for size in job.batch_sizes:

@@ -253,7 +253,7 @@ def test_labels_that_differ_in_case_only(splits, look):
     relabel(splits, "train", lambda number, row: "Bug" if row.label == "question" else row.label)
     relabel(splits, "dev", lambda number, row: "Bug" if row.label == "question" else row.label)
     assert told(look(splits, ["bug", "feature", "Bug"])) == {("label_names", None): 2}
-    assert not list(labels._alike(["C", "C++", "C#", "-", "_"]))
+    assert not list(labels.alike(["C", "C++", "C#", "-", "_"]))
 
 
 def test_labels_that_are_spread_otherwise_in_dev(splits, look):

@@ -29,6 +29,8 @@ def facts(folder, truth=TRUTH, answers=ANSWERS, labels=LABELS, kind=TaskKind.CLA
                                       row_id=f"id{row}") for row, text in enumerate(texts)]
     if kind is TaskKind.REGRESSION:
         losses = (answers[:, 0] - truth) ** 2
+    elif kind is TaskKind.MULTILABEL:
+        losses = -np.log(np.where(truth, answers, 1 - answers)).mean(1)
     else:
         losses = -np.log(answers[np.arange(len(truth)), truth])
     made = Facts(RunConfig(output_dir=str(folder), max_seq_length=8, do_eval=True, **settings),

@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 
-from finetune import outputs
+from finetune.event_writer import EventWriter
 from finetune.report import curves
 
 
 def write(folder, begun, *told):
     """Writes an event file as a run that began in some second leaves it."""
-    events = outputs.EventWriter(str(folder / "new"))
+    events = EventWriter(str(folder / "new"))
     for step, values in told:
         events.write(step, values)
     events.close()

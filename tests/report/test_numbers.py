@@ -29,14 +29,6 @@ def test_a_calibrated_model_has_no_error_and_no_rows_none():
     assert calibration.expected_calibration_error(empty) == 0
 
 
-def test_wilson_by_hand():
-    """8 of 10: (.8 + 3.8415 / 20 -+ 1.96 sqrt(.16 / 10 + 3.8415 / 400)) / 1.38415."""
-    assert accuracy.wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    low, high = accuracy.wilson(10, 10)
-    assert 0.7 < low < high == pytest.approx(1)
-    assert accuracy.wilson(0, 0) == (0, 1)
-
-
 def test_groups_of_about_as_many_rows_by_length():
     lengths = np.array([9, 3, 4, 4, 5, 6, 7, 8, 9, 9])
     right = np.array([0, 1, 0, 1, 1, 1, 0, 0, 1, 0])

@@ -84,7 +84,7 @@ def test_what_is_no_markup_is_escaped_wherever_it_goes():
 
 
 def test_sections_of_each_kind(tmp_path):
-    assert set(KINDS) <= set(TaskKind)
+    assert set(KINDS) == set(TaskKind)
     assert headings(page(facts(tmp_path), TaskKind.CLASSIFICATION)) == [
         "Scores on dev", "By label", "Confusion", "Confidence", "Highest loss",
         "Likely label errors", "Errors by length", "The run", "Other files"]
@@ -94,6 +94,21 @@ def test_sections_of_each_kind(tmp_path):
     assert headings(page(regression, TaskKind.REGRESSION)) == [
         "Scores on dev", "Predictions", "Residuals", "Highest loss", "Errors by length", "The run",
         "Other files"]
+
+
+def test_a_multi_label_page(tmp_path):
+    """Two rows of three labels: the first misses one, the second has one too many."""
+    truth = np.array([[1, 1, 0], [0, 0, 1]], np.uint8)
+    answers = np.array([[.9, .2, .1], [.1, .6, .7]], np.float32)
+    content = page(facts(tmp_path, truth, answers, ["ui", "<docs>", "api"], TaskKind.MULTILABEL),
+                   TaskKind.MULTILABEL)
+    assert headings(content) == ["Scores on dev", "By label", "Highest loss", "Errors by length",
+                                 "The run", "Other files"]
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", content))
+    assert "&lt;docs&gt; 0.20 ui 0.90 example dev-0" in text
+    assert "&lt;docs&gt; 0.60 api 0.70 example dev-1" in text
+    assert "ui 1.0000 1.0000 1.0000 1 &lt;docs&gt; 0.0000 0.0000 0.0000 1" in text
+    Tree(content)
 
 
 def test_the_numbers_of_a_small_run_are_in_it(tmp_path):

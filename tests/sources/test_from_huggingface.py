@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from finetune import checkpoint
+from finetune import bound_labels, checkpoint
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.errors import UserError
 from finetune.sources import from_huggingface
+from finetune.task_kind import TaskKind
 from tests.sources.huggingface_model import (
     CONFIG,
     LABELS,
@@ -117,11 +118,19 @@ def test_a_regression_has_no_labels(write, convert, tmp_path):
     ({"id2label": {"0": "a", "1": "b"}}, "the head has 3 outputs"),
     ({"id2label": {"0": "a", "1": "b", "3": "c"}}, "it has to name the ids 0 to 2"),
     ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "given more than once: 'a'"),
-    ({"id2label": None}, "the head has 3 outputs"),  # two labels are transformers' default
-    ({"problem_type": "multi_label_classification"}, "can have several labels there")])
+    ({"id2label": None}, "the head has 3 outputs")])  # two labels are transformers' default
 def test_labels_that_do_not_suit_the_head(change, expected, write, refused):
     problem, = refused(write(make_tensors(labels=3), {**WITH_HEAD, **change}))
     assert expected in problem
+
+
+def test_a_multi_label_head_is_known_as_one(write, convert, refused, tmp_path):
+    many = {**WITH_HEAD, "problem_type": "multi_label_classification"}
+    convert(write(make_tensors(labels=3), many))
+    labels = bound_labels.read(str(tmp_path / "tf1"))
+    assert (len(labels), labels.kind) == (3, TaskKind.MULTILABEL)
+    problem, = refused(write(make_tensors(labels=1), {**many, "id2label": {"0": "a"}}))
+    assert "there is one label" in problem
 
 
 def test_labels_without_names_are_told(write, convert):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from finetune.confidence.calibration import RAW
 from finetune.options.long_texts import LongTexts
 from finetune.serving.limits import Limits
 from finetune.task_kind import TaskKind
@@ -69,6 +70,7 @@ class Model:
 
     labels, kind, max_seq_length = ["bug", "feature"], TaskKind.CLASSIFICATION, 16
     long_texts = LongTexts()
+    calibration = RAW
 
     def __init__(self):
         self.batches, self.free = [], threading.Event()

@@ -136,6 +136,7 @@ def test_unknown_paths_and_methods(client):
 def test_it_says_what_it_is(client):
     assert client.ask("GET", "/v1/model")[1] == {
         "kind": "classification", "labels": ["bug", "feature"], "max_seq_length": 16,
+        "temperature": 1.0, "threshold": None,
         "limits": {"text_characters": 100, "request_rows": 8, "body_bytes": 5000}}
     assert client.ask("GET", "/health")[:2] == (200, {"live": True, "ready": True})
     assert client.ask("GET", "/health/ready")[0] == client.ask("GET", "/health/live")[0] == 200

@@ -1,0 +1,1 @@
+"""--task_type=multilabel: a row has any number of the labels, none included."""

@@ -1,0 +1,93 @@
+"""What a folder says of the model in it: labels, thresholds, longest input, tokenizer.
+
+    labels(given, None, problems)        # given: sources.model_folder.open_model(folder, ...)
+
+What is wrong is added to the problems; what is returned then is not to be used.
+"""
+
+import os
+from collections.abc import Sequence
+
+from finetune import bound_labels, checkpoint, heads, log, model, outputs
+from finetune.multilabel import thresholds as fitted
+from finetune.multilabel.scores import HALF
+from finetune.sources import model_folder
+from finetune.task_kind import SCORE, TaskKind, described
+from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
+
+
+def labels(given: model_folder.Model, asked: Sequence[str] | None,
+           problems: list[str]) -> list[str]:
+    """Returns the names of the head's rows; [""] if there is a problem."""
+    rows = given.held.get("output_weights", (0,))[0]
+    if not rows:
+        problems.append(f"{given.prefix}: has no trained head (output_weights), so its answers "
+                        "would be random; give a fine-tuned checkpoint")
+        return [""]
+    head = heads.variable_shapes(rows, given.config.hidden_size)
+    if any(given.held.get(name) != shape for name, shape in head.items()):
+        problems.append(f"{given.prefix}: its head has not the shapes of the model of "
+                        f"{given.config_path}")
+    if rows == 1:
+        return [SCORE]
+    folder = os.path.dirname(given.prefix)
+    names = list(asked) if asked is not None else outputs.read_labels(folder)
+    if names is None:
+        problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
+                        f"{rows} labels are not known: give them (labels)")
+        return [""]
+    if len(names) != rows:
+        problems.append(f"{given.prefix}: is {described(rows)}, and has {len(names)} names: "
+                        f"{', '.join(map(str, names[:20]))}")
+    return bound_labels.of_kind(names, bound_labels.kind(folder, rows),
+                                bound_labels.separator(folder))
+
+
+def thresholds(given: model_folder.Model, labels: Sequence[str],
+               problems: list[str]) -> list[float]:
+    """Returns from which probability on each label is given; 0.5 where none were fitted."""
+    if TaskKind.of(labels) is not TaskKind.MULTILABEL:
+        return [HALF] * len(labels)
+    step = int(checkpoint.read(given.prefix, [model.GLOBAL_STEP])[model.GLOBAL_STEP]
+               if model.GLOBAL_STEP in given.held else 0)
+    with model_folder.collected(problems):
+        found = fitted.read(os.path.dirname(given.prefix), labels, step)
+        if found.why_half:
+            log.LOGGER.info("note: a label is given from a probability of 0.5 on: %s",
+                            found.why_half)
+        return found.values
+    return []
+
+
+def max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
+    """Returns the longest input in tokens: what is asked for, else that of the training."""
+    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
+    if type(told) is int and 3 <= told <= most:
+        return told
+    if told is None:
+        problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
+                        "the training: give it")
+    else:
+        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
+        problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
+                        "the model")
+    return 3
+
+
+def tokenizer(given: model_folder.Model, asked: bool | None,
+              problems: list[str]) -> Tokenizer | None:
+    """Returns the tokenizer, cased or not as asked for, else as in training, else by its words."""
+    casing = given.run.get("do_lower_case") if asked is None else asked
+    found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
+    made = None if found else Tokenizer(given.vocab_path, bool(casing))
+    if casing is None:
+        kind = vocabulary_casing(made.vocab)
+        made = Tokenizer(given.vocab_path, kind == "uncased")
+        if kind is None:
+            found.append(f"{given.vocab_path}: does not tell whether the model is uncased: give "
+                         "do_lower_case")
+    if made and made.vocab_size != given.config.vocab_size:
+        found.append(f"{given.vocab_path}: has {made.vocab_size} tokens, but the model of "
+                     f"{given.config_path} has {given.config.vocab_size}: it is not its vocabulary")
+    problems += [problem.replace("--", "") for problem in found]
+    return made

@@ -1,0 +1,103 @@
+"""Scores and thresholds by hand; the loss by its formula."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import heads
+from finetune.multilabel import scores, thresholds
+from finetune.task_kind import TaskKind
+
+TRUTH = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], np.uint8)
+PROBABILITIES = np.array([[.9, .2, .1], [.4, .8, .1], [.3, .6, .1], [.5, .7, .1]], np.float32)
+
+
+def test_scores_by_hand():
+    given = scores.chosen(PROBABILITIES)
+    assert given.tolist() == [[True, False, False], [False, True, False], [False, True, False],
+                              [True, True, False]]  # 0.5 is enough
+    # right 1 2 0; rows that have it 2 2 0; rows given it 2 3 0
+    assert scores.of_choice(TRUTH, given) == pytest.approx({
+        "f1_micro": 2 * 3 / (4 + 5), "f1_macro": (1 / 2 + 4 / 5) / 2, "accuracy": 1 / 4})
+    assert scores.per_label(TRUTH, given) == [
+        {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "support": 2},
+        {"precision": pytest.approx(2 / 3), "recall": 1, "f1": pytest.approx(4 / 5), "support": 2},
+        {"precision": 0, "recall": 0, "f1": 0, "support": 0}]
+
+
+def test_ranking_by_hand():
+    # label 1: rows 0, 3, 1, 2 are right, wrong, right, wrong: (1 + 2/3) / 2; 3 of 4 pairs in order
+    # label 2: rows 1, 3, 2, 0: both first; label 3 has no row and does not count
+    assert scores.of_ranking(TRUTH, PROBABILITIES) == pytest.approx({
+        "average_precision": ((1 + 2 / 3) / 2 + 1) / 2, "roc_auc": (3 / 4 + 1) / 2})
+
+
+def test_scores_are_scikit_learns_where_every_label_occurs():
+    from sklearn import metrics
+
+    random = np.random.default_rng(0)
+    truth, given = random.integers(0, 2, (40, 5)), random.integers(0, 2, (40, 5)).astype(bool)
+    found = scores.of_choice(truth, given)
+    assert found == pytest.approx({
+        "f1_micro": metrics.f1_score(truth, given, average="micro"),
+        "f1_macro": metrics.f1_score(truth, given, average="macro"),
+        "accuracy": metrics.accuracy_score(truth, given)})
+
+
+def test_nothing_there_and_nothing_said_is_0():
+    nothing = np.zeros((2, 3), np.uint8)
+    assert scores.of_choice(nothing, nothing.astype(bool)) == {
+        "f1_micro": 0, "f1_macro": 0, "accuracy": 1}
+    assert scores.of_ranking(nothing, np.zeros((2, 3), np.float32)) == {
+        "average_precision": 0, "roc_auc": 0}
+
+
+def test_thresholds_lie_midway_and_have_the_best_f1():
+    # label 1: given to rows 0 alone 2/3, 0 and 3 1/2, 0 3 1 4/5: between .4 and .3
+    # label 2: given to rows 1 and 3: F1 1, between .7 and .6; label 3: no row has it
+    found = thresholds.fit(TRUTH, PROBABILITIES)
+    assert found == pytest.approx([0.35, 0.65, 0.5])
+
+
+@pytest.mark.parametrize(("truth", "scored", "expected"), [
+    ([1, 1], [.2, .4], .1),  # all have it: below the lowest, midway to 0
+    ([1, 0, 0], [.6, .6, .2], .4),  # equal probabilities are not parted
+    ([1, 0, 1, 0, 0], [.9, .8, .8, .1, .1], .45),
+    ([1, 0, 1], [.9, .6, .3], .15)])
+def test_thresholds_at_the_edges(truth, scored, expected):
+    found = thresholds.fit(np.array([truth]).T, np.array([scored], np.float32).T)
+    assert found == pytest.approx([expected])
+
+
+def test_no_other_threshold_is_better():
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        truth = random.integers(0, 2, (12, 1))
+        truth[0] = 1
+        probabilities = np.round(random.random((12, 1)), 1).astype(np.float32)
+        best = max(scores.of_choice(truth, scores.chosen(probabilities, one))["f1_micro"]
+                   for one in np.linspace(0, 1, 101))
+        found = thresholds.fit(truth, probabilities)
+        assert scores.of_choice(truth, scores.chosen(probabilities, found))["f1_micro"] == best
+
+
+def test_the_loss_is_the_mean_binary_cross_entropy_over_the_labels():
+    logits = np.array([[2.0, -1.0, 0.0], [40.0, -40.0, 3.0]], np.float32)
+    truth = np.array([[1, 0, 1], [0, 1, 1]], np.float32)
+    p = 1 / (1 + np.exp(-logits[:1].astype(np.float64)))
+    expected = [np.mean(-truth[0] * np.log(p) - (1 - truth[0]) * np.log(1 - p)),
+                (40 + 40 + np.log1p(np.exp(-3.0))) / 3]  # where 1 - p is 0 in float64
+    np.testing.assert_allclose(heads.losses(tf.constant(logits), tf.constant(truth)), expected,
+                               rtol=1e-6)
+    np.testing.assert_allclose(heads.answers(tf.constant(logits[:1]), TaskKind.MULTILABEL), p,
+                               rtol=1e-6)
+
+
+def test_the_loss_is_that_of_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    random = np.random.default_rng(2)
+    logits = random.normal(size=(7, 4)).astype(np.float32)
+    truth = random.integers(0, 2, (7, 4)).astype(np.float32)
+    theirs = torch.nn.BCEWithLogitsLoss()(torch.tensor(logits), torch.tensor(truth)).item()
+    ours = tf.reduce_mean(heads.losses(tf.constant(logits), tf.constant(truth)))
+    assert float(ours) == pytest.approx(theirs, rel=1e-6)
