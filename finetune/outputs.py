@@ -8,6 +8,7 @@
     SHA256SUMS            of these and labels.txt
     eval_results.txt      the original's four lines first, then ours
     confusion_matrix.tsv  rows: the truth, columns: what was predicted (of a classification)
+    report.html           the same, curves and the rows it gets wrong to look at
     test_results.tsv      probabilities only, as the original writes it (regression: scores)
     calibration.json      with --calibrate or --min_precision: temperature, threshold
     predictions.tsv       id, predicted label, confidence, a column a label; with a header
@@ -44,6 +45,7 @@ STAGE_TIMES, SUMS, THRESHOLDS = "stage_times.json", "SHA256SUMS", "thresholds.js
 LR_FINDER, LR_FINDER_PLOT = "lr_finder.tsv", "lr_finder.svg"
 EXPORT = "export"
 EVAL_RESULTS, CONFUSION = "eval_results.txt", "confusion_matrix.tsv"
+REPORT = "report.html"
 TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
@@ -52,9 +54,8 @@ EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
            DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
-           THRESHOLDS, EVAL_RESULTS, CONFUSION, TEST_RESULTS, PREDICTIONS,
-           EXPLANATIONS, EXPLANATIONS_PAGE,
-           "checkpoint", "best_checkpoint.json")
+           THRESHOLDS, EVAL_RESULTS, CONFUSION, REPORT, TEST_RESULTS, PREDICTIONS, EXPLANATIONS,
+           EXPLANATIONS_PAGE, "checkpoint", "best_checkpoint.json")
 # Also what the original leaves in its output folder.
 RUN_FILES = (*WRITTEN, "model.ckpt-*", "*.writing", ".writing-*",
              *(f"{name}*" for name in RECORDS.values()),

@@ -49,6 +49,7 @@ from finetune.original import engine as original
 from finetune.predictor import Predictions, Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
+from finetune.report import writer as report_page
 from finetune.stages import COMPILE, Stopwatch
 from finetune.task_kind import TaskKind, label_type
 from finetune.trainer import Trainer
@@ -261,6 +262,8 @@ class Run:
         events = EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()
+        if config.report and workers.is_chief(self._strategy):
+            report_page.write(self._prepared, self._kind, table, predictions, scores, step)
 
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]

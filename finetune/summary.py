@@ -49,7 +49,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     if earlier is None or not config.do_train:
         return []
     now = config.as_dict()
-    aside = ("do_check", "baseline", "find_lr", "do_eval", "do_predict", "do_explain",
+    aside = ("do_check", "baseline", "find_lr", "do_eval", "report", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
@@ -235,6 +235,7 @@ def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFIC
         (outputs.BASELINE, config.baseline),
         (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
         (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
+        (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
         (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
         (outputs.CALIBRATION, confidence.asked(config)),
         (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),

@@ -99,10 +99,10 @@ FOREIGN = ["notes.md", "model.txt", "train.tsv", "best_checkpoint.json.bak", "su
            "eval/mine.txt", "eval_results.txt.old"]
 OWN = ["labels.txt", "vocab.txt", "bert_config.json", "run_config.json", "runs.json", "run.log",
        "eval_results.txt", "confusion_matrix.tsv", "test_results.tsv", "predictions.tsv",
-       "checkpoint", "best_checkpoint.json", "model.ckpt-7.index", "model.ckpt-0.meta",
-       "model.ckpt-7.data-00000-of-00001", ".writing-model.ckpt-9.index", "train.tf_record",
-       "eval.tf_record.json", "predict.tf_record", "events.out.tfevents.1.host", "graph.pbtxt",
-       "eval/events.out.tfevents.1.host"]
+       "report.html", "checkpoint", "best_checkpoint.json", "model.ckpt-7.index",
+       "model.ckpt-0.meta", "model.ckpt-7.data-00000-of-00001", ".writing-model.ckpt-9.index",
+       "train.tf_record", "eval.tf_record.json", "predict.tf_record", "events.out.tfevents.1.host",
+       "graph.pbtxt", "eval/events.out.tfevents.1.host"]
 
 
 @pytest.mark.parametrize("foreign", [

@@ -45,6 +45,7 @@ def trained(scored, tiny, tmp_path_factory):
 def test_the_files_of_a_regression(trained):
     names = {path.name for path in trained.iterdir()}
     assert not names & {"labels.txt", "confusion_matrix.tsv"}
+    assert "<h2 id=\"residuals\">" in (trained / "report.html").read_text(encoding="utf-8")
     text = (trained / "eval_results.txt").read_text()
     results = [line.split(" = ") for line in text.splitlines()]
     assert [name for name, _ in results] == [

@@ -107,7 +107,7 @@ def test_a_long_list_of_labels_is_shortened(told):
 
 @pytest.mark.parametrize(("stages", "files"), [
     ({"do_train": True}, "checkpoints"),
-    ({"do_eval": True}, "eval_results.txt, confusion_matrix.tsv, runs.json"),
+    ({"do_eval": True}, "eval_results.txt, confusion_matrix.tsv, report.html, runs.json"),
     ({"do_train": True, "do_predict": True}, "predictions.tsv, test_results.tsv, checkpoints")])
 def test_the_end_of_a_run_names_its_files(said, stages, files):
     config = RunConfig(output_dir="out", **stages)
@@ -261,4 +261,4 @@ def test_predicted_scores(said):
 def test_a_regression_has_no_confusion_matrix(said):
     config = RunConfig(output_dir="out", do_eval=True)
     assert said(summary.after, config, 5, TaskKind.REGRESSION) == [
-        "done in 5 s; out holds eval_results.txt, runs.json"]
+        "done in 5 s; out holds eval_results.txt, report.html, runs.json"]

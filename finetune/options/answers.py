@@ -17,6 +17,9 @@ class Answers:
     predict_batch_size: int = setting(
         GROUP, "Rows in a prediction step, in the same way.", 8, True)
 
+    report: bool = setting(
+        GROUP, "Write report.html with the scores of --do_eval: curves, tables, charts, likely "
+        "label errors and the rows with the highest loss (docs/report.md).", True)
     explain_rows: int = setting(
         GROUP, "Rows that --do_explain explains, from the first on; 0: all.",
         100)

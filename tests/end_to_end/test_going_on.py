@@ -61,7 +61,7 @@ def test_overwriting_starts_anew_and_leaves_other_files(copied, trained, run):
     assert (copied / "mine" / "model.bin").read_text() == "mine too"
     assert tensors(copied) == tensors(trained[0])  # the same seed gives the same bits
     gone = {"model.ckpt-99.index", "predictions.tsv", "test_results.tsv", "eval_results.txt",
-            "confusion_matrix.tsv", "predict.tf_record", "eval.tf_record"}
+            "confusion_matrix.tsv", "report.html", "predict.tf_record", "eval.tf_record"}
     assert not gone & set(names(copied))
     assert len(json.loads((copied / "runs.json").read_text())) == 1
 

@@ -25,8 +25,8 @@ def test_the_exact_set_of_files(trained):
         "eval.tf_record.json", "eval/events.out.tfevents", "eval_results.txt",
         "events.out.tfevents", "labels.txt", "model.ckpt-6.data-00000-of-00001",
         "model.ckpt-6.index", "predict.tf_record", "predict.tf_record.json", "predictions.tsv",
-        "run.log", "run_config.json", "runs.json", "test_results.tsv", "train.tf_record",
-        "train.tf_record.json", "vocab.txt"])
+        "report.html", "run.log", "run_config.json", "runs.json", "test_results.tsv",
+        "train.tf_record", "train.tf_record.json", "vocab.txt"])
 
 
 def test_a_checkpoint_holds_weights_slots_and_step(trained, tiny):

@@ -16,7 +16,7 @@ MORE = ["--do_train", "--do_eval", "--do_predict", "--num_train_epochs=2",
 RESULTS = ("predictions.tsv", "test_results.tsv", "eval_results.txt")
 # Written anew by every run that they belong to, or for people alone.
 RENEWED = ("eval_results.txt", "predictions.tsv", "test_results.tsv", "confusion_matrix.tsv",
-           "run.log")
+           "report.html", "run.log")
 
 
 @pytest.fixture(scope="module")

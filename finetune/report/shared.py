@@ -1,0 +1,184 @@
+"""Sections of every kind of task: curves, findings of the check, baseline, the run, its files."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import outputs
+from finetune.metrics import LOWER_IS_BETTER
+from finetune.report import accuracy, charts
+from finetune.report import rows as row_tables
+from finetune.report.accuracy import Group
+from finetune.report.curves import Curve
+from finetune.report.facts import Facts
+from finetune.report.markup import (
+    Markup,
+    Section,
+    element,
+    folded,
+    joined,
+    paragraph,
+    shortened,
+    table,
+)
+
+_MOST_RUNS, _MOST_FINDINGS, _MOST_POINTS = 20, 60, 40
+_LONGEST_COMMAND, _LONGEST_FINDING = 20_000, 500
+_SEVERITIES = ("problem", "worth a look")
+# What else lies in the folder, in the order of reading, and the flag of the run that writes it.
+_FILES = (
+    (outputs.EVAL_RESULTS, "all scores, by label too", "do_eval"),
+    (outputs.CONFUSION, "the confusion matrix", None),
+    (outputs.PREDICTIONS, "the test split: prediction and probabilities of each row", "do_predict"),
+    (outputs.TEST_RESULTS, "the same probabilities as google-research/bert writes them",
+     "do_predict"),
+    (outputs.EXPLANATIONS_PAGE, "what each word of test rows adds to the answer", "do_explain"),
+    (outputs.DATA_CHECK, "what --do_check found", "do_check"),
+    (outputs.BASELINE, "scores of the simple model", "baseline"),
+    (f"{outputs.EXPORT}/README.md", "the model card of the exported classifier", "do_export"),
+    (outputs.LABELS, "the labels in the order of their ids", None),
+    (outputs.RUN_CONFIG, "the flags of the training; --config reads them", None),
+    (outputs.RUNS, "every run in this folder: command, versions, data hashes", None),
+    (outputs.LOG, "what was shown", None))
+
+
+def curves(facts: Facts) -> Section | None:
+    """Training loss, learning rate, and dev where it was evaluated during training."""
+    found, metric = facts.folder.curves, facts.best_metric
+    if "loss" not in found:
+        return None
+    losses = [("train", found["loss"])]
+    if "dev/loss" in found:
+        losses.append(("dev", found["dev/loss"]))
+    drawn = [_drawn("Loss", "loss", losses)]
+    if metric != "loss" and f"dev/{metric}" in found:
+        drawn.append(_drawn(f"{metric} on dev", metric, [("dev", found[f"dev/{metric}"])]))
+    if "learning_rate" in found:
+        drawn.append(_drawn("Learning rate", "learning rate", [("rate", found["learning_rate"])]))
+    evaluated = [tag for tag in found if tag.startswith("dev/")]
+    told = [paragraph("Train is the mean loss of the last --log_every_steps steps, with dropout; "
+                      "dev is without it, so that the two are not quite of a kind.", note=True)]
+    if os.path.normpath(facts.folder.trained_in) != os.path.normpath(facts.config.output_dir):
+        told.append(paragraph("Trained in ", element("code", facts.folder.trained_in), ".",
+                              note=True))
+    if evaluated:
+        steps = found[evaluated[0]].thinned(_MOST_POINTS).steps.tolist()
+        rows = [[step, *(_at(found[tag], step) for tag in evaluated)] for step in steps]
+        told.append(folded("Dev during training, as a table", table(
+            "Dev during training", ["step", *(tag[4:] for tag in evaluated)], rows)))
+    told.append(folded("Training, as a table", table(
+        "Training", ["step", "loss", "learning rate"],
+        [[step, _at(found["loss"], step), _at(found.get("learning_rate"), step)]
+         for step in found["loss"].thinned(_MOST_POINTS).steps.tolist()])))
+    return Section("Training", joined([element("div", *drawn, class_="charts"), *told]))
+
+
+def _drawn(title: str, y_label: str, series: Sequence[tuple[str, Curve]]) -> Markup:
+    thin = [(called, curve.thinned()) for called, curve in series]
+    return charts.lines(title, "step", y_label,
+                        [(called, curve.steps, curve.values) for called, curve in thin])
+
+
+def _at(curve: Curve | None, step: int) -> float | str:
+    found = np.flatnonzero(curve.steps == step) if curve else ()
+    return float(curve.values[found[0]]) if len(found) else ""
+
+
+def hardest(facts: Facts) -> list[int]:
+    """Returns the numbers of the rows with the highest loss: those above the mean, ten at least."""
+    above = int((facts.losses > facts.losses.mean(dtype=np.float64)).sum())
+    most = min(max(above, 10), row_tables.MOST)
+    return np.argsort(-facts.losses, kind="stable")[:most].tolist()
+
+
+def lengths(facts: Facts, title: str, values: np.ndarray,
+            columns: Mapping[str, Callable[[Group], Any]]) -> Section:
+    """Something by length in tokens, rows that may have been cut apart.
+
+    Args:
+        values: float[N], what is averaged.
+        columns: what is told of each group, by its heading.
+    """
+    longest = facts.config.max_seq_length
+    groups, full = accuracy.by_length(facts.lengths, values, longest)
+    rows = [[f"{one.least} to {one.most}" if one.least < one.most else str(one.most), one.rows,
+             *(cell(one) for cell in columns.values())] for one in groups]
+    note = "No row was cut."
+    if full:
+        cut, windows = facts.truncated, facts.config.window_stride
+        more = " or more" if windows else ", cut" if cut == full.rows else ""
+        rows.append([f"{longest}{more}", full.rows, *(cell(full) for cell in columns.values())])
+        note = (f"{full.rows:,} rows fill --max_seq_length={longest}"
+                + (" or are read in several windows" * bool(windows))
+                + ("; of how many something was cut off is not known." if cut is None else
+                   f"; of {cut:,} of them something was cut off."))
+    return Section(title, joined([
+        table("Rows by length", ["tokens", "rows", *columns], rows), paragraph(note, note=True)]))
+
+
+def check(facts: Facts) -> Section | None:
+    """What --do_check found that is not fine."""
+    if facts.folder.check is None:
+        return None
+    findings = [one for one in facts.folder.check["findings"] if one["severity"] in _SEVERITIES]
+    rows = [[one["severity"], one["title"], one["split"] or "all",
+             shortened(one["text"], _LONGEST_FINDING), one["advice"]]
+            for one in findings[:_MOST_FINDINGS]]
+    body = table("Findings that are not fine", ["", "check", "split", "found", "what to do"],
+                 rows) if rows else paragraph("Everything looked at was fine.")
+    return Section("The data", joined([body, paragraph(
+        f"From {outputs.DATA_CHECK_JSON}, as the last --do_check in this folder wrote it; "
+        f"{len(findings):,} findings that are not fine.", note=True)]))
+
+
+def baseline(facts: Facts) -> Section | None:
+    """The scores beside those of the simple model of --baseline."""
+    other = facts.folder.baseline
+    if other is None:
+        return None
+    rows = [[metric, float(value), other[metric], float(value) - other[metric]]
+            for metric, value in facts.scores.items() if metric in other]
+    if not rows:
+        return None
+    lower = [metric for metric in facts.scores if metric in LOWER_IS_BETTER and metric in other]
+    return Section("Against a simple model", joined([
+        table("BERT and TF-IDF with a linear model, on dev",
+              ["metric", "BERT", "simple model", "difference"], rows),
+        paragraph(f"From {outputs.BASELINE}, as the last --baseline in this folder wrote it. "
+                  + (f"Of {', '.join(lower)} less is better." if lower else ""), note=True)]))
+
+
+def run(facts: Facts) -> Section:
+    """Commands, versions, seeds, devices."""
+    runs = facts.folder.runs[-_MOST_RUNS:]
+    parts = []
+    for place, one in enumerate(reversed(runs)):
+        command = element("pre", element("code", shortened(str(one.get("command", "")),
+                                                           _LONGEST_COMMAND)))
+        versions = {"python": one.get("python"), **(one.get("versions") or {})}
+        told = table("This run" if not place else "An earlier run", ["", ""], [
+            ["started", str(one.get("started"))], ["seed", str(one.get("seed"))],
+            ["engine", str(one.get("engine"))], ["device", str(one.get("device"))],
+            ["started from", str(one.get("start") or "random weights")],
+            *([f"{split} data", f"{data.get('path')}, sha256 {data.get('sha256')}"]
+              for split, data in (one.get("data") or {}).items()),
+            ["versions", ", ".join(f"{package} {version}" for package, version in
+                                   versions.items())]])
+        parts.append(joined([command, told]) if not place else
+                     folded(f"Earlier run of {one.get('started')}", command, told))
+    more = len(facts.folder.runs) - len(runs)
+    if more:
+        parts.append(paragraph(f"{more:,} earlier runs are in {outputs.RUNS}.", note=True))
+    return Section("The run", joined(parts))
+
+
+def files(facts: Facts) -> Section:
+    """Links to what else is in the folder, or will be when the run ends."""
+    config = facts.config
+    items = [element("li", element("a", file, href=file), f": {about}")
+             for file, about, flag in _FILES if (flag and getattr(config, flag))
+             or tf.io.gfile.exists(os.path.join(config.output_dir, file))]
+    return Section("Other files", element("ul", *items))

@@ -1,0 +1,175 @@
+"""The page: nothing of the data can break it, it stays small, a browser opens it in peace."""
+
+import html.parser
+import json
+import re
+
+import numpy as np
+import pytest
+
+from finetune import outputs
+from finetune.report.markup import Markup, element, escaped, joined, table
+from finetune.report.page import KINDS, page
+from finetune.task_kind import TaskKind
+from tests.report.conftest import ANSWERS, LABELS, TRUTH, facts, headings
+
+ATTACKS = ["<script>document.title='broken'</script>", "\"' onmouseover=alert(1) x=\"",
+           "</title></style></table></svg><img src=http://elsewhere.invalid/x>", "<!-- ", "]]>",
+           "&lt;b&gt;", "<td style=\"--share:1\">", "\u202egnp.exe\ud800\x00",
+           "javascript:alert(1)", "{}%s$&\\1"]
+VOID = {"meta", "br"}
+
+
+class Tree(html.parser.HTMLParser):
+    """Checks that elements are nested, and collects tags, attributes and text."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.attributes, self.open, self.text = set(), [], [], []
+        self.feed(content)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def attacked(folder):
+    """Returns the page of a run of which every text is an attack, those of its files too."""
+    attack = "".join(ATTACKS)
+    finding = {"severity": "problem", "title": attack, "split": attack, "text": attack,
+               "advice": attack}
+    run = dict.fromkeys(("command", "started", "seed", "engine", "device", "start", "python"),
+                        attack)
+    run |= {"versions": {attack: attack}, "data": {attack: {"path": attack}}}
+    (folder / outputs.DATA_CHECK_JSON).write_text(json.dumps({"findings": [finding]}))
+    (folder / outputs.RUNS).write_text(json.dumps([run, run]))
+    (folder / outputs.BASELINE).write_text(f"accuracy = 0.5\nf1[{ATTACKS[0]}] = x\n")
+    return page(facts(folder, labels=[f"{one}{attack}" for one in LABELS],
+                      texts=[f"{row}{attack}" for row in range(8)]), TaskKind.CLASSIFICATION)
+
+
+def test_no_text_of_data_labels_or_files_becomes_markup(tmp_path):
+    plain, evil = page(facts(tmp_path), TaskKind.CLASSIFICATION), attacked(tmp_path)
+    tree = Tree(evil)
+    assert tree.tags - Tree(plain).tags <= {"details", "summary", "pre", "code"}
+    assert not tree.tags & {"script", "img", "link", "iframe", "object", "base", "form"}
+    names = {name for name, _ in tree.attributes}
+    assert not {name for name in names if name.startswith("on")} and "src" not in names
+    assert all(re.fullmatch(r"#[\w-]+|[\w./]+", value) for name, value in tree.attributes
+               if name == "href")
+    text = "".join(tree.text)
+    for attack in ATTACKS:
+        shown = attack.replace("\ud800", "\ufffd").replace("\x00", "\ufffd")
+        assert text.count(shown) > 8, attack
+    evil.encode("utf-8")
+
+
+def test_what_is_no_markup_is_escaped_wherever_it_goes():
+    assert escaped("<b>") == "&lt;b&gt;" == escaped(escaped("<b>"))
+    assert joined([Markup("<b>"), "<i>"], "<") == "<b>&lt;&lt;i&gt;"
+    assert Markup("<b>") + "<i>" == "<b>&lt;i&gt;" and isinstance(Markup("") + "", Markup)
+    assert element("p", "<", 1, class_='"', x_y="a", none=None) == (
+        '<p class="&quot;" x-y="a">&lt;1</p>')
+    assert "<td>&lt;td class" in table("", ["a", "b"], [["x", "<td class"]])
+
+
+def test_sections_of_each_kind(tmp_path):
+    assert set(KINDS) == set(TaskKind)
+    assert headings(page(facts(tmp_path), TaskKind.CLASSIFICATION)) == [
+        "Scores on dev", "By label", "Confusion", "Confidence", "Highest loss",
+        "Likely label errors", "Errors by length", "The run", "Other files"]
+    regression = facts(tmp_path, truth=np.arange(8, dtype=np.float32), labels=["score"],
+                       answers=np.arange(8, dtype=np.float32)[::-1, None],
+                       kind=TaskKind.REGRESSION)
+    assert headings(page(regression, TaskKind.REGRESSION)) == [
+        "Scores on dev", "Predictions", "Residuals", "Highest loss", "Errors by length", "The run",
+        "Other files"]
+
+
+def test_a_multi_label_page(tmp_path):
+    """Two rows of three labels: the first misses one, the second has one too many."""
+    truth = np.array([[1, 1, 0], [0, 0, 1]], np.uint8)
+    answers = np.array([[.9, .2, .1], [.1, .6, .7]], np.float32)
+    content = page(facts(tmp_path, truth, answers, ["ui", "<docs>", "api"], TaskKind.MULTILABEL),
+                   TaskKind.MULTILABEL)
+    assert headings(content) == ["Scores on dev", "By label", "Highest loss", "Errors by length",
+                                 "The run", "Other files"]
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", content))
+    assert "&lt;docs&gt; 0.20 ui 0.90 example dev-0" in text
+    assert "&lt;docs&gt; 0.60 api 0.70 example dev-1" in text
+    assert "ui 1.0000 1.0000 1.0000 1 &lt;docs&gt; 0.0000 0.0000 0.0000 1" in text
+    Tree(content)
+
+
+def test_the_numbers_of_a_small_run_are_in_it(tmp_path):
+    content = page(facts(tmp_path), TaskKind.CLASSIFICATION)
+    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", content))
+    assert "6 of 8 rows are right" in text and "84" in text
+    assert "Likely label errors, 1 of 1 label suggested" in text
+    # Row 5, the hardest: -log .05; then the row whose own label got .4.
+    assert "2.9957 bug feature 0.0500 0.9000 example dev-4 id id4 text 4" in text
+    assert text.index("text 4") < text.index("text 7")
+    assert "bug 0.6667 0.6667 0.6667 3" in text  # of label bug two of three, both ways
+    heat = re.findall(r"--share:([\d.]+)[^>]*>(\d+)<", content)
+    assert heat[:3] == [("0.667", "2"), ("0.333", "1"), ("0.000", "0")]
+
+
+def test_many_rows_labels_and_long_texts_make_no_large_page(tmp_path):
+    draw, rows, count = np.random.default_rng(1), 3000, 400
+    answers = draw.dirichlet(np.ones(count), rows).astype(np.float32)
+    made = facts(tmp_path, draw.integers(0, count, rows).astype(np.int32), answers,
+                 ["<&>" * 300 + str(label) for label in range(count)],
+                 texts=["<&\"'>" * 50_000] * rows)
+    content = page(made, TaskKind.CLASSIFICATION)
+    assert len(content.encode()) < 1_000_000
+    assert "100 labels with the lowest F1 of 400" in content
+    assert "matrix of 400 labels is in confusion_matrix.tsv" in content
+
+
+def test_a_browser_opens_it_and_asks_for_nothing(tmp_path, browse):
+    path = tmp_path / outputs.REPORT
+    path.write_text(attacked(tmp_path), encoding="utf-8")
+    dom, logged, asked = browse(path)
+    assert headings(dom)[0] == "Scores on dev" and headings(dom)[-1] == "Other files"
+    assert dom.count("<svg") == plain_charts(tmp_path)
+    assert "CONSOLE" not in logged and "<title>broken" not in dom
+    assert path.name in asked and "elsewhere" not in asked
+
+
+def plain_charts(folder):
+    return page(facts(folder), TaskKind.CLASSIFICATION).count("<svg")
+
+
+def test_the_policy_stops_what_slips_through(tmp_path, browse):
+    content = page(facts(tmp_path), TaskKind.CLASSIFICATION)
+    slipped = content.replace("</main>", "<img src='http://elsewhere.invalid/x'>"
+                              "<script>document.title='ran'</script></main>")
+    (tmp_path / "slipped.html").write_text(slipped, encoding="utf-8")
+    dom, logged, asked = browse(tmp_path / "slipped.html")
+    assert "<title>ran" not in dom and "elsewhere" not in asked and "CONSOLE" in logged
+    free = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", slipped)
+    (tmp_path / "free.html").write_text(free, encoding="utf-8")
+    dom, _, asked = browse(tmp_path / "free.html")  # these tests can fail
+    assert "<title>ran" in dom and "http://elsewhere.invalid/x" in asked
+
+
+@pytest.mark.parametrize(("answers", "truth"), [
+    (ANSWERS[:1], TRUTH[:1]), (np.full((4, 3), 1 / 3, np.float32), np.zeros(4, np.int32)),
+    (np.eye(3, dtype=np.float32), np.arange(3, dtype=np.int32))], ids=["one", "alike", "perfect"])
+def test_odd_splits(tmp_path, answers, truth):
+    Tree(page(facts(tmp_path, truth, answers), TaskKind.CLASSIFICATION))
+
+
+def test_a_regression_that_knows_one_score(tmp_path):
+    Tree(page(facts(tmp_path, np.full(4, 2.5, np.float32), np.full((4, 1), 2.5, np.float32),
+                    ["score"], TaskKind.REGRESSION), TaskKind.REGRESSION))
