@@ -2,8 +2,8 @@
 
 Every fenced block of README.md and docs/*.md is of a kind known here, or the test fails:
     bash            each command is run, or, if it needs a network, checked as far as one can
-    python PATH     a module of the reader's: written to PATH, and used by a command that follows, or
-                    imported by such a module
+    python PATH     a module of the reader's: written to PATH, and used by a command that follows,
+                    or imported by such a module
     tsv, csv, jsonl, json, yaml PATH    a file of the reader's: written to PATH and read
     text PATH       what a run wrote to PATH: has the same columns or keys as here
     text            something shown: a drawing, output of a script
