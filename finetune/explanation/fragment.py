@@ -11,7 +11,7 @@ class Explanations(list[Explanation]):
     """A list of explanations, which a notebook shows in the colours of explanations.html."""
 
     def __repr__(self) -> str:
-        """Returns a line for each explanation."""
+        """Returns a line a row: the words that add most."""
         return "\n".join(f"{one.prediction}{_sure(one)}: {html.unescape(page.remarks(one))}"
                          for one in self)
 
