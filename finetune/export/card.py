@@ -88,7 +88,7 @@ def _head(classifier: Classifier, facts: Facts) -> Iterator[str]:
     yield f"# {_plain(facts.name)}"
     yield ""
     answer = ("gives a text a score" if classifier.is_regression else
-              f"gives a text {'any number' if _many(classifier) else 'one'} of "
+              f"gives a text {'any number' if classifier.is_multilabel else 'one'} of "
               f"{len(classifier.labels)} labels")
     yield (f"A BERT that {answer}: {bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
            f"{bert.num_attention_heads} heads, {bert.vocab_size:,} tokens, "
@@ -123,13 +123,9 @@ def _labels(classifier: Classifier, facts: Facts) -> Iterator[str]:
     given = [[f"{value:.4g}"] for value in classifier.thresholds or ()] or [
         [] for _ in classifier.labels]
     yield from _table(["id", "label", "rows in training", "rows in dev"]
-                      + ["given from the probability"] * _many(classifier), [
+                      + ["given from the probability"] * classifier.is_multilabel, [
         [str(number), _plain(label), _count(train, label), _count(dev, label), *threshold]
         for number, (label, threshold) in enumerate(zip(classifier.labels, given, strict=True))])
-
-
-def _many(classifier: Classifier) -> bool:
-    return classifier.kind is TaskKind.MULTILABEL
 
 
 def _count(split: Split, label: str) -> str:
@@ -211,10 +207,10 @@ def _scored(classifier: Classifier, facts: Facts) -> Iterator[str]:
     yield f"Of {_known(dev.rows)} rows." + (
         f" The weights are those with the best {facts.best['metric']} on these rows, out of "
         "several, so that on other rows it will be somewhat worse." if facts.best else "")
-    if _many(classifier):
+    if classifier.is_multilabel:
         yield ("At 0.5; fitted: at the thresholds above, which were fitted to these very rows. "
                "Accuracy is the share of the rows whose labels are all right.")
-    if facts.matrix or _many(classifier):
+    if facts.matrix or classifier.is_multilabel:
         parts = ("precision", "recall", "f1", "support")
         yield ""
         yield from _table(["label", *parts], [
