@@ -123,8 +123,7 @@ def make_processor(config: RunConfig) -> object:
 def main(arguments: list[str]) -> int:
     """Runs the command line and returns its exit status: 0 done, 2 a mistake, 130 stopped."""
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
-        print(help_text())
-        return 0
+        return print(help_text()) or 0
     return command.run(lambda: work(arguments))
 
 
@@ -134,6 +133,7 @@ def work(arguments: list[str]) -> int | None:
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
         from finetune import labels, runner
+        from finetune.members import runner as many
         config = labels.as_trained(config)
         try:
             processor = make_processor(config)
@@ -143,7 +143,7 @@ def work(arguments: list[str]) -> int | None:
         from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),
                          make_processor, __file__)
-    return runner.run(config, processor, shlex.join([FILE, *arguments]), problems, watch)
+    return many.run(runner.run, config, processor, shlex.join([FILE, *arguments]), problems, watch)
 
 
 if __name__ == "__main__":

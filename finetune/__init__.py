@@ -1,6 +1,7 @@
 """HOW any task is run: features, encoder, training, evaluation, prediction.
 
     from finetune import Predictor        # a trained folder in a program of your own
+    from finetune import Classifier       # fit, predict, score: in the manner of scikit-learn
 
 Never imports `processors`, never reads flags. `runner.run(config, processor)` is the way in.
 """
@@ -8,15 +9,19 @@ Never imports `processors`, never reads flags. `runner.run(config, processor)` i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from finetune.estimators.estimator import Classifier, Regressor
     from finetune.trained import Predictor
 
-__all__ = ["Predictor"]
+__all__ = ["Classifier", "Predictor", "Regressor"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports Predictor, and TensorFlow with it, when it is asked for and not before."""
-    if name != "Predictor":
+    """Imports one of these, and TensorFlow with Predictor, when it is asked for and not before."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "Predictor":
+        from finetune.estimators import estimator
+        return getattr(estimator, name)
     from finetune import log, tensorflow_import
     with log.quiet():
         tensorflow_import.load()

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint_state, inputs, outputs
-from finetune.checkpoint_state import BEST_FILE, STATE_FILE
+from finetune.checkpoint_state import BEST_FILE, STATE_FILE, averaged
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.optimizer import SLOTS
@@ -108,9 +108,9 @@ def steps(folder: str) -> list[int]:
 
 
 def chosen(folder: str) -> str | None:
-    """Returns the prefix of the folder's best checkpoint, else of its newest, or None."""
-    record = best(folder)
-    return os.path.join(folder, record["checkpoint"]) if record else latest(folder)
+    """Returns the prefix of what answers: the mean, else the best checkpoint, else the newest."""
+    record, newest = best(folder), latest(folder)
+    return averaged(newest) or (os.path.join(folder, record["checkpoint"]) if record else newest)
 
 
 def resolve(path: str) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import inputs, outputs
 from finetune.config_problems import shown
 from finetune.errors import UserError
 
 STATE_FILE = "checkpoint"
 BEST_FILE = "best_checkpoint.json"
+AVERAGED = "model.ckpt-averaged-"
 _KINDS = {"checkpoint": (str,), "step": (int,), "metric": (str,), "value": (int, float),
           "evaluated": (int,)}
 
@@ -54,3 +55,12 @@ def best(folder: str) -> dict[str, Any] | None:
             raise UserError(f"{path}: {name} is {shown(record.get(name))}, which no run writes; "
                             "put it right or delete the file")
     return record
+
+
+def averaged(newest: str | None) -> str | None:
+    """Returns the prefix of the mean that belongs to a folder's newest checkpoint, or None."""
+    if newest is None:
+        return None
+    folder, name = os.path.split(newest)
+    prefix = os.path.join(folder, AVERAGED + name.rpartition("-")[2])
+    return prefix if inputs.is_file(f"{prefix}.index") else None

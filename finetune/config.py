@@ -12,6 +12,7 @@ from typing import Any
 from finetune import config_problems, long_texts, training_problems
 from finetune.confidence import settings as confidence
 from finetune.export import formats
+from finetune.members import problems as members_problems
 from finetune.options.answers import Answers
 from finetune.options.data import Data
 from finetune.options.devices import Devices
@@ -68,6 +69,7 @@ class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
                 *config_problems.of_devices(self), *training_problems.of(self),
                 *formats.problems(self),
                 *long_texts.problems_of_flags(self, self.max_seq_length, self.do_explain),
+                *members_problems.of_members(self), *members_problems.of_averaging(self),
                 *confidence.problems(self)]
 
     def label_problems(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake of the user."""
+"""The one exception that stands for a mistake of the user, and its form for scikit-learn."""
 
 from collections.abc import Iterable
 
@@ -19,3 +19,7 @@ class UserError(Exception):
     def __init__(self, problems: str | Iterable[str]):
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class InputError(UserError, ValueError):
+    """A UserError that is a ValueError too, as users of scikit-learn expect."""

@@ -1,6 +1,7 @@
 """What the user sees while a run works: plain lines, and one moving line on a terminal."""
 
 import contextlib
+import contextvars
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ LOGGER = logging.getLogger("finetune")
 _GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit",
              "Unable to register cu", "XNNPACK delegate for CPU")
 _CLEAR_LINE = "\r\033[K"
+_LEAST = contextvars.ContextVar("least", default=logging.INFO)  # level that the terminal shows
 
 
 class _Terminal(logging.StreamHandler):
@@ -78,6 +80,7 @@ def start(path: str | None = None) -> None:
     LOGGER.propagate = False
     terminal = _Terminal(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setLevel(_LEAST.get())
     LOGGER.addHandler(terminal)
     if path:
         file = _RemoteFile(path) if "://" in path else _File(path, encoding="utf-8", delay=True)
@@ -92,6 +95,16 @@ def stop() -> None:
         if getattr(handler, "moving", False):
             handler.stream.write(_CLEAR_LINE)
         handler.close()
+
+
+@contextlib.contextmanager
+def showing(everything: bool) -> Iterator[None]:
+    """Within the block logs that are started show everything, or warnings alone."""
+    before = _LEAST.set(logging.INFO if everything else logging.WARNING)
+    try:
+        yield
+    finally:
+        _LEAST.reset(before)
 
 
 @contextlib.contextmanager
@@ -150,7 +163,8 @@ class Progress:
         self._first, self._rows = done, 0
         self._began = self._shown = time.monotonic()
         terminals = [handler for handler in LOGGER.handlers if isinstance(handler, _Terminal)]
-        self._terminal = next((one for one in terminals if one.stream.isatty()), None)
+        self._terminal = next((one for one in terminals if one.stream.isatty()
+                               and one.level <= logging.INFO), None)
 
     def reach(self, done: int) -> None:
         """Counts rows instead of steps: so many are done now."""

@@ -89,6 +89,11 @@ def _value_problem(name: str, value: Any) -> str | None:
     return None if type(value) is int else "must be a whole number"
 
 
+def among(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of some values that are settings of long texts."""
+    return {name: values[name] for name in NAMES if name in values}
+
+
 def described(settings: LongTexts) -> dict[str, Any]:
     """Returns the settings that are not the original's, by name: what others have to be told."""
     names = [*(["truncation"] if settings.truncation != "head" else []),

@@ -59,31 +59,32 @@ def apply(gradients: Mapping[str, tf.Tensor | tf.IndexedSlices],
         rate, betas = tf.where(wanted, rate, 0.0), tuple(tf.where(wanted, b, 1.0) for b in betas)
 
     def update_all(strategy, gradients, rate, betas):
-        def rate_of(name):
-            own = factor(name)
-            return rate if own == 1.0 else rate * own
-
         for name, gradient in zip(names, gradients, strict=True):
             strategy.extended.update(
                 weights[name], _update, group=False,
                 args=(slots[f"{name}/adam_m"], slots[f"{name}/adam_v"], gradient,
-                      rate_of(name), betas, decays(name)))
+                      rate, factor(name), betas, decays(name)))
         for name, variable in decaying.items():
-            strategy.extended.update(variable, _decay, group=False, args=(rate_of(name),))
+            strategy.extended.update(variable, _decay, group=False, args=(rate, factor(name)))
 
     tf.distribute.get_replica_context().merge_call(update_all, args=(dense, rate, betas))
 
 
-def _update(variable, moment, velocity, gradient, rate, betas, decay) -> None:
+def _update(variable, moment, velocity, gradient, rate, factor, betas, decay) -> None:
     # p - rate * (m / (sqrt(v) + eps) + 0.01 p) = (1 - rate * 0.01) p - rate * m / (sqrt(v) + eps):
     # with both beta powers 0, TensorFlow's fused kernel is Adam without bias correction.
     if decay:
-        _decay(variable, rate)
+        _decay(variable, rate, factor)
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle, m=moment.handle, v=velocity.handle, beta1_power=0.0, beta2_power=0.0,
-        lr=rate, beta1=betas[0], beta2=betas[1], epsilon=EPSILON, grad=gradient)
+        lr=_times(rate, factor), beta1=betas[0], beta2=betas[1], epsilon=EPSILON, grad=gradient)
 
 
-def _decay(variable, rate) -> None:
+def _decay(variable, rate, factor) -> None:
     # Not assign_sub: that would read and write the variable twice.
-    variable.assign(variable * (1.0 - rate * WEIGHT_DECAY))
+    variable.assign(variable * (1.0 - _times(rate, factor) * WEIGHT_DECAY))
+
+
+def _times(rate: tf.Tensor, factor: float) -> tf.Tensor:
+    # Not before `update`: of several replicas each has a rate of its own there.
+    return rate if factor == 1.0 else rate * factor

@@ -13,6 +13,7 @@ from finetune import checkpoint, model, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.members import folder as members
 from finetune.schedules import Plan
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def output_problems(config: RunConfig) -> list[str]:
     if checkpoint.exists(os.path.join(path, checkpoint.PRETRAINED)):
         return [f"--output_dir={path}: holds a pre-trained checkpoint ({checkpoint.PRETRAINED}), "
                 "which no run may write over; name another folder"]
+    if why := members.why_no_checkpoint(path):
+        return [f"--output_dir={path}: {why}"]
     if config.overwrite_output_dir:
         problems = _overwrite_problems(config)
         if problems:
@@ -171,4 +174,5 @@ def checkpoint_room(config: RunConfig, bert_config: BertConfig, num_labels: int,
         kept += plan.steps // config.eval_every_steps
     if config.keep_checkpoint_max:
         kept = min(kept, config.keep_checkpoint_max)
+    kept += bool(config.average_checkpoints)
     return kept + 1 + bool(config.eval_every_steps), 12 * values  # weight, adam_m, adam_v: float32

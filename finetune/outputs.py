@@ -34,6 +34,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import inputs
+from finetune.confidence.calibration import YES_NO
 from finetune.errors import UserError
 from finetune.task_kind import TaskKind
 
@@ -47,7 +48,7 @@ TEST_RESULTS, PREDICTIONS = "test_results.tsv", "predictions.tsv"
 EXPLANATIONS, EXPLANATIONS_PAGE = "explanations.tsv", "explanations.html"
 DATA_CHECK, DATA_CHECK_JSON = "data_check.txt", "data_check.json"
 BASELINE, CALIBRATION = "baseline_results.txt", "calibration.json"
-EVENTS_OF_EVAL, YES_NO = "eval", {False: "no", True: "yes"}
+EVENTS_OF_EVAL = "eval"
 RECORDS = {"train": "train.tf_record", "dev": "eval.tf_record", "test": "predict.tf_record"}
 WRITTEN = (LABELS, VOCABULARY, BERT_CONFIG, SUMS, RUN_CONFIG, RUNS, LOG, STAGE_TIMES,
            DATA_CHECK, DATA_CHECK_JSON, BASELINE, LR_FINDER, LR_FINDER_PLOT, CALIBRATION,
@@ -266,7 +267,7 @@ def write_scores(folder: str, ids: Iterable[str], scores: np.ndarray) -> None:
 def write_answers(folder: str, ids: Iterable[str], answers: Iterable[str],
                   cells: Iterable[Iterable[str]], names: Sequence[str]) -> None:
     """Writes predictions.tsv from the answer of each row, and the cells of its other columns."""
-    rows = ([_escape(row_id), answer, *row]
+    rows = ([escaped(row_id), answer, *row]
             for row_id, answer, row in zip(ids, answers, cells, strict=True))
     _write_parts(os.path.join(folder, PREDICTIONS),
                  _tsv(chain([["id", "prediction", *names]], rows)))
@@ -284,5 +285,6 @@ def _tsv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield "".join("\t".join(row) + "\n" for row in some)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Returns a text as a cell of a table."""
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")

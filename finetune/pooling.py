@@ -15,6 +15,8 @@ from finetune.feature_table import FeatureTable
 if TYPE_CHECKING:
     from finetune.predictor import Predictions
 
+SMALLEST = float(np.finfo(np.float32).tiny)  # probability in a loss
+
 
 def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Predictions":
     """Returns the predictions of the examples, from those of the sequences of a table.
@@ -46,5 +48,5 @@ def pooled(predictions: "Predictions", table: FeatureTable, pooling: str) -> "Pr
         likely = np.where(truth, made[several], 1 - made[several])
         losses[several] = -np.log(np.maximum(likely, np.finfo(np.float32).tiny)).mean(1)
     else:
-        losses[several] = -np.log(np.maximum(made[several, truth], np.finfo(np.float32).tiny))
+        losses[several] = -np.log(np.maximum(made[several, truth], SMALLEST))
     return dataclasses.replace(predictions, probabilities=made.astype(np.float32), losses=losses)

@@ -31,6 +31,11 @@ class Predictions:
 MIN_TOKENS = 4096  # of a step; fewer make for slower products
 
 
+def mean(answers: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns float32[N, L], the mean of what several models answer, float32[N, L] each."""
+    return np.mean(answers, axis=0, dtype=np.float64).astype(np.float32)
+
+
 class Predictor:
     """Runs a model without dropout; the graph is traced once.
 

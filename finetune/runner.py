@@ -20,6 +20,7 @@ import tensorflow as tf
 from finetune import (
     bound_labels,
     checkpoint,
+    chosen_weights,
     distribution,
     evaluation,
     log,
@@ -241,22 +242,8 @@ class Run:
             for warning in summary.loss_warnings(losses, config, started_at=done):
                 log.LOGGER.warning("warning: %s", warning)
         with self._watch.stage("checkpoint"):
-            self._take_best()
-
-    def _take_best(self) -> None:
-        """Brings the weights to those of the best checkpoint, if there is one."""
-        chosen, step = checkpoint.best(self._config.output_dir), int(self._state.step.numpy())
-        if workers.from_chief(self._strategy, chosen["step"] if chosen else step) == step:
-            return
-        variables = {**self._state.weights, model.GLOBAL_STEP: self._state.step}
-        values = {name: variable.numpy() for name, variable in variables.items()}
-        if chosen:
-            log.LOGGER.info("evaluation and prediction use the best checkpoint, %s (dev %s %.4f)",
-                            chosen["checkpoint"], chosen["metric"], chosen["value"])
-            values = checkpoint.read(os.path.join(self._config.output_dir, chosen["checkpoint"]),
-                                     list(variables))
-        for name, variable in variables.items():
-            variable.assign(workers.from_chief(self._strategy, values[name]))
+            chosen_weights.take(config, self._state, self._strategy, (
+                lambda: self._score(tables["dev"])[1]) if config.do_eval else None)
 
     def _score(self, table: FeatureTable) -> tuple[Predictions, dict[str, float]]:
         predictions = self._predictor.predict(table, self._config.eval_batch_size, "evaluate")

@@ -48,7 +48,10 @@ def _own(config: RunConfig) -> tuple[str | None, list[str]]:
     """
     folder, problems = config.output_dir, []
     candidates, best = checkpoint.candidates(folder), checkpoint.best(folder)
-    if best:
+    mean = checkpoint.averaged(checkpoint.latest(folder))
+    if mean and not config.do_train and config.engine == "fast":
+        candidates = [mean]
+    elif best:
         prefix = os.path.join(folder, best["checkpoint"])
         damage = checkpoint.damage(prefix, slots=False)
         if not config.do_train:
@@ -78,7 +81,10 @@ def _passed_over(config: RunConfig, prefix: str, problems: list[str]) -> list[st
         raise UserError([*problems, f"--engine=original takes the checkpoint that {state} names: "
                          f"let it name {os.path.basename(prefix)}, the one before"])
     by_state = config.do_train or checkpoint.best(config.output_dir) is None
-    if not problems and by_state and prefix != checkpoint.latest(config.output_dir):
+    newest = checkpoint.latest(config.output_dir)
+    if config.engine == "original" and not config.do_train and checkpoint.averaged(newest):
+        return [f"the original uses the newest checkpoint, {newest}, not the mean of the last ones"]
+    if not problems and by_state and prefix not in (newest, checkpoint.averaged(newest)):
         return [f"{state} names no checkpoint that is there; {prefix} is used"]
     return [f"{problem}; {prefix}, the one before, is used" for problem in problems]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from finetune import outputs
 from finetune.errors import UserError
+from finetune.members import folder as members
 
 RUNS, CSV = "sweep_runs.json", "sweep_results.csv"
 
@@ -22,7 +23,7 @@ def checkpoint_files(folder: str) -> list[str]:
     if not os.path.isdir(folder):
         return []
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)
-                  if re.fullmatch(r"model\.ckpt-\d+\.(index|data-\d+-of-\d+)", name))
+                  if re.fullmatch(r"model\.ckpt-(averaged-)?\d+\.(index|data-\d+-of-\d+)", name))
 
 
 def sweep_that_deleted(folder: str) -> str | None:
@@ -51,7 +52,7 @@ def why_no_checkpoint(folder: str) -> str | None:
         return "this is the folder of a sweep; " + (
             f"its chosen run is {best}: give that folder" if best else
             "none of its runs has a checkpoint")
-    return None
+    return members.why_no_checkpoint(folder)
 
 
 def _chosen(above: str) -> str | None:

@@ -36,6 +36,7 @@ from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import blocks
+from finetune.members import folder as members
 from finetune.multilabel.scores import chosen, names_given
 from finetune.sources import model_folder
 from finetune.task_kind import TaskKind, label_type
@@ -62,17 +63,19 @@ class Predictor:
 
     Args:
         folder: a run's output_dir (its best checkpoint, else its newest), another folder of a
-            checkpoint, or a checkpoint's prefix; on gs:// too.
+            checkpoint, or a checkpoint's prefix; on gs:// too. The output_dir of --ensemble or
+            --kfold: all its models, whose mean is the answer.
         labels: in the order of their ids; a regression has none.
         max_seq_length: longest input in tokens.
         do_lower_case: True for an uncased model.
         batch_size: what --predict_batch_size is.
         truncation, window_stride, window_pooling, max_windows: what becomes of longer texts, see
             docs/long_texts.md.
-        calibrated: use the calibration.json that belongs to the checkpoint, if there is one.
+        calibrated: use the calibration.json that belongs to the checkpoint, if there is one;
+            of several models none is used.
 
     Attributes:
-        checkpoint: the prefix of the checkpoint that was read.
+        checkpoint: the prefix of the checkpoint that was read; of several models the first.
         calibration: what is made of its probabilities; `temperature` 1, `threshold` None without
             such a file.
         labels: their position is their id; ["score"] of a regression.
@@ -92,7 +95,8 @@ class Predictor:
                  window_stride: int | None = None, window_pooling: str | None = None,
                  max_windows: int | None = None, calibrated: bool = True):
         problems: list[str] = []
-        given = model_folder.open_model(os.fspath(folder), None, None, problems)
+        path, *others = members.of(os.fspath(folder)) or [os.fspath(folder)]
+        given = model_folder.open_model(path, None, None, problems)
         if given is None:
             raise UserError(problems)
         beside = os.path.dirname(given.prefix)
@@ -108,14 +112,19 @@ class Predictor:
                                                self.max_seq_length, problems)
         self._tokenizer = _tokenizer(given, do_lower_case, problems)
         with model_folder.collected(problems):
-            self.calibration = record.in_use([beside], given.prefix) if calibrated else RAW
+            alone = calibrated and not others
+            self.calibration = record.in_use([beside], given.prefix) if alone else RAW
         if batch_size < 1:
             problems.append(f"batch_size={batch_size}: must be 1 or more")
         if problems:
             raise UserError(problems)
         self._bert_config, self._batch_size = given.config, batch_size
         self._lock = threading.Lock()  # the tokenizer keeps words, and the cores are shared anyway
+        self._others: list[Predictor] = []
         self._read_weights(given)
+        self._others = [Predictor(
+            other, labels=labels, max_seq_length=max_seq_length, do_lower_case=do_lower_case,
+            batch_size=batch_size, **asked) for other in others]
 
     def _read_weights(self, given: model_folder.Model) -> None:
         names = list(model.variable_shapes(given.config, len(self.labels)))
@@ -193,9 +202,17 @@ class Predictor:
         Raises:
             TypeError: one is neither a string nor a pair of them.
         """
-        rows = [_row(place, text) for place, text in enumerate(texts)]
+        return self.answers_of([_row(place, text) for place, text in enumerate(texts)])
+
+    def answers_of(self, rows: Sequence[Any]) -> np.ndarray:
+        """Returns the same of examples, objects with text_a and text_b."""
         if not rows:
             return np.zeros((0, len(self.labels)), np.float32)
+        own = self._own_answers(rows)
+        return predictor.mean([own, *(one.answers_of(rows) for one in self._others)]
+                              ) if self._others else own
+
+    def _own_answers(self, rows: Sequence[Any]) -> np.ndarray:
         with self._lock:
             table = FeatureTable.from_blocks(blocks(
                 rows, self.labels, self.max_seq_length, self._tokenizer, require_labels=False,
@@ -210,8 +227,12 @@ class Predictor:
             label: whose logit is explained; None: that of the label predicted.
 
         Raises:
-            UserError: there is no such label; a text is read in several windows.
+            UserError: there is no such label; a text is read in several windows; several models
+                answer.
         """
+        if self._others:
+            raise UserError("several models answer together; explain one of them: Predictor("
+                            f"{os.path.dirname(self.checkpoint)!r}), for instance")
         try:
             from finetune.explanation import Explainer
         except ModuleNotFoundError as error:

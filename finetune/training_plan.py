@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, config_problems, inputs
+from finetune import checkpoint, chosen_weights, config_problems, inputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -54,7 +54,9 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
-    return dataclasses.replace(Plan.of(config, rows), class_weights=weights)
+    plan = dataclasses.replace(Plan.of(config, rows), class_weights=weights)
+    problems += chosen_weights.problems(config, plan.steps)
+    return plan
 
 
 def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
@@ -68,6 +70,10 @@ def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
     if kind is TaskKind.REGRESSION:
         problems += [f"--{name}={value}: goes with labels; a regression has none"
                      for name, value in given.items() if value is not None]
+        return ()
+    if TaskKind.of(labels) is TaskKind.MULTILABEL and config.class_weights:
+        problems.append(f"--class_weights={config.class_weights}: goes with one label a row; a "
+                        "multi-label row has any number of them")
         return ()
     if config.class_weights in (None, BALANCED):
         return ()

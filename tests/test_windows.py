@@ -158,7 +158,7 @@ def test_head_is_the_default(tokenizer):
 
 def table_of(counts, labels):
     windows = np.concatenate([np.arange(count) for count in counts])
-    repeated = np.repeat(labels, counts)
+    repeated = np.repeat(labels, counts, axis=0)
     return FeatureTable(np.zeros(0, np.int32), np.zeros(0, np.int32), offsets(0 * windows),
                         repeated, np.ones(len(windows), bool), windows=windows)
 
@@ -188,6 +188,17 @@ def test_pooled_scores_by_hand():
     assert pooled(given, table, "mean").losses.tolist() == [0.25, 8]
     assert pooled(given, table, "max").probabilities.tolist() == [[3], [4]]
     assert pooled(given, table, "max").losses.tolist() == [0.25, 8]
+
+
+def test_pooled_labels_of_a_multi_label_model_by_hand():
+    table = table_of([2, 1], np.array([[1, 0], [0, 0]], np.uint8))
+    given = Predictions(np.array([[0.5, 0.25], [0.75, 0.75], [0.5, 0.5]], np.float32),
+                        np.array([9, 9, 8], np.float32))
+    mean, best = pooled(given, table, "mean"), pooled(given, table, "max")
+    np.testing.assert_allclose(mean.probabilities, [[0.625, 0.5], [0.5, 0.5]])
+    np.testing.assert_allclose(mean.losses, [-(np.log(0.625) + np.log(0.5)) / 2, 8], rtol=1e-6)
+    np.testing.assert_allclose(best.probabilities, [[0.75, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(best.losses, [-(np.log(0.75) + np.log(0.25)) / 2, 8], rtol=1e-6)
 
 
 def test_without_windows_nothing_is_touched(make_table):

@@ -8,6 +8,7 @@ import numpy as np
 from finetune.check.findings import Finding, Severity, samples, share
 from finetune.check.survey import Survey
 from finetune.options.long_texts import LongTexts
+from finetune.windows import HEAD
 
 LADDER = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _CUT = 0.01  # of the rows: enough to be worth a look, and what a good length leaves
@@ -16,7 +17,8 @@ _ELSE = ("--truncation=tail or head_tail keeps another part, --window_stride rea
          "(docs/long_texts.md).")
 
 
-def options(survey: Survey, longest: int, long_texts: LongTexts) -> list[dict[str, Any]]:
+def options(survey: Survey, longest: int, long_texts: LongTexts = HEAD
+            ) -> list[dict[str, Any]]:
     """Returns for each length that could be chosen what it would cut.
 
     Args:

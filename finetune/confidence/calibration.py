@@ -12,6 +12,7 @@ import dataclasses
 
 import numpy as np
 
+YES_NO = {True: "yes", False: "no"}  # whether a row is answered, as files have it
 # A label whose probability a float32 cannot hold (logits more than 87 apart) is given this one.
 SMALLEST = float(np.finfo(np.float32).tiny)
 

@@ -18,11 +18,12 @@ from finetune.bert_config import BertConfig
 from finetune.errors import UserError
 from finetune.explanation.gradients import Attribution, IntegratedGradients
 from finetune.explanation.words import Span, Splitter
+from finetune.feature_table import FeatureBlock
 from finetune.features import assemble
 from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind
 from finetune.tokenization import Tokenizer
-from finetune.windows import HEAD, layout
+from finetune.windows import HEAD, Layout, layout
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 
@@ -138,14 +139,7 @@ class Explainer:
             yield self._one(a, b or "", chosen)
 
     def _one(self, a: str, b: str, chosen: int | None) -> Explanation:
-        first, second = self._tokenizer.encode_flat([a]), self._tokenizer.encode_flat([b])
-        features = assemble(first, second, [None], self._max_seq_length, self._tokenizer,
-                            self._long_texts)
-        if len(features) > 1:
-            raise UserError(f"{a!r:.60}: is read in {len(features)} windows, each with an answer "
-                            "of its own; explained is one answer: give window_stride=0 for that to "
-                            "the text when it is cut")
-        seen = layout(first[1], second[1], self._max_seq_length, self._long_texts)
+        features, seen = self._features(a, b)
         logits = self._gradients.logits(features.input_ids, features.segment_ids)
         answers = heads.answers(tf.constant(logits[None]), self._kind).numpy()[0]
         top = int(answers.argmax())
@@ -158,6 +152,16 @@ class Explainer:
             None if regression else float(answers[top]), self._labels[label], found.logit,
             found.baseline_logit, None if regression else self._labels[found.baseline_label],
             found.gap, found.complete, found.points)
+
+    def _features(self, a: str, b: str) -> tuple[FeatureBlock, Layout]:
+        first, second = self._tokenizer.encode_flat([a]), self._tokenizer.encode_flat([b])
+        seen = layout(first[1], second[1], self._max_seq_length, self._long_texts)
+        if len(seen.rows) > 1:
+            raise UserError(f"{a!r:.60}: is read in {len(seen.rows)} windows, each with an answer "
+                            "of its own; explained is one answer: give window_stride=0 for that to "
+                            "the text when it is cut")
+        return assemble(first, second, [None], self._max_seq_length, self._tokenizer,
+                        self._long_texts), seen
 
     def _words(self, a: tuple[str, np.ndarray], b: tuple[str, np.ndarray], found: Attribution
                ) -> tuple[ExplainedText, ...]:

@@ -60,32 +60,34 @@ def _page(title: str, ids: Sequence[str], explanations: Sequence[Explanation], r
     if len(groups) < 2:
         groups = []
     yield (f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" '
-           f'content="width=device-width">\n<title>{_text(title)}</title>\n<style>{_STYLE}'
-           f'{_levels()}{_choices(len(groups))}</style>\n<h1>{_text(title)}</h1>\n')
+           f'content="width=device-width">\n<title>{escaped(title)}</title>\n<style>{_STYLE}'
+           f'{_levels()}{_choices(len(groups))}</style>\n<h1>{escaped(title)}</h1>\n')
     yield _legend(explanations, rows)
     yield from _buttons(groups, explanations)
     yield "<main>\n"
     doubt = sorted(range(len(explanations)), key=lambda row: explanations[row].confidence or 0)
-    floor = float(np.median([_strongest(one) for one in explanations] or [0])) * _PALE
+    floor = least_full(explanations)
     ranks = {row: rank for rank, row in enumerate(doubt)}
     for row, (row_id, one) in enumerate(zip(ids, explanations, strict=True)):
         group = f" g{groups.index(one.prediction)}" if groups else ""
         yield (f'<article class="row{group}" style="--doubt:{ranks[row]}">\n'
                + _header(row_id, one)
-               + "".join(_marked(text, max(_strongest(one), floor)) for text in one.texts)
+               + "".join(marked(text, max(strongest(one), floor)) for text in one.texts)
                + _footer(one) + "</article>\n")
     yield "</main>\n</html>\n"
 
 
 def _levels() -> str:
     """Returns the styles of the words: f1 to f8 for, a1 to a8 against the label."""
-    rules = []
-    for sign, full, line in (("f", _FOR, "solid #2166ac"), ("a", _AGAINST, "dotted #b35806")):
-        for level in range(1, _LEVELS + 1):
-            mixed = (round(255 + (part - 255) * level / _LEVELS) for part in full)
-            rules.append(f".{sign}{level}{{background:rgb({','.join(map(str, mixed))});"
-                         f"border-bottom:2px {line}}}\n")
-    return "".join(rules)
+    return "".join(f".{sign}{level}{{{word_style(sign, level)}}}\n" for sign in "fa"
+                   for level in range(1, _LEVELS + 1))
+
+
+def word_style(sign: str, level: int) -> str:
+    """Returns the style of a word for ("f") or against ("a") the label, level 1 to 8."""
+    full, line = (_FOR, "solid #2166ac") if sign == "f" else (_AGAINST, "dotted #b35806")
+    mixed = (round(255 + (part - 255) * level / _LEVELS) for part in full)
+    return f"background:rgb({','.join(map(str, mixed))});border-bottom:2px {line}"
 
 
 def _choices(groups: int) -> str:
@@ -112,7 +114,7 @@ def _buttons(groups: Sequence[str], explanations: Sequence[Explanation]) -> Iter
             yield f'<input type="radio" name="{name}" id="{key}"{checked}>\n'
     for _, told, buttons in sets:
         yield f"<nav>{told}: " + "".join(
-            f'<label for="{key}">{_text(text)}</label>' for key, text in buttons) + "</nav>\n"
+            f'<label for="{key}">{escaped(text)}</label>' for key, text in buttons) + "</nav>\n"
 
 
 def _legend(explanations: Sequence[Explanation], rows: int) -> str:
@@ -139,13 +141,13 @@ def _legend(explanations: Sequence[Explanation], rows: int) -> str:
 def _header(row_id: str, one: Explanation) -> str:
     sure = "" if one.confidence is None else f" {one.confidence:.0%}"
     label = "" if one.label == one.prediction or one.confidence is None else (
-        f" · explained: {_text(one.label)}")
-    return (f"<header>{_text(row_id)} · <b>{_text(one.prediction)}</b>{sure}{label} · "
+        f" · explained: {escaped(one.label)}")
+    return (f"<header>{escaped(row_id)} · <b>{escaped(one.prediction)}</b>{sure}{label} · "
             f"{'score' if one.confidence is None else 'logit'} {one.baseline_logit:.2f} blank → "
             f"{one.logit:.2f}</header>\n")
 
 
-def _marked(text: ExplainedText, full: float) -> str:
+def marked(text: ExplainedText, full: float) -> str:
     """Returns a text with its words coloured; `full` is the attribution of full colour."""
     parts, shown = [], 0
     unseen, seen_again = text.unseen_part
@@ -154,26 +156,33 @@ def _marked(text: ExplainedText, full: float) -> str:
             parts.append(_unseen(text))
             shown = seen_again
         level = round(_LEVELS * abs(word.attribution) / full) if full else 0
-        parts.append(_text(text.text[shown:word.start]))
+        parts.append(escaped(text.text[shown:word.start]))
         parts.append(f'<i class="{"f" if word.attribution > 0 else "a"}{level}" title="'
-                     f'{word.attribution:+.3f}">{_text(word.text)}</i>' if level else
-                     _text(word.text))
+                     f'{word.attribution:+.3f}">{escaped(word.text)}</i>' if level else
+                     escaped(word.text))
         shown = word.end
     if text.unseen and seen_again == len(text.text):
-        parts.append(_text(text.text[shown:unseen]) + _unseen(text))
+        parts.append(escaped(text.text[shown:unseen]) + _unseen(text))
     else:
-        parts.append(_text(text.text[shown:]))
+        parts.append(escaped(text.text[shown:]))
     return f'<div class="text" dir="auto">{"".join(parts)}</div>\n'
 
 
 def _unseen(text: ExplainedText) -> str:
     start, end = text.unseen_part
     more = "" if end - start <= _UNSEEN_SHOWN else " …"
-    return (f'<span class="unseen">{_text(text.text[start:min(end, start + _UNSEEN_SHOWN)])}{more} '
+    shown = escaped(text.text[start:min(end, start + _UNSEEN_SHOWN)])
+    return (f'<span class="unseen">{shown}{more} '
             f"[not seen by the model: {text.unseen:,} word{'s' * (text.unseen > 1)}]</span>")
 
 
 def _footer(one: Explanation) -> str:
+    told = remarks(one)
+    return f"<footer>{told}</footer>\n" if told else ""
+
+
+def remarks(one: Explanation) -> str:
+    """Returns what stands below a row, as HTML: its strongest words, and what to beware of."""
     words = sorted(one.words(), key=lambda word: -abs(word.attribution))
     told = [f"{name}: {', '.join(map(_named, some))}" for name, some in (
         ("for", [word for word in words if word.attribution > 0][:_NAMED]),
@@ -184,16 +193,23 @@ def _footer(one: Explanation) -> str:
     if not one.complete:
         told.append(f"these do not add up: {one.gap:+.3f} of "
                     f"{one.logit - one.baseline_logit:+.3f} is missing")
-    return f"<footer>{' · '.join(told)}</footer>\n" if told else ""
+    return " · ".join(told)
 
 
 def _named(word: Word) -> str:
-    return f"{_text(word.text)} {word.attribution:+.2f}"
+    return f"{escaped(word.text)} {word.attribution:+.2f}"
 
 
-def _strongest(one: Explanation) -> float:
+def least_full(explanations: Sequence[Explanation]) -> float:
+    """Returns the attribution that has full colour where none of a row's is larger."""
+    return float(np.median([strongest(one) for one in explanations] or [0])) * _PALE
+
+
+def strongest(one: Explanation) -> float:
+    """Returns the largest attribution of a row, whatever its sign."""
     return max((abs(word.attribution) for word in one.words()), default=0.0)
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Returns a text as HTML."""
     return html.escape(visible(text))

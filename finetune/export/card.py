@@ -7,16 +7,15 @@ What is not known is marked "not stated", for the author to fill in.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from finetune.confidence import card as confidence
 from finetune.config import RunConfig
 from finetune.export import long_texts
 from finetune.export.classifier import Classifier
 from finetune.export.facts import Facts, Split
+from finetune.export.markdown import UNKNOWN, code, flag, known, plain, shown_versions, table
 from finetune.task_kind import TaskKind
 
-UNKNOWN = "not stated"
 # Flags that say where and what, not how it was trained.
 _ASIDE = ("do_train", "do_eval", "do_predict", "do_export", "export_formats", "output_dir",
           "find_lr", "show_stage_times", "labels", "init_checkpoint")
@@ -85,10 +84,10 @@ def _named_scores(facts: Facts) -> list[str]:
 
 def _head(classifier: Classifier, facts: Facts) -> Iterator[str]:
     bert = classifier.bert_config
-    yield f"# {_plain(facts.name)}"
+    yield f"# {plain(facts.name)}"
     yield ""
     answer = ("gives a text a score" if classifier.is_regression else
-              f"gives a text {'any number' if classifier.is_multilabel else 'one'} of "
+              f"gives a text {'any number' if _many(classifier) else 'one'} of "
               f"{len(classifier.labels)} labels")
     yield (f"A BERT that {answer}: {bert.num_hidden_layers} layers, {bert.hidden_size} wide, "
            f"{bert.num_attention_heads} heads, {bert.vocab_size:,} tokens, "
@@ -101,12 +100,12 @@ def _head(classifier: Classifier, facts: Facts) -> Iterator[str]:
 def _files(files: Sequence[File], versions: Mapping[str, str]) -> Iterator[str]:
     yield "## Files"
     yield ""
-    yield from _table(["file", "read by", "MB", "largest difference from the model's own answers"],
+    yield from table(["file", "read by", "MB", "largest difference from the model's own answers"],
                       [[f"`{one.name}`", one.reader, f"{one.size / 1e6:.1f}",
                         f"{one.difference:.1e}" if one.difference else "0"] for one in files])
     yield ""
     yield ("float32; the optimizer's tensors are not in them. Differences on 8 made-up rows of all "
-           f"lengths. Exported with {_versions(versions)}.")
+           f"lengths. Exported with {shown_versions(versions)}.")
 
 
 def _labels(classifier: Classifier, facts: Facts) -> Iterator[str]:
@@ -118,14 +117,18 @@ def _labels(classifier: Classifier, facts: Facts) -> Iterator[str]:
         yield ""
         rows = [[name, *(f"{value:.6g}" for value in split.scores)] if split.scores else
                 [name, *[UNKNOWN] * 3] for name, split in facts.splits.items()]
-        yield from _table(["split", "least", "largest", "mean"], rows)
+        yield from table(["split", "least", "largest", "mean"], rows)
         return
     given = [[f"{value:.4g}"] for value in classifier.thresholds or ()] or [
         [] for _ in classifier.labels]
-    yield from _table(["id", "label", "rows in training", "rows in dev"]
-                      + ["given from the probability"] * classifier.is_multilabel, [
-        [str(number), _plain(label), _count(train, label), _count(dev, label), *threshold]
+    yield from table(["id", "label", "rows in training", "rows in dev"]
+                      + ["given from the probability"] * _many(classifier), [
+        [str(number), plain(label), _count(train, label), _count(dev, label), *threshold]
         for number, (label, threshold) in enumerate(zip(classifier.labels, given, strict=True))])
+
+
+def _many(classifier: Classifier) -> bool:
+    return classifier.kind is TaskKind.MULTILABEL
 
 
 def _count(split: Split, label: str) -> str:
@@ -151,14 +154,14 @@ def _reading(classifier: Classifier, facts: Facts) -> Iterator[str]:
                                     None: f"single texts or pairs: {UNKNOWN}."}[pairs]
     for name in ("text_column", "text_b_column"):
         if value := facts.settings.get(name):
-            yield f"*   {_flag(name, value)}."
+            yield f"*   {flag(name, value)}."
 
 
 def _data(facts: Facts) -> Iterator[str]:
     yield "## Data"
     yield ""
-    yield from _table(["split", "file", "rows", "cut to the length", "sha256 of the file"], [
-        [name, _known(split.path), _known(split.rows), _known(split.cut),
+    yield from table(["split", "file", "rows", "cut to the length", "sha256 of the file"], [
+        [name, known(split.path), known(split.rows), known(split.cut),
          f"`{split.sha256}`" if split.sha256 else UNKNOWN]
         for name, split in facts.splits.items()])
     yield ""
@@ -170,11 +173,11 @@ def _training(facts: Facts) -> Iterator[str]:
     yield "## Training"
     yield ""
     yield f"*   Base model: {_base(facts)}"
-    yield f"*   Started: {_known(run.get('started'))}; device: {_known(run.get('device'))}."
+    yield f"*   Started: {known(run.get('started'))}; device: {known(run.get('device'))}."
     python = {"python": run["python"]} if "python" in run else {}
-    yield f"*   With {_versions({**python, **run.get('versions', {})})}."
+    yield f"*   With {shown_versions({**python, **run.get('versions', {})})}."
     defaults = RunConfig().as_dict()
-    flags = [_flag(name, value) for name, value in settings.items()
+    flags = [flag(name, value) for name, value in settings.items()
              if name not in _ASIDE and (name in _ALWAYS or value != defaults.get(name))]
     yield "*   Flags: " + (f"{', '.join(flags)}; all others at their defaults." if flags else
                            f"{UNKNOWN}.")
@@ -185,9 +188,9 @@ def _base(facts: Facts) -> str:
         return "none; all weights began at random."
     if not facts.base:
         return f"{UNKNOWN}."
-    source = [f"{key}: {_plain(facts.source[key])}" for key in ("name", "source", "description")
+    source = [f"{key}: {plain(facts.source[key])}" for key in ("name", "source", "description")
               if facts.source.get(key)]
-    return (_code(facts.base) + (f" ({'; '.join(source)})" if source else "")
+    return (code(facts.base) + (f" ({'; '.join(source)})" if source else "")
             + f". Its licence: {UNKNOWN}.")
 
 
@@ -201,27 +204,27 @@ def _scored(classifier: Classifier, facts: Facts) -> Iterator[str]:
             f"`eval_results.txt` is of step {facts.scored_step}, and the export of step "
             f"{classifier.step}."))
         return
-    yield from _table(["score", "value"], [[name.removeprefix("eval_"), scores[name]]
+    yield from table(["score", "value"], [[name.removeprefix("eval_"), scores[name]]
                                            for name in _SCORES if name in scores])
     yield ""
-    yield f"Of {_known(dev.rows)} rows." + (
+    yield f"Of {known(dev.rows)} rows." + (
         f" The weights are those with the best {facts.best['metric']} on these rows, out of "
         "several, so that on other rows it will be somewhat worse." if facts.best else "")
-    if classifier.is_multilabel:
+    if _many(classifier):
         yield ("At 0.5; fitted: at the thresholds above, which were fitted to these very rows. "
                "Accuracy is the share of the rows whose labels are all right.")
-    if facts.matrix or classifier.is_multilabel:
+    if facts.matrix or _many(classifier):
         parts = ("precision", "recall", "f1", "support")
         yield ""
-        yield from _table(["label", *parts], [
-            [_plain(label), *(scores.get(f"{part}[{label}]", UNKNOWN) for part in parts)]
+        yield from table(["label", *parts], [
+            [plain(label), *(scores.get(f"{part}[{label}]", UNKNOWN) for part in parts)]
             for label in classifier.labels])
     if facts.matrix:
         yield ""
         yield "Confusion matrix; rows are the truth, columns what was predicted:"
         yield ""
-        first, *rows = [[_plain(cell) for cell in row] for row in facts.matrix]
-        yield from _table([first[0].replace("\\", " \\ "), *first[1:]], rows)
+        first, *rows = [[plain(cell) for cell in row] for row in facts.matrix]
+        yield from table([first[0].replace("\\", " \\ "), *first[1:]], rows)
 
 
 def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
@@ -244,7 +247,7 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
                if (value := (facts.scores or {}).get(f"recall[{label}]")) is not None}
     if recalls:
         worst = min(recalls, key=recalls.get)
-        yield (f"*   The label that is found least often on dev is {_plain(worst)}: "
+        yield (f"*   The label that is found least often on dev is {plain(worst)}: "
                f"{recalls[worst]:.1%} of its rows.")
 
 
@@ -259,40 +262,5 @@ def _again(facts: Facts) -> Iterator[str]:
     yield f"python {command}"
     yield "```"
     yield ""
-    yield (f"Seed {_known(facts.settings.get('seed'))}; the same seed, data and versions give the "
+    yield (f"Seed {known(facts.settings.get('seed'))}; the same seed, data and versions give the "
            "same bits on the same machine.")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" * len(heads)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _known(value: Any) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:,}" if type(value) is int else _plain(str(value))
-
-
-def _flag(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        value = str(value).lower()
-    return _code(f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}")
-
-
-def _code(text: str) -> str:
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
-
-
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items()) or UNKNOWN
-
-
-def _plain(text: str) -> str:
-    """Returns text that Markdown shows as it is, in a cell of a table too."""
-    for character, shown in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("`", "&#96;"),
-                             ("*", "&#42;"), ("_", "\\_"), ("\n", " ")):
-        text = text.replace(character, shown)
-    return text

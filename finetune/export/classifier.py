@@ -43,11 +43,6 @@ class Classifier:
         return TaskKind.of(self.labels)
 
     @property
-    def is_multilabel(self) -> bool:
-        """Whether a text is given any number of the labels."""
-        return self.kind is TaskKind.MULTILABEL
-
-    @property
     def is_regression(self) -> bool:
         """Whether the answer is a number and not one of the labels."""
         return self.kind is TaskKind.REGRESSION

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from finetune.export.classifier import Classifier
 from finetune.options.long_texts import LongTexts
+from finetune.task_kind import TaskKind
 
 _UNREAD = {"head": "the end is not read", "tail": "the beginning is not read",
            "head_tail": "a part behind the first quarter of what is read is not read"}
@@ -16,7 +17,7 @@ def reading(classifier: Classifier) -> Iterator[str]:
     """Yields how longer texts were read in training, and what is to be done to read them so."""
     settings, length = classifier.long_texts, classifier.max_seq_length
     if settings.window_stride:
-        yield from _windows(settings, length)
+        yield from _windows(settings, length, classifier.kind is TaskKind.CLASSIFICATION)
     elif settings.truncation == "tail":
         yield (f"*   Of a longer text the end was kept (`truncation=tail`): its last {length - 2} "
                "tokens; of a pair the last tokens of each text. The files take ids: cut them so. "
@@ -31,9 +32,9 @@ def reading(classifier: Classifier) -> Iterator[str]:
                "transformers' tokenizer cannot; it would keep the beginning.")
 
 
-def _windows(settings: LongTexts, length: int) -> Iterator[str]:
+def _windows(settings: LongTexts, length: int, one_label: bool) -> Iterator[str]:
     pooling = ("the mean of their answers" if settings.window_pooling == "mean" else
-               "of each label the highest of their answers, scaled to add up to 1")
+               "the highest of their answers" + (", scaled to add up to 1" if one_label else ""))
     yield (f"*   A longer text was read as windows of {length - 2} tokens, each beginning "
            f"{settings.window_stride} tokens behind the one before and the last ending with the "
            f"text; at most {settings.max_windows}, for which a longer one was cut "

@@ -25,7 +25,7 @@ class LongTexts:
         "text is cut.", 0)
     window_pooling: str = setting(
         GROUP, "How the answers of a text's windows become one: their mean, or of each label the "
-        "highest, scaled to add up to 1.", "mean", choices=POOLINGS)
+        "highest (docs/long_texts.md).", "mean", choices=POOLINGS)
     max_windows: int = setting(
         GROUP, "Windows of a text at most; a text too long for so many is cut to what they hold, "
         "as --truncation says.", 32)

@@ -50,6 +50,9 @@ class Training:
         GROUP, "Steps between checkpoints; one more is written at the end.", 1000, True)
     keep_checkpoint_max: int = setting(
         GROUP, "Newest checkpoints kept (the best one comes on top); 0 keeps all.", 5)
+    average_checkpoints: int = setting(
+        GROUP, "After training, evaluate and predict with the mean of the weights of so many "
+        "checkpoints, the last ones (docs/folds.md); 0: with the last one.", 0)
     eval_every_steps: int = setting(
         GROUP, "Steps between evaluations during training; 0: none. The best checkpoint is "
         "then the one evaluated and used for prediction.", 0)

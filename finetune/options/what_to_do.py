@@ -45,6 +45,13 @@ class WhatToDo:
     sweep: str | None = setting(
         GROUP, "A YAML or JSON file of values to try for some flags: one run for each "
         "combination, in folders within output_dir; the best on dev is chosen (docs/sweep.md).")
+    kfold: int = setting(
+        GROUP, "Deal the training rows to so many folds (2 to 20) and train once for each on all "
+        "others: every row is predicted by a model that has not seen it (docs/folds.md); 0: no "
+        "folds.", 0)
+    ensemble: int = setting(
+        GROUP, "Train so many times (2 to 100), with --seed and the seeds after it; the mean of "
+        "their answers is scored and predicted (docs/folds.md); 0: a single training.", 0)
     engine: str = setting(
         GROUP, "What trains and answers: fast, this program; original, google-research/"
         "bert's own flow on TensorFlow 2.15 in an environment that scripts/setup_original.sh "

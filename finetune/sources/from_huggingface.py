@@ -64,8 +64,7 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
     if GLOBAL_STEP in own and not encoder_only:
         tensors[GLOBAL_STEP] = np.array(own[GLOBAL_STEP], np.int64)
-    done = Converted(labels, casing, trained, notices, own.get("max_seq_length"),
-                     {name: own[name] for name in long_texts.NAMES if name in own})
+    done = Converted(labels, casing, trained, notices, *_reading(own))
     with new_folder(out_folder, sum(value.nbytes for value in tensors.values())) as made:
         checkpoint.save(os.path.join(made, checkpoint.PRETRAINED), tensors)
         _write_tokens(folder, tokens, os.path.join(made, outputs.VOCABULARY))
@@ -118,6 +117,10 @@ def _notices(theirs: dict[str, Any], config: BertConfig, weights: tensor_files.W
     if labels and labels[0] == "LABEL_0":
         notices.append("the labels have no names there: put yours into labels.txt, in this order")
     return notices
+
+
+def _reading(own: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
+    return own.get("max_seq_length"), long_texts.among(own)
 
 
 def _write_notes(made: str, source: str, done: Converted) -> None:

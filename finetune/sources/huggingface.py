@@ -248,7 +248,7 @@ def own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     problems = [f"config.json: {OWN_KEY}: {name} is {value!r}; a whole number is expected, "
                 f"{_OWN_LEAST[name]} or more." for name, value in found.items()
                 if type(value) is not int or value < _OWN_LEAST[name]]
-    reading = {name: own[name] for name in long_texts.NAMES if name in own}
+    reading = long_texts.among(own)
     long_texts.of_folder(reading, f"config.json: {OWN_KEY}", {},
                          found.get("max_seq_length", 2 ** 31), problems)
     if problems:

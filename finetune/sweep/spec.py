@@ -31,7 +31,7 @@ REFUSED = {
     "config": "name the flags themselves", "sweep": "a sweep holds no sweep",
     "seed": "write seeds: [1, 2, 3] beside grid and list",
     **dict.fromkeys(("do_check", "baseline", "do_train", "do_eval", "do_predict", "do_explain",
-                     "do_export", "find_lr"),
+                     "do_export", "find_lr", "kfold", "ensemble"),
                     "it holds for the sweep as a whole"),
     **dict.fromkeys(("task_name", "processor", "data_dir", "dev_file", "labels", "labels_file",
                      "label_column", "task_type", "language"), _OTHER_SCORE)}

@@ -207,7 +207,8 @@ def test_what_each_length_would_cut(splits, look):
     table = lengths.options(look(splits).surveys["train"], 40)
     assert [one["max_seq_length"] for one in table] == [16, 32, 40]
     table = lengths.options(dataclasses.replace(
-        look(splits).surveys["train"], tokens=np.array([10, 20, 70], np.int32)), 40)
+        look(splits).surveys["train"], tokens=np.array([10, 20, 70], np.int32),
+        second=np.zeros(3, np.int32)), 40)
     assert [one["rows_cut"] for one in table] == [2, 1, 1]
     assert [one["tokens_lost"] for one in table] == [58 / 100, 38 / 100, 30 / 100]
     assert tokens.max() < 16

@@ -63,7 +63,7 @@ def slow(made, input_ids, segment_ids, label, points=800):
 @pytest.mark.parametrize("text", TEXTS[:2], ids=["single", "pair"])
 @pytest.mark.parametrize("label", [0, 2])
 def test_the_same_as_a_slow_sum_along_the_path(untrained, explainer, text, label):
-    features = explainer._features(*(text if isinstance(text, tuple) else (text, "")))
+    features = explainer._features(*(text if isinstance(text, tuple) else (text, "")))[0]
     ids, segments = features.input_ids, features.segment_ids
     mine = explainer._gradients.explain(ids, segments, label)
     expected = slow(untrained, ids, segments, label)

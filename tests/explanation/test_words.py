@@ -60,7 +60,7 @@ def test_pieces_are_summed_and_what_was_cut_is_unseen(untrained):
                           untrained.labels, 10)
     text = "Zorp the mubli is here"
     [one] = explainer.explain([text])
-    features = explainer._features(text, "")
+    features = explainer._features(text, "")[0]
     label = untrained.labels.index(one.label)
     tokens = explainer._gradients.explain(features.input_ids, features.segment_ids, label).tokens
     assert [word.text for word in one.words()] == ["Zorp", "the", "mubli"]
@@ -76,7 +76,7 @@ def test_both_texts_of_a_pair(untrained):
     assert [[word.text for word in text.words] for text in one.texts] == [
         ["the", "app", "is"], ["how", "can", "i"]]
     assert [text.unseen for text in one.texts] == [2, 3]
-    features = explainer._features(*(text.text for text in one.texts))
+    features = explainer._features(*(text.text for text in one.texts))[0]
     tokens = explainer._gradients.explain(features.input_ids, features.segment_ids,
                                           untrained.labels.index(one.label)).tokens
     assert [word.attribution for word in one.words()] == [*tokens[1:4], *tokens[5:8]]

@@ -1,0 +1,1 @@
+"""The command in the manner of scikit-learn: Classifier and Regressor."""

@@ -1,0 +1,146 @@
+"""The parameters of Classifier and Regressor: the flags of the command by their names.
+
+There is no second list of them: names, defaults and types are those of RunConfig. Left out are the
+flags that say where rows come from, which `fit` is given, and what a run does, which is to fit.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import numbers
+import operator
+import os
+import re
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from finetune.config import RunConfig, flag_type
+from finetune.config_problems import shown
+from finetune.errors import UserError
+
+FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
+_GROUPS = ("Model", "Training", "Long texts",
+           "Evaluation and prediction", "Devices")
+_OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline", "do_export",
+           "export_formats", "show_stage_times")
+NAMES = tuple(name for name, field in FIELDS.items()
+              if (field.metadata["group"] in _GROUPS and not name.startswith("explain_"))
+              or name in _OTHERS)
+_FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
+          tuple: "a list of strings"}
+
+
+def signature(init: Callable[..., None]) -> inspect.Signature:
+    """Returns the signature of an __init__ whose **flags stand for all the others, written out.
+
+    scikit-learn asks the signature which parameters an estimator has; so do help() and Tab.
+    """
+    own = inspect.signature(init)
+    named = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    known = {one.name for one in named}
+    return own.replace(parameters=named + [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=FIELDS[name].default)
+        for name in NAMES if name not in known])
+
+
+def completed(flags: Mapping[str, Any], given: inspect.Signature) -> dict[str, Any]:
+    """Returns the flags with the defaults of those that are not given.
+
+    Args:
+        flags: what **flags holds.
+        given: the whole signature.
+
+    Raises:
+        TypeError: as Python does for an argument that there is not.
+    """
+    for name in flags:
+        if name not in given.parameters:
+            near = difflib.get_close_matches(name, given.parameters, 1, 0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            if name in FIELDS:
+                hint = "; it is a flag of the command: rows are given to fit, which trains"
+            raise TypeError(f"unexpected keyword argument {name!r}{hint}")
+    return {name: flags.get(name, one.default) for name, one in given.parameters.items()
+            if one.kind is one.KEYWORD_ONLY and name in NAMES}
+
+
+def make_config(values: Mapping[str, Any], **decided: Any) -> RunConfig:
+    """Returns the settings of a run.
+
+    Args:
+        values: the parameters as the user gave them; those that are no flags are left out.
+        decided: flags that fit decides.
+
+    Raises:
+        UserError: values of another type than the flag's.
+    """
+    problems: list[str] = []
+    settings = {name: _typed(name, values[name], problems) for name in NAMES}
+    if settings["distribution"] == "multi_worker":
+        problems.append("distribution='multi_worker': every worker has to run the whole program; "
+                        "that is for the command (docs/running.md)")
+    if problems:
+        raise UserError(problems)
+    if settings["bert_hub_module_handle"] and values["do_lower_case"] == FIELDS[
+            "do_lower_case"].default:
+        settings["do_lower_case"] = None  # the module says
+    return RunConfig(**{**settings, **decided})
+
+
+def in_python(message: str) -> str:
+    """Returns a message of the command as Python's user has to read it: flags are parameters."""
+    return _FLAG.sub("", message)
+
+
+def _typed(name: str, value: Any, problems: list[str]) -> Any:
+    """Returns a value in the type of its flag, as the command line would have parsed it."""
+    field, kind = FIELDS[name], flag_type(FIELDS[name])
+    if value is None and (field.default is None or None.__class__ in typing.get_args(field.type)):
+        return None
+    choices = field.metadata["choices"]
+    try:
+        found = _CONVERT[kind](value)
+        if choices and found not in choices:
+            problems.append(f"{name}={shown(value)}: must be one of {', '.join(choices)}")
+    except (TypeError, ValueError, OverflowError):
+        problems.append(f"{name}={shown(value)}: must be {_KINDS[kind]}")
+        return None
+    return found
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return bool(value)
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError
+    return float(value)
+
+
+def _str(value: Any) -> str:
+    found = os.fspath(value)
+    if not isinstance(found, str):
+        raise TypeError
+    return str(found)
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError
+    return tuple(map(_str, value))
+
+
+_CONVERT = {bool: _bool, int: _int, float: _float, str: _str, tuple: _tuple}

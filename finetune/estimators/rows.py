@@ -1,0 +1,197 @@
+"""What `fit` and `predict` are given -> texts, labels, examples.
+
+Texts come as a list, an array, a column of pandas; pairs as tuples, or in two columns.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from finetune.config_problems import shown
+
+_MOST = 20  # messages
+Text = str | tuple[str, str | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """An example, as the original's DataProcessor gives them."""
+
+    guid: str
+    text_a: str
+    text_b: str | None
+    label: str
+
+
+class GivenRows:
+    """A processor of rows that are in memory: the original's four methods.
+
+    Args:
+        labels: in the order of their ids; None for a regression.
+        splits: by "train" and "dev", the texts and their labels as text.
+    """
+
+    metrics = ("accuracy", "f1_macro", "mcc")
+
+    def __init__(self, labels: Sequence[str] | None,
+                 splits: Mapping[str, tuple[Sequence[Text], Sequence[str]]]):
+        self._labels, self._examples = labels, {
+            split: [Example(f"{split}-{place}", *pair(text), label)
+                    for place, (text, label) in enumerate(zip(*rows, strict=True))]
+            for split, rows in splits.items()}
+        if labels is None:
+            self.metrics = ("pearson_spearman", "pearson", "spearman")
+
+    @property
+    def examples(self) -> dict[str, list[Example]]:
+        """The examples by split."""
+        return self._examples
+
+    def get_train_examples(self, data_dir: str | None = None) -> list[Example]:
+        """Returns the rows of fit."""
+        return self._examples["train"]
+
+    def get_dev_examples(self, data_dir: str | None = None) -> list[Example]:
+        """Returns the rows of dev; where there are none, the settings ask for some."""
+        return self._examples.get("dev", [])
+
+    def get_test_examples(self, data_dir: str | None = None) -> list[Example]:
+        """Returns no rows: they are for predict."""
+        return []
+
+    def get_labels(self) -> list[str]:
+        """Returns the labels."""
+        return list(self._labels or ())
+
+    def data_files(self, data_dir: str | None = None) -> dict[str, str]:
+        """Returns no paths."""
+        return {}
+
+
+def pair(text: Text) -> tuple[str, str | None]:
+    """Returns a text as the two of an example."""
+    return text if isinstance(text, tuple) else (text, None)
+
+
+def texts(given: Any, name: str, problems: list[str]) -> list[Text]:
+    """Returns texts and pairs as Predictor takes them.
+
+    Args:
+        given: what the user gave: many texts.
+        name: of the argument, for messages.
+        problems: gets what is wrong with it.
+    """
+    rows = _many(given, name, problems)
+    found, wrong = [], []
+    for place, row in enumerate(rows):
+        parts = row if isinstance(row, (tuple, list)) else (row,)
+        a, b = (*parts, None)[:2] if len(parts) in (1, 2) else (None, None)
+        if isinstance(a, str) and (b is None or isinstance(b, str)):
+            found.append(str(a) if len(parts) == 1 else (str(a), b if b is None else str(b)))
+            continue
+        hint = "; fillna('') makes an empty text of it" if any(map(is_missing, parts)) else ""
+        wrong.append(f"{name}: row {place} is {shown(row)}; it has to be a string, or a tuple of "
+                     f"two{hint}")
+    more = len(wrong) - _MOST
+    problems += wrong[:_MOST] + [f"{name}: ... and {more:,} more such rows"] * (more > 0)
+    return found
+
+
+def _many(given: Any, name: str, problems: list[str]) -> list[Any]:
+    """Returns the rows of a list, an array of one or two columns, or a table of pandas."""
+    told = {str: "is a single string", bytes: "is bytes", Mapping: "is a mapping",
+            Set: "is a set, which has no order", tuple: "is a tuple, which stands for a pair"}
+    for kind, what in told.items():
+        if isinstance(given, kind):
+            problems.append(f"{name} {what}; give a list of texts")
+            return []
+    shape = getattr(given, "shape", None)
+    if shape is None:
+        try:
+            return list(given)
+        except TypeError:
+            problems.append(f"{name} is {shown(given)}; give a list of texts")
+            return []
+    array = np.asarray(given, dtype=object)
+    if array.ndim == 1:
+        return array.tolist()
+    if array.ndim == 2 and array.shape[1] in (1, 2):
+        return [tuple(row) for row in array.tolist()]
+    problems.append(f"{name} has the shape {tuple(shape)}; texts are one column, pairs of texts "
+                    "are two")
+    return []
+
+
+def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
+    """Returns labels or scores as an array of one dimension."""
+    if given is None or isinstance(given, (str, bytes, Mapping, Set)) or (
+            not hasattr(given, "__array__") and not hasattr(given, "__iter__")):
+        problems.append(f"{name} is {shown(given)}; give a list, a label for each text")
+        return np.empty(0, object)
+    try:
+        values = given if hasattr(given, "__array__") else list(given)
+        array = np.asarray(values)
+        if array.dtype.kind == "U" and not all(isinstance(value, str) for value in values):
+            array = np.asarray(values, dtype=object)  # numpy would make texts of all of them
+    except ValueError:  # of lists of several lengths
+        array = np.empty((0, 0))
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        problems.append(f"{name} has the shape {array.shape}; a text has one label")
+        return np.empty(0, object)
+    missing = [place for place, value in enumerate(array.tolist()) if is_missing(value)]
+    if missing:
+        rows = ", ".join(map(str, missing[:_MOST])) + ", ..." * (len(missing) > _MOST)
+        problems.append(f"{name}: {len(missing):,} rows have none, row {rows}")
+        return np.empty(0, object)
+    return array
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA or NaT."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (
+        isinstance(value, float) and value != value)
+
+
+def splits(X: Any, y: Any, dev: Any, problems: list[str]
+           ) -> dict[str, tuple[list[Text], np.ndarray]]:
+    """Returns texts and labels by split.
+
+    Args:
+        X, y: of train; dev: both of dev, or None.
+        problems: gets what is wrong with them.
+    """
+    if dev is not None and not (isinstance(dev, (tuple, list)) and len(dev) == 2):
+        problems.append("dev has to be two: (texts, labels)")
+        dev = None
+    given = {"train": ("X", "y", X, y)}
+    if dev is not None:
+        given["dev"] = ("texts of dev", "labels of dev", *dev)
+    found = {}
+    for split, (x_name, y_name, of_x, of_y) in given.items():
+        before = len(problems)
+        found[split] = texts(of_x, x_name, problems), targets(of_y, y_name, problems)
+        if len(problems) == before and len(found[split][0]) != len(found[split][1]):
+            problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
+                            f"{len(found[split][1]):,}")
+    return found
+
+
+def names(values: np.ndarray | None) -> list[str] | None:
+    """Returns labels as the command reads them: as text."""
+    return None if values is None else [str(value) for value in values.tolist()]
+
+
+def label_type(classes: np.ndarray | None) -> str:
+    """Returns the type of labels, to be written down; see `typed`."""
+    return classes.dtype.name if classes is not None and classes.dtype.kind in "biuf" else "str"
+
+
+def typed(labels: Sequence[str], label_type: str) -> np.ndarray:
+    """Returns labels that were read as text in the type that they had."""
+    if label_type == "bool":
+        return np.array([label == "True" for label in labels])
+    return np.array(labels).astype(label_type)

@@ -1,0 +1,1 @@
+"""--kfold and --ensemble: several trainings in folders within output_dir, and their mean."""

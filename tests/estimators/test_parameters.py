@@ -1,0 +1,102 @@
+"""The parameters are the command's flags: names, defaults, types, messages."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from finetune import Classifier, Regressor
+from finetune.config import RunConfig
+from finetune.errors import InputError, UserError
+from finetune.estimators import parameters
+from tests.estimators.conftest import X, Y
+
+
+def test_defaults_are_the_command_s():
+    signature = inspect.signature(Classifier)
+    assert str(signature) == str(inspect.signature(Regressor))
+    default = RunConfig().as_dict()
+    for name in parameters.NAMES:
+        if name not in ("init_checkpoint", "overwrite_output_dir"):
+            assert signature.parameters[name].default == default[name], name
+    assert set(signature.parameters) == {*parameters.NAMES, "verbose"}
+    assert {"precision", "xla", "early_stopping_patience", "vocab_file"} < set(parameters.NAMES)
+    assert not {"data_dir", "do_train", "labels", "sweep", "engine", "text_column"} & set(
+        parameters.NAMES)
+    made = Classifier("somewhere", warmup_proportion=0.5)
+    assert (made.init_checkpoint, made.warmup_proportion, made.seed) == ("somewhere", 0.5, 42)
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("learnin_rate", "'learnin_rate'; did you mean learning_rate?"),
+    ("text_column", "'text_column'; it is a flag of the command: rows are given to fit"),
+    ("zzz", "unexpected keyword argument 'zzz'$")])
+def test_unknown_names(name, told):
+    with pytest.raises(TypeError, match=told):
+        Classifier(**{name: 1})
+
+
+def config(**values):
+    return parameters.make_config({**Classifier().get_params(), **values})
+
+
+def test_numbers_of_numpy_are_taken():
+    made = config(train_batch_size=np.int64(8), learning_rate=np.float32(0.5), xla=np.bool_(True),
+                  num_train_epochs=2, export_formats=["onnx"])
+    assert made.as_dict()["train_batch_size"] == 8
+    types = [type(value) for value in (made.train_batch_size, made.learning_rate, made.xla,
+                                       made.num_train_epochs, made.export_formats)]
+    assert types == [int, float, bool, float, tuple]
+
+
+def test_a_module_of_the_hub_tells_its_casing():
+    assert config(init_checkpoint=None, bert_hub_module_handle="a").do_lower_case is None
+    assert config().do_lower_case is True
+
+
+@pytest.mark.parametrize(("values", "told"), [
+    ({"train_batch_size": 8.0}, "train_batch_size=8.0: must be a whole number"),
+    ({"train_batch_size": True}, "train_batch_size=True: must be a whole number"),
+    ({"learning_rate": "1e-4"}, "learning_rate='1e-4': must be a number"),
+    ({"learning_rate": None}, "learning_rate=None: must be a number"),
+    ({"xla": 1}, "xla=1: must be True or False"),
+    ({"init_checkpoint": 3}, "init_checkpoint=3: must be a string"),
+    ({"export_formats": "onnx"}, "export_formats='onnx': must be a list of strings"),
+    ({"precision": "float8"}, "precision='float8': must be one of float32, bfloat16, float16"),
+    ({"distribution": "multi_worker"}, "distribution='multi_worker': every worker has to run")])
+def test_values_of_another_type(values, told):
+    with pytest.raises(UserError) as error:
+        config(**values)
+    assert len(error.value.problems) == 1 and error.value.problems[0].startswith(told)
+
+
+def test_messages_name_parameters_not_flags():
+    assert parameters.in_python("--learning_rate=0: a --train_batch_size, -- and --no-such") == (
+        "learning_rate=0: a train_batch_size, -- and --no-such")
+
+
+@pytest.mark.parametrize(("values", "X", "y", "dev", "told"), [
+    ({"learning_rate": -1.0, "train_batch_size": 0}, X, Y, None,
+     ["learning_rate=-1.0: must be a number above 0", "train_batch_size=0: must be 1 or more"]),
+    ({"init_checkpoint": "nowhere"}, X, Y, None, ["init_checkpoint=nowhere: there is no nowhere"]),
+    ({"learning_rate": -1.0}, [*X[:-1], None], Y, None,  # rows and settings in one message
+     ["X: row 14 is None", "learning_rate=-1.0"]),
+    ({}, X, Y[:-1], None, ["X: 15 rows, but y has 14"]),
+    ({}, [], [], None, ["the train split is empty"]),
+    ({}, X, ["bug"] * 15, None, ["labels: a classifier needs two labels or more, here ['bug']"]),
+    ({}, X, [0.5] * 14 + [0.25], None, ["y: holds numbers that are no classes; Regressor learns"]),
+    ({}, X, ["a", 1] * 7 + ["a"], None, ["y: labels of one type are needed, here int, str"]),
+    ({}, X, Y, (X, ["bugs"] * 15), ['example dev-0: label "bugs" is not one of "bug", "feature"']),
+    ({}, X, Y, X, ["dev has to be two: (texts, labels)"]),
+    ({}, X, Y, (X, Y[1:]), ["texts of dev: 15 rows, but labels of dev has 14"]),
+    ({"eval_every_steps": 2}, X, Y, None, ["eval_every_steps=2: needs rows to score: fit(X, y, d"]),
+    ({"max_seq_length": 41}, X, Y, None, ["max_seq_length=41: the model of"])])
+def test_every_mistake_at_once(values, X, y, dev, told, tiny):  # noqa: N803
+    model = Classifier(**{"init_checkpoint": tiny, "train_batch_size": 5, **values})
+    with pytest.raises(ValueError) as error:
+        model.fit(X, y, dev=dev)
+    assert isinstance(error.value, InputError)
+    text = str(error.value)
+    for one in told:
+        assert one in text
+    assert "--" not in text

@@ -1,0 +1,91 @@
+"""What fit and predict take for texts and labels, and what they say of the rest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from finetune.estimators import rows
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    (["a", "b"], ["a", "b"]),
+    (np.array(["a", "b"]), ["a", "b"]),
+    (np.array(["a", "b"], object), ["a", "b"]),
+    (pd.Series(["a", "b"], index=[7, 3]), ["a", "b"]),
+    (pd.Series(["a", "b"]).astype("string"), ["a", "b"]),
+    (pd.Series(["a", "b"]).astype("category"), ["a", "b"]),
+    (pd.DataFrame({"text": ["a", "b"]}), ["a", "b"]),
+    (iter(["a", "b"]), ["a", "b"]),
+    ([("a", "b"), ("c", None), "d", ""], [("a", "b"), ("c", None), "d", ""]),
+    ([["a", "b"]], [("a", "b")]),
+    (np.array([["a", "b"], ["c", "d"]]), [("a", "b"), ("c", "d")]),
+    (pd.DataFrame({"q": ["a"], "r": ["b"]}), [("a", "b")]),
+    ([], []),
+    (np.empty((0, 2), object), [])])
+def test_texts(given, expected):
+    problems = []
+    found = rows.texts(given, "X", problems)
+    assert (found, problems) == (expected, [])
+    assert {type(part) for text in found for part in (text if isinstance(text, tuple) else [text])
+            } <= {str, type(None)}  # not numpy's
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ("It crashes", "X is a single string; give a list of texts"),
+    (b"bytes", "X is bytes"),
+    ({"a": 1}, "X is a mapping"),
+    ({"a"}, "X is a set, which has no order"),
+    (("a", "b"), "X is a tuple, which stands for a pair; give a list of texts"),
+    (5, "X is 5; give a list of texts"),
+    (None, "X is None; give a list of texts"),
+    (np.array("a"), r"X has the shape ()"),
+    (np.zeros((2, 3)), "X has the shape (2, 3); texts are one column, pairs of texts are two"),
+    (sparse.csr_matrix((2, 3)), "X has the shape (2, 3)"),
+    ([1], "X: row 0 is 1; it has to be a string, or a tuple of two"),
+    (["a", b"b"], "X: row 1 is b'b'"),
+    ([("a", "b", "c")], "X: row 0 is ('a', 'b', 'c')"),
+    ([(None, "b")], "X: row 0 is (None, 'b')"),
+    ([()], "X: row 0 is ()"),
+    (["a", None], "X: row 1 is None; it has to be a string, or a tuple of two; fillna('') makes an "
+                  "empty text of it"),
+    (pd.Series(["a", np.nan]), "X: row 1 is nan; it has to be a string"),
+    (pd.Series(["a", None]).astype("string"), "X: row 1 is <NA>; it has to be a string, or a tuple "
+                                              "of two; fillna('')"),
+    (pd.DataFrame({"q": ["a"], "r": [np.nan]}), "X: row 0 is ('a', nan)")])
+def test_what_is_no_text(given, told):
+    problems = []
+    rows.texts(given, "X", problems)
+    assert len(problems) == 1 and problems[0].startswith(told), problems
+
+
+def test_many_problems_are_counted():
+    problems = []
+    rows.texts([None] * 30, "X", problems)
+    assert len(problems) == 21 and problems[-1] == "X: ... and 10 more such rows"
+
+
+@pytest.mark.parametrize(("given", "kind"), [
+    (["b", "a"], "U"), ([1, 0], "i"), (np.array([True, False]), "b"), ([0.5, 2.0], "f"),
+    (pd.Series(["b", "a"]).astype("category"), "O"), (np.array([[1], [2]]), "i"),
+    (iter([1, 2]), "i")])
+def test_targets_keep_their_type(given, kind):
+    problems = []
+    found = rows.targets(given, "y", problems)
+    assert found.dtype.kind == kind and len(found) == 2 and not problems
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    (None, "y is None; give a list, a label for each text"),
+    ("bug", "y is 'bug'"),
+    ({"a": 1}, "y is {'a': 1}"),
+    (3, "y is 3"),
+    (np.zeros((2, 2)), "y has the shape (2, 2); a text has one label"),
+    ([["a"], ["a", "b"]], "y has the shape (0, 0); a text has one label"),
+    (["a", None], "y: 1 rows have none, row 1"),
+    ([1.0, np.nan, np.nan], "y: 2 rows have none, row 1, 2"),
+    (pd.Series(["a", pd.NA]), "y: 1 rows have none, row 1")])
+def test_what_is_no_label(given, told):
+    problems = []
+    rows.targets(given, "y", problems)
+    assert problems and problems[0].startswith(told), problems
