@@ -52,7 +52,7 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
                            f'all_model_checkpoint_paths: "{name}"\n')
         outputs.copy(given.config_path, os.path.join(made, outputs.BERT_CONFIG))
         outputs.copy(given.vocab_path, os.path.join(made, outputs.VOCABULARY))
-        for beside in (outputs.LABELS, outputs.RUN_CONFIG, outputs.THRESHOLDS, SOURCE_FILE):
+        for beside in (outputs.LABELS, outputs.RUN_CONFIG, outputs.RUNS, outputs.THRESHOLDS, SOURCE_FILE):
             if outputs.read_bytes(given.path(beside)) is not None:
                 outputs.copy(given.path(beside), os.path.join(made, beside))
         checksums.write(made, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
