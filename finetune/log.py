@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -14,6 +15,10 @@ LOGGER = logging.getLogger("finetune")
 # run names the device on any.
 _GREETING = ("All log messages before absl::InitializeLog()", "I0000 ", "failed call to cuInit",
              "Unable to register cu", "XNNPACK delegate for CPU")
+# TensorFlow counts functions by their code: where a process makes many models it takes the one
+# tracing of each for retracing, and says so at length.
+_TRACED_ONCE = re.compile(r"calls to <function (Predictor\.__init__|IntegratedGradients\.__init__|"
+                          r"make_step|in_a_row)\.<locals>\..* triggered tf\.function retracing")
 _CLEAR_LINE = "\r\033[K"
 _LEAST = contextvars.ContextVar("least", default=logging.INFO)  # level that the terminal shows
 
@@ -112,8 +117,10 @@ def quiet() -> Iterator[None]:
     """Drops the greeting that TensorFlow's C++ side writes to standard error while it starts.
 
     It comes before any log level counts. All else that is written meanwhile is shown at the end of
-    the block; with TF_CPP_MIN_LOG_LEVEL=0 nothing is held back.
+    the block; with TF_CPP_MIN_LOG_LEVEL=0 nothing is held back. From then on nothing is said of
+    functions of ours that are traced once for each model.
     """
+    logging.getLogger("tensorflow").addFilter(_not_traced_once)
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
@@ -131,6 +138,10 @@ def quiet() -> Iterator[None]:
             for line in said.read().decode("utf-8", "replace").splitlines():
                 if line and not any(part in line for part in _GREETING):
                     print(line, file=sys.stderr)
+
+
+def _not_traced_once(record: logging.LogRecord) -> bool:
+    return not _TRACED_ONCE.search(record.getMessage())
 
 
 def duration(seconds: float) -> str:

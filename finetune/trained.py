@@ -28,7 +28,7 @@ from finetune import (
     model,
     outputs,
     predictor,
-    trained_labels,
+    trained_folder,
 )
 from finetune.confidence import record
 from finetune.confidence.calibration import RAW
@@ -40,7 +40,6 @@ from finetune.members import folder as members
 from finetune.multilabel.scores import chosen, names_given
 from finetune.sources import model_folder
 from finetune.task_kind import TaskKind, label_type
-from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 
@@ -102,17 +101,17 @@ class Predictor:
         beside = os.path.dirname(given.prefix)
         problems += checksums.problems(beside)
         self.checkpoint = given.prefix
-        self.labels = trained_labels.names(given, labels, problems)
+        self.labels = trained_folder.names(given, labels, problems)
         if "output_weights" not in given.held:  # no run trained it: what else lacks is of no use
             raise UserError(problems)
         self.kind = TaskKind.of(self.labels)
-        self.max_seq_length = _max_seq_length(given, max_seq_length, problems)
-        self.thresholds = trained_labels.thresholds_of(given, self.labels, problems)
+        self.max_seq_length = trained_folder.max_seq_length(given, max_seq_length, problems)
+        self.thresholds = trained_folder.thresholds_of(given, self.labels, problems)
         asked = {"truncation": truncation, "window_stride": window_stride,
                  "window_pooling": window_pooling, "max_windows": max_windows}
         self.long_texts = long_texts.of_folder(given.run, given.path(outputs.RUN_CONFIG), asked,
                                                self.max_seq_length, problems)
-        self._tokenizer = _tokenizer(given, do_lower_case, problems)
+        self._tokenizer = trained_folder.tokenizer(given, do_lower_case, problems)
         with model_folder.collected(problems):
             alone = calibrated and not others
             self.calibration = record.in_use([beside], given.prefix) if alone else RAW
@@ -235,12 +234,8 @@ class Predictor:
         if self._others:
             raise UserError("several models answer together; explain one of them: Predictor("
                             f"{os.path.dirname(self.checkpoint)!r}), for instance")
-        try:
-            from finetune.explanation import Explainer
-        except ModuleNotFoundError as error:
-            if error.name != "finetune.explanation":
-                raise
-            raise UserError("explain needs finetune.explanation, which is not there") from error
+        from finetune.explanation import Explainer  # here: few callers explain
+
         if label is not None and label not in self.labels:
             raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
         rows = [_row(place, text) for place, text in enumerate(_many(texts))]
@@ -269,35 +264,3 @@ def _row(place: int, text: Any) -> _Row:
     if not isinstance(a, str) or not isinstance(b, str | None):
         raise TypeError(f"text {place} is {text!r:.100}; it has to be a string, or a tuple of two")
     return _Row(str(place), a, b)
-
-
-def _max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
-    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
-    if type(told) is int and 3 <= told <= most:
-        return told
-    if told is None:
-        problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
-                        "the training: give it")
-    else:
-        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
-        problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
-                        "the model")
-    return 3
-
-
-def _tokenizer(given: model_folder.Model, asked: bool | None,
-               problems: list[str]) -> Tokenizer | None:
-    casing = given.run.get("do_lower_case") if asked is None else asked
-    found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
-    tokenizer = None if found else Tokenizer(given.vocab_path, bool(casing))
-    if casing is None:
-        kind = vocabulary_casing(tokenizer.vocab)
-        tokenizer = Tokenizer(given.vocab_path, kind == "uncased")
-        if kind is None:
-            found.append(f"{given.vocab_path}: does not tell whether the model is uncased: give "
-                         "do_lower_case")
-    if tokenizer and tokenizer.vocab_size != given.config.vocab_size:
-        found.append(f"{given.vocab_path}: has {tokenizer.vocab_size} tokens, but the model of "
-                     f"{given.config_path} has {given.config.vocab_size}: it is not its vocabulary")
-    problems += [problem.replace("--", "") for problem in found]
-    return tokenizer

@@ -224,3 +224,40 @@ def test_quiet_leaves_no_file_open(level):
     with log.quiet():
         pass
     assert len(os.listdir("/proc/self/fd") if before else []) == len(before)
+
+
+def test_only_what_is_not_ours_is_told_to_be_traced_too_often(caplog):
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+    def traced(name):
+        detector = polymorphic_function._FrequentTracingDetector()
+        for _ in range(9):
+            detector.called_with_tracing(f"<function {name} at 0x7f>", False)
+
+    with log.quiet():
+        pass
+    for ours in ("Predictor.__init__.<locals>.forward", "make_step.<locals>.step",
+                 "IntegratedGradients.__init__.<locals>.along"):
+        traced(ours)
+    assert not caplog.messages
+    traced("Mine.<locals>.forward")
+    assert "triggered tf.function retracing" in caplog.text
+
+
+@pytest.mark.parametrize("isatty", [False, True])
+def test_warnings_alone(monkeypatch, tmp_path, isatty):
+    terminal = Terminal(isatty)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with log.showing(False):
+        log.start(str(tmp_path / "run.log"))
+    log.LOGGER.info("usual")
+    progress = log.Progress("train", 2, log_every=1)
+    progress.advance(1)
+    log.LOGGER.warning("beware")
+    log.stop()
+    assert terminal.getvalue() == "beware\n"
+    assert "usual" in (tmp_path / "run.log").read_text()
+    log.start()
+    log.LOGGER.info("again")
+    log.stop()
+    assert terminal.getvalue() == "beware\nagain\n"

@@ -39,7 +39,7 @@ def execute(folder, source):
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "minilm").symlink_to(source)
     notebook = nbformat.read(NOTEBOOK, 4)
-    client = NotebookClient(notebook, timeout=1200, kernel_name="python3",
+    client = NotebookClient(notebook, timeout=1200, kernel_name="python3", coalesce_streams=True,
                             resources={"metadata": {"path": str(folder / "examples")}})
     client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     return notebook.cells

@@ -49,7 +49,7 @@ FOREIGN = {
     "smoke", "activation", "encoder_only", "with", "text_column_names", "label_column_name",
     "per_device_train_batch_size", "weight_decay", "per_device_eval_batch_size", "max_grad_norm",
     "eval_strategy", "eval_steps", "save_steps", "load_best_model_at_end", "metric_for_best_model",
-    "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab",
+    "save_total_limit", "logging_steps", "resume_from_checkpoint", "vocab", "lr_scheduler_type",
     "models", "work", "steps", "warmup_steps", "runs",  # of benchmarks, tested below
     "gpu", "tpu", "gpus", "hosts", "port", "zone", "type", "spot", "keep", "max_restarts",
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
@@ -396,6 +396,7 @@ MESSAGES = {
     "is that of a classifier": ["--output_dir={trained}", "--task_type=regression", "--do_eval"],
     "has no trained head (output_weights)": ["--labels=bug,feature,question", "--do_eval"],
     "not utf-8: byte 0x": ["--train_file=latin1.tsv", "--do_train"],
+    "has been altered or damaged since it was written": ["--output_dir={altered}", "--do_eval"],
     "training is complete": ["--output_dir={trained}", "--do_train"],
     "dev rows were predicted": ["--output_dir={trained}", "--do_eval"],
 }
@@ -407,10 +408,12 @@ def test_messages_of_the_readme_are_the_program_s(tmp_path, tiny, tiny_cased, is
     shutil.copy(issues / "train.tsv", issues / "latin1.tsv")
     with open(issues / "latin1.tsv", "ab") as file:
         file.write("t\tcaf\xe9\tbug\n".encode("latin1"))
-    paths = {"cased": tiny_cased, "trained": tmp_path / "trained"}
+    paths = {"cased": tiny_cased, "trained": tmp_path / "trained", "altered": tmp_path / "altered"}
     usual = [f"--data_dir={issues}", f"--init_checkpoint={tiny}", f"--output_dir={tmp_path / 'o'}",
              "--train_batch_size=4", *SHORTER]
     assert main(*usual, "--do_train", f"--output_dir={paths['trained']}")[0] == 0
+    shutil.copytree(paths["trained"], paths["altered"])
+    (paths["altered"] / "labels.txt").write_text("bug\n")
     for (shown, _), (message, arguments) in zip(rows, MESSAGES.items(), strict=True):
         assert message in shown
         assert message in main(*usual, *(each.format(**paths) for each in arguments))[1]

@@ -55,6 +55,18 @@ def write(folder: str, prefix: str, step: int, rows: int, fitted: Fitted,
         "threshold": fitted.calibration.threshold, **fitted.as_dict(wanted)})
 
 
+def carry(source: str, target: str) -> None:
+    """Writes the calibration of a checkpoint, if it has one, beside a copy with the same weights.
+
+    Args:
+        source, target: prefixes of the checkpoint and of its copy.
+    """
+    found = look([os.path.dirname(source)], source)
+    if found.path:
+        outputs.write_json(os.path.join(os.path.dirname(target), outputs.CALIBRATION), {
+            **found.content, "checkpoint": os.path.basename(target), "index_sha256": _sum(target)})
+
+
 def look(folders: Iterable[str], prefix: str | None) -> Found:
     """Looks for the calibration of a checkpoint.
 

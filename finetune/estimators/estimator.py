@@ -30,8 +30,6 @@ from finetune.estimators.rows import GivenRows
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
-# Settings that mean nothing without rows of dev.
-_OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate", "min_precision")
 _Self = TypeVar("_Self", bound="_Estimator")
 
 
@@ -89,9 +87,9 @@ class _Estimator(BaseEstimator):
                 given = GivenRows(rows.names(classes), {
                     split: (texts, rows.names(values))
                     for split, (texts, values) in splits.items()})
-                problems += _lacking(config, dev)
+                problems += parameters.lacking(config, dev)
             self._run(config, given, problems, rows.label_type(classes))
-            self._read(config.output_dir, config.predict_batch_size, classes)
+            self._read(config, classes)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -119,6 +117,9 @@ class _Estimator(BaseEstimator):
         check_is_fitted(self, "predictor_")
         with _as_value_error():
             from finetune.sources import strip
+            if self._several:
+                raise UserError(f"{self._several}: the answers are the mean of several models, "
+                                "which one folder of a checkpoint cannot hold; copy that folder")
             strip.strip(self.predictor_.checkpoint, os.fspath(folder))
 
     @classmethod
@@ -136,8 +137,8 @@ class _Estimator(BaseEstimator):
             known = {name: value for name, value in run.items()
                      if name in parameters.NAMES and not name.endswith("output_dir")}
             made = cls(**known)
-            made._read(os.fspath(folder), parameters.make_config(
-                made.get_params(deep=False)).predict_batch_size)
+            made._read(parameters.make_config(
+                {**made.get_params(deep=False), "output_dir": folder}))
         return made
 
     def __getstate__(self) -> dict[str, Any]:
@@ -179,7 +180,8 @@ class _Estimator(BaseEstimator):
         except BaseException:
             delete()
             raise
-        getattr(self, "_delete", delete.peek)()  # the folder of the fit before
+        if hasattr(self, "_delete"):  # the folder of the fit before
+            self._delete()
         self._delete = delete
 
     def _run(self, config: RunConfig, given: GivenRows | None, problems: list[str],
@@ -194,20 +196,25 @@ class _Estimator(BaseEstimator):
         runner.run(config, given, command, problems, Stopwatch())
         going_on.note_label_type(config.output_dir, label_type)
 
-    def _read(self, folder: str, batch_size: int, classes: np.ndarray | None = None) -> None:
+    def _read(self, config: RunConfig, classes: np.ndarray | None = None) -> None:
+        """Takes the model of output_dir."""
         with log.quiet():
             tensorflow_import.load()
             from finetune.estimators import going_on
+            from finetune.members import folder as members
             from finetune.trained import Predictor
-        predictor = Predictor(folder, batch_size=batch_size)
+        folder = config.output_dir
+        predictor = Predictor(folder, batch_size=config.predict_batch_size,
+                              calibrated=config.use_calibration)
         if predictor.kind is not self._KIND:
-            raise UserError(f"{folder}: is a {predictor.kind.value}; read it by "
-                            f"{'Classifier' if self._KIND is TaskKind.REGRESSION else 'Regressor'}"
-                            ".load")
+            reader = {TaskKind.CLASSIFICATION: "Classifier.load",
+                      TaskKind.REGRESSION: "Regressor.load"}.get(predictor.kind, "Predictor")
+            raise UserError(f"{folder}: holds a model for {predictor.kind.value}, which "
+                            f"{reader} reads")
         if self._KIND is TaskKind.CLASSIFICATION:
             self.classes_ = (rows.typed(predictor.labels, going_on.label_type(folder))
                              if classes is None else classes)
-        self.predictor_ = predictor
+        self.predictor_, self._several = predictor, folder if members.of(folder) else None
         self.history_, self.dev_scores_ = going_on.losses(folder), going_on.scores(folder)
 
     def _texts(self, X: Any) -> list[rows.Text]:
@@ -280,14 +287,6 @@ class Regressor(RegressorMixin, _Estimator):
 
     def _classes(self, values: np.ndarray, problems: list[str]) -> None:
         """Returns no classes."""
-
-
-def _lacking(config: RunConfig, dev: Any) -> list[str]:
-    """Returns what the settings ask for and fit was not given."""
-    asked = [f"{name}={value}" for name in _OF_DEV if (value := getattr(config, name))]
-    if dev is None and asked:
-        return [f"{', '.join(asked)}: needs rows to score: fit(X, y, dev=(texts, labels))"]
-    return []
 
 
 _SIGNATURE = parameters.signature(_Estimator.__init__)

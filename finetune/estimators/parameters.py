@@ -29,6 +29,7 @@ _OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline",
 NAMES = tuple(name for name, field in FIELDS.items()
               if (field.metadata["group"] in _GROUPS and not name.startswith("explain_"))
               or name in _OTHERS)
+_OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate", "min_precision")
 _FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
           tuple: "a list of strings"}
@@ -89,6 +90,14 @@ def make_config(values: Mapping[str, Any], **decided: Any) -> RunConfig:
             "do_lower_case"].default:
         settings["do_lower_case"] = None  # the module says
     return RunConfig(**{**settings, **decided})
+
+
+def lacking(config: RunConfig, dev: Any) -> list[str]:
+    """Returns which settings ask for rows of dev, where fit was given none."""
+    asked = [f"{name}={value}" for name in _OF_DEV if (value := getattr(config, name))]
+    if dev is None and asked:
+        return [f"{', '.join(asked)}: needs rows to score: fit(X, y, dev=(texts, labels))"]
+    return []
 
 
 def in_python(message: str) -> str:

@@ -38,14 +38,8 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     """
     problems = out_problems(out_folder)
     theirs = _config_json(folder, problems)
-    config = weights = None
-    tensors, labels, tokens, casing, notices, own = {}, None, [], None, [], {}
-    if theirs is not None:
-        with collected(problems):
-            own = huggingface.own_settings(theirs)
-        with collected(problems):
-            config = BertConfig.from_dict(huggingface.tf1_config(theirs, activation),
-                                          os.path.join(folder, "config.json"))
+    own, config = _settings(folder, theirs, activation, problems)
+    tensors, labels, tokens, casing, notices, weights = {}, None, [], None, [], None
     with collected(problems):
         weights = tensor_files.open_weights(folder)
     if config:
@@ -71,6 +65,19 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
         outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
         _write_notes(made, folder, done)
     return done
+
+
+def _settings(folder: str, theirs: dict[str, Any] | None, activation: str,
+              problems: list[str]) -> tuple[dict[str, Any], BertConfig | None]:
+    """Returns what a config.json keeps of a run of ours, and the original's configuration."""
+    own, config = {}, None
+    if theirs is not None:
+        with collected(problems):
+            own = huggingface.own_settings(theirs)
+        with collected(problems):
+            config = BertConfig.from_dict(huggingface.tf1_config(theirs, activation),
+                                          os.path.join(folder, "config.json"))
+    return own, config
 
 
 def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import os
 
 from finetune import checkpoint, checksums, optimizer, outputs
 from finetune.bert_config import SOURCE_FILE
+from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.sources.model_folder import (
     Converted,
@@ -52,9 +53,11 @@ def strip(source: str, out_folder: str, bert_config_file: str | None = None,
                            f'all_model_checkpoint_paths: "{name}"\n')
         outputs.copy(given.config_path, os.path.join(made, outputs.BERT_CONFIG))
         outputs.copy(given.vocab_path, os.path.join(made, outputs.VOCABULARY))
-        for beside in (outputs.LABELS, outputs.RUN_CONFIG, outputs.THRESHOLDS, SOURCE_FILE):
+        for beside in (outputs.LABELS, outputs.RUN_CONFIG, outputs.RUNS, outputs.THRESHOLDS,
+                       SOURCE_FILE):
             if outputs.read_bytes(given.path(beside)) is not None:
                 outputs.copy(given.path(beside), os.path.join(made, beside))
+        record.carry(given.prefix, os.path.join(made, name))
         checksums.write(made, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))
     dropped = len(given.held) - len(kept)
     notices = [f"{dropped} of {len(given.held)} tensors were Adam's and are left out" if dropped

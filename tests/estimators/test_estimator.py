@@ -95,8 +95,8 @@ def test_labels_keep_their_type_and_cross_validation_works(tiny, tmp_path):
                              small(tiny))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        scores = cross_val_score(pipeline, np.array(X), numbers, cv=3)
-    assert scores.shape == (3,) and np.isfinite(scores).all()
+        scores = cross_val_score(pipeline, np.array(X), numbers, cv=2)
+    assert scores.shape == (2,) and np.isfinite(scores).all()
     model = small(tiny).fit(X, numbers)
     assert model.classes_.tolist() == [-1, 2, 10] and model.predict(X[:2]).dtype.kind == "i"
     model.save(tmp_path / "kept")
@@ -107,9 +107,9 @@ def test_labels_keep_their_type_and_cross_validation_works(tiny, tmp_path):
 
 
 def test_grid_search_sets_any_flag(tiny):
-    search = GridSearchCV(small(tiny), {"warmup_proportion": [0.1, 0.9]}, cv=2, error_score="raise")
+    search = GridSearchCV(small(tiny), {"warmup_proportion": [0.9]}, cv=2, error_score="raise")
     search.fit(X, Y)
-    assert search.best_params_["warmup_proportion"] in (0.1, 0.9)
+    assert search.best_estimator_.warmup_proportion == 0.9
     assert search.predict(X[:3]).shape == (3,)
 
 
@@ -120,7 +120,7 @@ def test_a_regression(tiny, tmp_path):
     assert not hasattr(model, "classes_") and not hasattr(model, "predict_proba")
     assert model.score([(text, "why") for text in X], np.arange(15) / 4) <= 1
     model.save(tmp_path / "kept")
-    with pytest.raises(InputError, match=r"is a regression; read it by Regressor.load"):
+    with pytest.raises(InputError, match="a model for regression, which Regressor.load reads"):
         Classifier.load(tmp_path / "kept")
     np.testing.assert_array_equal(Regressor.load(tmp_path / "kept").predict(X[:2]),
                                   model.predict(X[:2]))
@@ -129,8 +129,9 @@ def test_a_regression(tiny, tmp_path):
 # ---- folders
 
 
-def test_a_temporary_folder_goes_with_the_model(tiny):
+def test_a_temporary_folder_goes_with_the_model(tiny, capfd):
     model = small(tiny).fit(X, Y)
+    assert capfd.readouterr() == ("", "")  # as it is not verbose
     folder = os.path.dirname(model.predictor_.checkpoint)
     model.fit(X, Y)  # anew, in another one
     second = os.path.dirname(model.predictor_.checkpoint)
@@ -168,8 +169,6 @@ def test_what_is_fitted_is_saved_not_pickled(fitted):
 
 
 def test_what_is_shown_is_what_the_command_shows(tiny, capfd, tmp_path):
-    small(tiny).fit(X, Y)
-    assert capfd.readouterr() == ("", "")
     small(tiny, verbose=True, output_dir=tmp_path / "x").fit(X, Y)
     out, said = capfd.readouterr()
     lines = [line.split()[0] for line in said.splitlines()]

@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from finetune import Predictor
+from finetune import Predictor, checkpoint
 from finetune.errors import UserError
 from tests.conftest import ROOT, TEXTS
 from tests.use.conftest import LABELS, in_threads, make_trained
@@ -199,3 +200,21 @@ def test_importing_finetune_imports_no_tensorflow():
     code = ("import sys, finetune; assert 'tensorflow' not in sys.modules; "
             "assert 'Predictor' in finetune.__all__")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_stripped_model_keeps_its_calibration(classifier, tmp_path):
+    from finetune.confidence import record
+    from finetune.sources import strip
+
+    folder = shutil.copytree(classifier, tmp_path / "folder")
+    reader = tf.train.load_checkpoint(str(folder))
+    values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    checkpoint.save(str(folder / "model.ckpt-7"), {**values, "output_bias/adam_m": values[
+        "output_bias"]})
+    (folder / "calibration.json").write_text(json.dumps({
+        "checkpoint": "model.ckpt-7", "step": 7, "temperature": 2.5, "threshold": 0.5,
+        "index_sha256": record._sum(str(folder / "model.ckpt-7"))}))
+    strip.strip(str(folder), str(tmp_path / "kept"))
+    before, after = Predictor(folder), Predictor(tmp_path / "kept")
+    assert after.temperature == 2.5 and after.threshold == 0.5
+    np.testing.assert_array_equal(after.predict_proba(ROWS[:3]), before.predict_proba(ROWS[:3]))

@@ -1,4 +1,4 @@
-"""What a trained folder says of its labels: their names, their kind, their thresholds."""
+"""What a trained folder says of its model: labels and thresholds, longest input, tokenizer."""
 
 import os
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from finetune.multilabel import thresholds
 from finetune.multilabel.scores import HALF
 from finetune.sources import model_folder
 from finetune.task_kind import SCORE, TaskKind, described
+from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
 
 
 def names(given: model_folder.Model, labels: Sequence[str] | None,
@@ -56,3 +57,37 @@ def thresholds_of(given: model_folder.Model, labels: Sequence[str],
                             found.why_half)
         return found.values
     return []
+
+
+def max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
+    """Returns the longest input in tokens: what is asked for, else that of the training."""
+    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
+    if type(told) is int and 3 <= told <= most:
+        return told
+    if told is None:
+        problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
+                        "the training: give it")
+    else:
+        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
+        problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
+                        "the model")
+    return 3
+
+
+def tokenizer(given: model_folder.Model, asked: bool | None,
+              problems: list[str]) -> Tokenizer | None:
+    """Returns the tokenizer, cased or not as asked for, else as in training, else by its words."""
+    casing = given.run.get("do_lower_case") if asked is None else asked
+    found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
+    made = None if found else Tokenizer(given.vocab_path, bool(casing))
+    if casing is None:
+        kind = vocabulary_casing(made.vocab)
+        made = Tokenizer(given.vocab_path, kind == "uncased")
+        if kind is None:
+            found.append(f"{given.vocab_path}: does not tell whether the model is uncased: give "
+                         "do_lower_case")
+    if made and made.vocab_size != given.config.vocab_size:
+        found.append(f"{given.vocab_path}: has {made.vocab_size} tokens, but the model of "
+                     f"{given.config_path} has {given.config.vocab_size}: it is not its vocabulary")
+    problems += [problem.replace("--", "") for problem in found]
+    return made
