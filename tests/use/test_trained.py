@@ -186,16 +186,6 @@ def test_explain_hands_over_texts_and_label(predictor, monkeypatch):
         predictor.explain("a", "bugs")
 
 
-def test_explain_says_when_it_is_not_there(predictor, monkeypatch):
-    def absent(name, *_):
-        raise ModuleNotFoundError(name=name)
-
-    monkeypatch.delitem(sys.modules, "finetune.explanation", raising=False)
-    monkeypatch.setattr("importlib._bootstrap._find_spec", absent)
-    with pytest.raises(UserError, match="needs finetune.explanation"):
-        predictor.explain("a")
-
-
 def test_importing_finetune_imports_no_tensorflow():
     code = ("import sys, finetune; assert 'tensorflow' not in sys.modules; "
             "assert 'Predictor' in finetune.__all__")
