@@ -189,7 +189,7 @@ def test_mistakes_in_the_file_are_refused_as_on_the_command_line(settings):
 def test_help_names_every_flag_under_its_group_with_default_and_meaning():
     sections = re.split(r"\n\n(.+):\n(?=  --)", entry.help_text())
     groups = dict(zip(sections[1::2], sections[2::2], strict=True))
-    assert len(groups) == 6
+    assert len(groups) == 7
     for name, field in entry.FIELDS.items():
         head, *meaning = re.search(rf"  --{name}\b[^\n]*(\n      .+)+",
                                    groups[field.metadata["group"]])[0].splitlines()

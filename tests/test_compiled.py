@@ -11,6 +11,7 @@ from finetune.batches import Batch
 from finetune.config import RunConfig
 from finetune.predictor import Predictor
 from finetune.schedules import Plan
+from finetune.task_kind import TaskKind
 from finetune.training_step import TrainingStep
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
@@ -42,14 +43,15 @@ def test_a_training_step_compiles_as_a_whole(tiny_config, make_table, on_tpu, mo
                                              more):
     """Forward, dropout, backward, the norm, clipping, Adam, decay, the rate: one program."""
     monkeypatch.setattr(training_step, "in_a_row", lambda step: step)
-    state = model.create(tiny_config, labels, 1, {}, training=True)
+    state = model.create(tiny_config, labels, 1, {}, training=True,
+                         kind=TaskKind.of_rows(labels))
     table, config = make_table(*LENGTHS), settings(**more)
     step = TrainingStep(CPU, state, tiny_config, config, Plan(10, 0), table)
     shares = [Batch(*map(tf.constant, share)) for share in step._shares(ROWS[0])]
     if labels == 1:
         shares = [share._replace(label_ids=tf.cast(share.label_ids, tf.float32))
                   for share in shares]
-    assert_static(step._make.experimental_get_compiler_ir(*shares)(stage="hlo"))
+    assert_static(step._make(0).experimental_get_compiler_ir(*shares)(stage="hlo"))
 
 
 def test_evaluation_compiles_as_a_whole(tiny_config, make_table):
@@ -77,7 +79,7 @@ def test_many_steps_of_one_call_compile_as_a_whole(tiny_config, make_table, on_t
         state = model.create(tiny_config, 3, 1, {}, training=True)
         step = TrainingStep(CPU, state, tiny_config, settings(), Plan(10, 0),
                             make_table(*LENGTHS))
-        whole = tf.function(step._make, jit_compile=True)
+        whole = tf.function(step._make(0), jit_compile=True)
         told = []
         for rows in calls:
             stack = Batch(*map(np.stack, zip(*(step._shares(one)[0] for one in rows),

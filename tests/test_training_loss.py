@@ -122,15 +122,15 @@ def test_what_is_wrong_with_a_file(written, content, says):
 def test_what_does_not_go_with_labels_or_model(tiny_config, settings, labels, says):
     problems = []
     config = RunConfig(do_train=True, output_dir="nowhere", bert_config_file="b.json", **settings)
-    find(config, tiny_config, labels, {}, problems)
+    find(config, tiny_config, labels, {}, None, problems)
     [problem] = problems
     assert problem.startswith(says)
-    find(RunConfig(do_eval=True, **settings), tiny_config, labels, {}, problems)
+    find(RunConfig(do_eval=True, **settings), tiny_config, labels, {}, None, problems)
     assert len(problems) == 1  # they have no meaning without training
 
 
 def test_the_plan_holds_the_weights(written, tiny_config):
     path, problems = written("question\t2.5\nbug\t1\nfeature\t3\n"), []
     config = RunConfig(do_train=True, output_dir="nowhere", class_weights=path)
-    plan = find(config, tiny_config, LABELS, {"train": range(64)}, problems)
+    plan = find(config, tiny_config, LABELS, {"train": range(64)}, None, problems)
     assert not problems and plan.class_weights == (1.0, 3.0, 2.5) and plan.steps == 6

@@ -15,6 +15,7 @@ from finetune.confidence import record
 from finetune.confidence.calibration import Calibration
 from finetune.errors import UserError
 from finetune.export import card, facts
+from finetune.task_kind import TaskKind
 from scripts import predict
 from tests.confidence.conftest import ROWS, TEMPERATURE
 from tests.end_to_end.conftest import results, table
@@ -123,7 +124,8 @@ def test_trained_calibrated_and_predicted_in_one_run(tiny, issues, main, tmp_pat
     told = content(tmp_path / "o")
     assert (told["checkpoint"], told["step"], told["threshold"]) == ("model.ckpt-3", 3, None)
     assert f"temperature {told['temperature']:.4f}, no threshold" in said
-    assert "o holds eval_results.txt, confusion_matrix.tsv, calibration.json, pred" in said
+    assert ("o holds eval_results.txt, confusion_matrix.tsv, report.html, calibration.json, pred"
+            in said)
     assert "answered" not in table(tmp_path / "o" / "predictions.tsv")[0]
     path = str(tmp_path / "o" / "calibration.json")
     assert path in outputs.run_files(str(tmp_path / "o"))  # --overwrite_output_dir deletes it
@@ -161,7 +163,9 @@ def test_json_and_pipe_and_service_say_what_is_answered():
              list(record["probabilities"])) for record in as_records(["a", "b"], answers, one)] == [
         ("a", 0.667, True, ["a", "b"]), ("b", 0.551, False, ["a", "b"])]
     assert "answered" not in as_records(["a", "b"], answers, Calibration(2.0))[0]
-    assert list(predict._tsv(["a", "b"], answers, one)) == [
+    model = types.SimpleNamespace(labels=["a", "b"], kind=TaskKind.CLASSIFICATION,
+                                  calibration=one, thresholds=0.5)
+    assert list(predict._tsv(model, answers)) == [
         "a\t0.666667\tyes\t0.666667\t0.333333", "b\t0.550510\tno\t0.449490\t0.550510"]
     model = Model()
     model.calibration = one
@@ -177,7 +181,8 @@ def test_json_and_pipe_and_service_say_what_is_answered():
 def test_the_card_of_an_export_tells_it(calibrated):
     folder, told = str(calibrated[0]), content(calibrated[0])
     assert facts._calibration(folder, 7) == told and facts._calibration(folder, 8) == {}
-    classifier = types.SimpleNamespace(is_regression=False, labels=[], max_seq_length=16)
+    classifier = types.SimpleNamespace(is_regression=False, labels=[], max_seq_length=16,
+                                       kind=TaskKind.CLASSIFICATION)
     known = types.SimpleNamespace(splits={"train": facts.Split()}, scores=None, calibration=told)
     text = "\n".join(card._use(classifier, known))
     assert f"Dividing the logits by the temperature {told['temperature']:.4f}" in text

@@ -40,7 +40,8 @@ def test_the_environment_says_how_much_is_done(monkeypatch):
 
 def test_the_table_ends_the_tests_whatever_became_of_them(pytester):
     pytester.syspathinsert(ROOT)
-    pytester.makeconftest(pathlib.Path(__file__).with_name("conftest.py").read_text())
+    pytester.makeconftest("from tests.conftest import pytest_terminal_summary\n"
+                          + pathlib.Path(__file__).with_name("conftest.py").read_text())
     pytester.makepyfile(TESTS)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(failed=1, passed=1)

@@ -3,8 +3,8 @@
 import os
 
 import numpy as np
-from finetune.event_writer import EventWriter
 
+from finetune.events import EventWriter
 from finetune.report import curves
 
 

@@ -124,12 +124,17 @@ def test_labels_that_do_not_suit_the_head(change, expected, write, refused):
     assert expected in problem
 
 
-def test_a_multi_label_head_is_known_as_one(write, convert, refused, tmp_path):
-    many = {**WITH_HEAD, "problem_type": "multi_label_classification"}
-    convert(write(make_tensors(labels=3), many))
+MANY = {**WITH_HEAD, "problem_type": "multi_label_classification"}
+
+
+def test_a_multi_label_head_is_known_as_one(write, convert, tmp_path):
+    convert(write(make_tensors(labels=3), MANY))
     labels = bound_labels.read(str(tmp_path / "tf1"))
     assert (len(labels), labels.kind) == (3, TaskKind.MULTILABEL)
-    problem, = refused(write(make_tensors(labels=1), {**many, "id2label": {"0": "a"}}))
+
+
+def test_a_multi_label_head_has_several_labels(write, refused):
+    problem, = refused(write(make_tensors(labels=1), {**MANY, "id2label": {"0": "a"}}))
     assert "there is one label" in problem
 
 
