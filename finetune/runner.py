@@ -32,6 +32,7 @@ from finetune import (
     records,
     run_folder,
     summary,
+    traces,
     trouble,
     workers,
 )
@@ -76,6 +77,7 @@ def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str]
         strategy, prepared = preparation.prepare(as_trained(config), processor, problems)
         others = check.other_splits(prepared, processor)
         with contextlib.ExitStack() as opened:
+            opened.enter_context(traces.forgotten())  # --kfold and fit are many runs
             if not workers.is_chief(strategy):  # the chief alone writes what is kept
                 prepared = prepared.writing_into(opened.enter_context(
                     tempfile.TemporaryDirectory(prefix="worker-")))

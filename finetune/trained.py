@@ -28,6 +28,7 @@ from finetune import (
     model,
     outputs,
     predictor,
+    traces,
     trained_folder,
 )
 from finetune.confidence import record
@@ -137,7 +138,9 @@ class Predictor:
                                        kind=self.kind)
         self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy,
                                               pooling=self.long_texts.window_pooling)
-        if not np.isfinite(self.answers(["."])).all():  # it traces the graph, too
+        with traces.forgotten():
+            answers = self.answers(["."])
+        if not np.isfinite(answers).all():
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
 
@@ -239,7 +242,7 @@ class Predictor:
         if label is not None and label not in self.labels:
             raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
         rows = [_row(place, text) for place, text in enumerate(_many(texts))]
-        with self._lock:
+        with self._lock, traces.forgotten():
             explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,
                                   self.max_seq_length, self.long_texts)
             found = list(explainer.explain([(row.text_a, row.text_b) for row in rows], label))

@@ -63,7 +63,7 @@ def losses(folder: str) -> dict[str, list[float]]:
     """Returns what TensorBoard's files tell of the training: step, and a list for each tag."""
     found: dict[int, dict[str, float]] = {}
     for path in sorted(tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*"))):
-        for record in tf.data.TFRecordDataset(path):
+        for record in tf.data.TFRecordDataset(path, buffer_size=2**18):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
                 found.setdefault(event.step, {})[value.tag] = value.simple_value

@@ -144,6 +144,20 @@ def test_a_temporary_folder_goes_with_the_model(tiny, capfd):
     assert not os.path.exists(second)
 
 
+def test_a_model_that_is_gone_leaves_no_graph_and_no_weights(tiny):
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    def kept():
+        gc.collect()
+        return [one.name for one in gc.get_objects() if isinstance(one, FuncGraph)]
+
+    before, model = kept(), small(tiny).fit(X, Y)
+    model.explain(X[:2])
+    assert len(kept()) > len(before)
+    del model
+    assert len(kept()) <= len(before)
+
+
 def test_a_folder_of_another_fit_is_refused(tiny, tmp_path):
     folder = tmp_path / "out"
     first = small(tiny, output_dir=folder).fit(X, Y).predict_proba(X)
