@@ -29,7 +29,8 @@ def same_text(examples: Iterable[Any]) -> np.ndarray:
         pair = as_text(example.text_a), as_text(example.text_b)
         plain = tuple(map(texts.plain, pair))
         text = repr(plain if any(plain) else pair).encode("utf-8", "surrogatepass")
-        keys.append(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), signed=True))
+        digest = hashlib.blake2b(text, digest_size=8).digest()
+        keys.append(int.from_bytes(digest, "big", signed=True))
     return first_alike(np.array(keys, np.int64))
 
 
