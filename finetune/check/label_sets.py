@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from finetune.check.findings import Finding, Severity, share
-from finetune.check.labels import FEW, alike, counted, named
+from finetune.check.labels import FEW, alike, counted, rare
 from finetune.check.survey import Survey
 from finetune.multilabel.names import finder
 
@@ -67,15 +67,7 @@ def findings(surveys: Mapping[str, Survey], sets: LabelSets) -> Iterator[Finding
 
 def _training(train: Survey, together: np.ndarray, labels: Sequence[str]) -> Iterator[Finding]:
     counts = dict(zip(labels, together.diagonal().tolist(), strict=True))
-    lacking = [label for label, count in counts.items() if not count]
-    if lacking:
-        yield Finding("no_rows", Severity.PROBLEM, "train",
-                      f"{named(lacking)} {'has' if len(lacking) == 1 else 'have'} no row", 0,
-                      train.rows, details={"labels": lacking})
-    few = {label: count for label, count in counts.items() if 0 < count < FEW}
-    if few:
-        yield Finding("few_rows", Severity.LOOK, "train", f"{counted(few)}: too few rows to learn "
-                      "from", sum(few.values()), train.rows, details={"labels": few})
+    yield from rare(counts, train.rows)
     yield _sets(train, together, counts)
 
 

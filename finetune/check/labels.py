@@ -39,15 +39,7 @@ def findings(surveys: Mapping[str, Survey], labels: Sequence[str], buffered: boo
 
 def _training(train: Survey, labels: Sequence[str], buffered: bool) -> Iterator[Finding]:
     counts = {label: train.counts().get(label, 0) for label in labels}
-    lacking = [label for label, count in counts.items() if not count]
-    if lacking:
-        yield Finding("no_rows", Severity.PROBLEM, "train",
-                      f"{named(lacking)} {'has' if len(lacking) == 1 else 'have'} no row", 0,
-                      train.rows, details={"labels": lacking})
-    few = {label: count for label, count in counts.items() if 0 < count < FEW}
-    if few:
-        yield Finding("few_rows", Severity.LOOK, "train", f"{counted(few)}: too few rows to learn "
-                      "from", sum(few.values()), train.rows, details={"labels": few})
+    yield from rare(counts, train.rows)
     top = max(counts, key=counts.get)
     most, least = counts[top], min(filter(None, counts.values()), default=0)
     unequal = most >= _MAJORITY * train.rows or most >= _UNEQUAL * least
@@ -58,6 +50,24 @@ def _training(train: Survey, labels: Sequence[str], buffered: bool) -> Iterator[
                   + (f"; {rarest!r} has {least:,} rows" if unequal else ""),
                   most, train.rows, details={"majority": top, "rarest": rarest})
     yield from _order(train, buffered)
+
+
+def rare(counts: Mapping[str, int], rows: int) -> Iterator[Finding]:
+    """Yields which labels have no training row, or too few.
+
+    Args:
+        counts: rows of each label.
+        rows: of the training split.
+    """
+    lacking = [label for label, count in counts.items() if not count]
+    if lacking:
+        yield Finding("no_rows", Severity.PROBLEM, "train",
+                      f"{named(lacking)} {'has' if len(lacking) == 1 else 'have'} no row", 0,
+                      rows, details={"labels": lacking})
+    few = {label: count for label, count in counts.items() if 0 < count < FEW}
+    if few:
+        yield Finding("few_rows", Severity.LOOK, "train", f"{counted(few)}: too few rows to learn "
+                      "from", sum(few.values()), rows, details={"labels": few})
 
 
 def _order(train: Survey, buffered: bool) -> Iterator[Finding]:
