@@ -233,9 +233,10 @@ def read_examples(processor: Any, splits: Sequence[str], data_dir: str, problems
     """Returns the examples of splits; what is wrong with one goes into the problems instead."""
     examples = {}
     for split in splits:
-        before, asked = len(problems), f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
-        rows = _ask(processor, SPLIT_METHODS[split], problems, data_dir)
-        if len(problems) > before:
+        asked = f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
+        rows = _ask(processor, SPLIT_METHODS[split], own := [], data_dir)
+        if own:  # a folder that is not there is told once, and not for each of its files
+            problems += [problem for problem in own if problem not in problems]
             continue
         if not isinstance(rows, Sequence) or isinstance(rows, str):
             looked_at = [rows]

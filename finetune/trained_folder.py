@@ -31,7 +31,11 @@ def names(given: model_folder.Model, labels: Sequence[str] | None,
     if rows == 1:
         return [SCORE]
     folder = os.path.dirname(given.prefix)
-    found = list(labels) if labels is not None else outputs.read_labels(folder)
+    told = outputs.read_labels(folder)
+    found = list(labels) if labels is not None else told
+    if told is not None and len(told) == rows and found != told:
+        problems.append(f"labels={found}: {given.path(outputs.LABELS)} says that the model was "
+                        f"trained with {', '.join(told[:20])}, in this order: leave labels out")
     if found is None:
         problems.append(f"{given.path(outputs.LABELS)}: no such file, so the names of the "
                         f"{rows} labels are not known: give them (labels)")

@@ -97,8 +97,9 @@ def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
     try:
         text = inputs.read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{flag}: cannot be read: {error} (else it must be {BALANCED})"
-                        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{flag}: cannot be read: {reason}; must be {BALANCED}, or a file with a "
+                        "label, a tab and its weight on each line") from error
     found: dict[str, tuple[int, float]] = {}
     problems = []
     for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1):

@@ -231,7 +231,8 @@ def test_resolve(tmp_path):
 @pytest.mark.parametrize(("name", "says"), [
     ("", "the folder holds no checkpoint (bert_model.ckpt.index or a file named checkpoint, "
      "and what it names)"),
-    ("bert_model.ckpt", "there is no {path}.index; give the prefix of a TensorFlow checkpoint")])
+    ("bert_model.ckpt", "there is no such folder and no {path}.index; give the prefix of a "
+                        "TensorFlow checkpoint")])
 def test_resolve_says_what_is_missing(tmp_path, name, says):
     path = os.path.join(tmp_path, name)
     with pytest.raises(UserError) as caught:

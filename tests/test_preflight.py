@@ -328,3 +328,15 @@ def test_a_folder_that_is_both_source_and_target_is_not_overwritten(problems, tr
         f"--overwrite_output_dir would delete --init_checkpoint={trained}/model.ckpt-4, "
         f"--vocab_file={trained}/vocab.txt, --bert_config_file={trained}/bert_config.json; name "
         "another --output_dir",)
+
+
+def test_what_lacks_for_all_splits_is_told_once():
+    class Processor:
+        def gone(self, data_dir):
+            raise UserError(f"--data_dir={data_dir}: there is no such folder")
+
+        get_train_examples = get_dev_examples = get_test_examples = gone
+
+    found = []
+    assert preflight.read_examples(Processor(), ["train", "dev", "test"], "nowhere", found) == {}
+    assert found == ["--data_dir=nowhere: there is no such folder"]

@@ -96,6 +96,11 @@ def _tell_temperature(config: "RunConfig", fitted: Fitted, rows: int) -> None:
                     f"{name} {told['before'][name]:.4f} -> {told['after'][name]:.4f} "
                     f"({told['cross_fitted'][name]:.4f})" for name in ("ece", "nll", "brier")),
                 os.path.join(config.output_dir, outputs.CALIBRATION))
+    if told["cross_fitted"]["nll"] > told["before"]["nll"] and fitted.has_minimum:
+        LOGGER.warning("warning: on rows that it was not fitted on the temperature makes the "
+                       "probabilities worse (nll %.4f -> %.4f): dev is too small, or nothing was "
+                       "wrong with them. Without it: --nouse_calibration, or delete "
+                       "calibration.json", told["before"]["nll"], told["cross_fitted"]["nll"])
 
 
 def _tell_threshold(config: "RunConfig", fitted: Fitted) -> None:

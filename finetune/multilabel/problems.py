@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from finetune.config import RunConfig
 
 
+_SEPARATORS = (";", "|")  # that people use, and hardly any name holds
+
+
 def of_labels(config: "RunConfig", labels: Sequence[str], origin: str) -> list[str]:
     """Returns which labels could not be told apart where several stand in one cell.
 
@@ -17,9 +20,16 @@ def of_labels(config: "RunConfig", labels: Sequence[str], origin: str) -> list[s
     """
     if TaskKind.of(labels) is not TaskKind.MULTILABEL:
         return []
-    return [f"{origin}: label {label!r} holds {config.label_separator!r}, which stands between the "
-            "labels of a row: give another --label_separator"
-            for label in labels if config.label_separator in label]
+    found = [f"{origin}: label {label!r} holds {config.label_separator!r}, which stands between "
+             "the labels of a row: give another --label_separator"
+             for label in labels if config.label_separator in label]
+    for other in _SEPARATORS:
+        made = next((label for label in labels if other in label and all(
+            part.strip() in labels for part in label.split(other))), None)
+        if other != config.label_separator and made:
+            found.append(f"{origin}: label {made!r} is made of other labels: if {other!r} stands "
+                         f'between the labels of a row, give --label_separator="{other}"')
+    return found
 
 
 def of_run(config: "RunConfig", labels: Sequence[str]) -> list[str]:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from finetune import features, records
+from finetune.config import RunConfig
 from finetune.feature_table import FeatureBlock, InputFeatures
+from finetune.multilabel import problems
 from finetune.task_kind import Labels, TaskKind, label_type, same
 from processors import DataError
 from processors.delimited import Delimited
@@ -142,3 +144,13 @@ def test_lists_of_labels_know_their_kind():
     assert same(LABELS, Labels(plain, TaskKind.MULTILABEL))
     assert [TaskKind.of(one) for one in (plain, LABELS, ["score"])] == [
         TaskKind.CLASSIFICATION, TaskKind.MULTILABEL, TaskKind.REGRESSION]
+
+
+@pytest.mark.parametrize(("labels", "separator", "told"), [
+    (["bug", "bug; react", "react"], ",", True), (["bug", "bug|react", "react"], ",", True),
+    (["bug", "bug; react"], ",", False), (["bug", "react"], ";", False)])
+def test_a_forgotten_separator_is_told(labels, separator, told):
+    config = RunConfig(task_type="multilabel", label_separator=separator)
+    found = problems.of_labels(config, Labels(labels, TaskKind.MULTILABEL), "train.tsv")
+    assert [one for one in found if "is made of other labels" in one] == found
+    assert bool(found) == told

@@ -208,3 +208,10 @@ def test_a_stripped_model_keeps_its_calibration(classifier, tmp_path):
     before, after = Predictor(folder), Predictor(tmp_path / "kept")
     assert after.temperature == 2.5 and after.threshold == 0.5
     np.testing.assert_array_equal(after.predict_proba(ROWS[:3]), before.predict_proba(ROWS[:3]))
+
+
+def test_labels_of_the_folder_are_not_given_other_names(tmp_path, tiny):
+    made = make_trained(tmp_path / "made", tiny, LABELS)
+    with pytest.raises(UserError, match="was trained with .* in this order: leave labels out"):
+        Predictor(made, labels=LABELS[::-1])
+    assert Predictor(made, labels=LABELS).labels == LABELS
