@@ -10,21 +10,32 @@ A process that makes one model after the other would keep the weights of all of 
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 from tensorflow.python.framework import ops  # the registry has no public name
 
 _NAMES = "CustomGradient-"
+_lock = threading.Lock()
+_within: list[frozenset[str]] = []  # for each block at work, what was registered when it began
 
 
 @contextlib.contextmanager
 def forgotten() -> Iterator[None]:
-    """Drops what was registered within the block, when it ends."""
+    """Drops what was registered within the block, when it ends.
+
+    Of several threads the last one drops it: the others may still be at their gradients.
+    """
     registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
-    before = frozenset(registered)
+    with _lock:
+        before = _within[0] if _within else frozenset(registered)
+        _within.append(before)
     try:
         yield
     finally:
-        for name in [name for name in list(registered)
-                     if name not in before and name.startswith(_NAMES)]:
-            registered.pop(name, None)
+        with _lock:
+            _within.pop()
+            made = [] if _within else [name for name in list(registered)
+                                       if name not in before and name.startswith(_NAMES)]
+            for name in made:
+                registered.pop(name, None)
