@@ -4,10 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from finetune import checkpoint, outputs, records
 from finetune.config import RunConfig
+from finetune.report import curves
 
 _LABEL_TYPE = "label_type"  # in runs.json
 _TOLD = 3  # settings that are named
@@ -61,13 +60,8 @@ def scores(folder: str) -> dict[str, float]:
 
 def losses(folder: str) -> dict[str, list[float]]:
     """Returns what TensorBoard's files tell of the training: step, and a list for each tag."""
-    found: dict[int, dict[str, float]] = {}
-    for path in sorted(tf.io.gfile.glob(os.path.join(folder, "events.out.tfevents.*"))):
-        for record in tf.data.TFRecordDataset(path, buffer_size=2**18):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                found.setdefault(event.step, {})[value.tag] = value.simple_value
-    steps = sorted(found)
-    tags = dict.fromkeys(tag for values in found.values() for tag in values)
-    return {"step": steps, **{tag: [found[step].get(tag, float("nan")) for step in steps]
-                              for tag in tags}}
+    found = {tag: dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
+             for tag, curve in curves.read(folder).items()}
+    steps = sorted(set().union(*found.values()))
+    return {"step": steps, **{tag: [values.get(step, float("nan")) for step in steps]
+                              for tag, values in found.items()}}

@@ -68,7 +68,7 @@ def add(found: dict[str, dict[int, float]], later: Iterator[tuple[int, str, floa
 
 def _summaries(path: str) -> Iterator[tuple[int, str, float]]:
     with contextlib.suppress(tf.errors.DataLossError):
-        for record in tf.data.TFRecordDataset(path):
+        for record in tf.data.TFRecordDataset(path, buffer_size=2 ** 18):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
                 yield event.step, value.tag, value.simple_value

@@ -78,7 +78,8 @@ def test_messages_name_parameters_not_flags():
 @pytest.mark.parametrize(("values", "X", "y", "dev", "told"), [
     ({"learning_rate": -1.0, "train_batch_size": 0}, X, Y, None,
      ["learning_rate=-1.0: must be a number above 0", "train_batch_size=0: must be 1 or more"]),
-    ({"init_checkpoint": "nowhere"}, X, Y, None, ["init_checkpoint=nowhere: there is no such folder and no nowhere"]),
+    ({"init_checkpoint": "nowhere"}, X, Y, None,
+     ["init_checkpoint=nowhere: there is no such folder and no nowhere"]),
     ({"learning_rate": -1.0}, [*X[:-1], None], Y, None,  # rows and settings in one message
      ["X: row 14 is None", "learning_rate=-1.0"]),
     ({}, X, Y[:-1], None, ["X: 15 rows, but y has 14"]),

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from finetune.estimators import going_on
 from finetune.events import EventWriter
 from finetune.report import curves
 
@@ -54,3 +55,13 @@ def test_no_folder_and_no_events(tmp_path):
 def test_a_long_curve_is_thinned_to_its_ends():
     thin = curves.Curve(np.arange(10_001), np.arange(10_001) / 2).thinned(5)
     assert points(thin) == {0: 0, 2500: 1250, 5000: 2500, 7500: 3750, 10_000: 5000}
+
+
+def test_the_history_of_an_estimator_is_the_same(tmp_path):
+    """Of runs that went on, the last one's steps count; a torn record ends its file, no more."""
+    write(tmp_path, 99, (20, {"loss": 1.0}), (40, {"loss": 9.0}))
+    path = write(tmp_path, 100, (40, {"loss": 0.5, "rate": 0.25}), (60, {"loss": 0.4}))
+    path.write_bytes(path.read_bytes()[:-5])
+    found = going_on.losses(str(tmp_path))
+    assert (found["step"], found["loss"]) == ([20, 40], [1.0, 0.5])
+    assert np.isnan(found["rate"][0]) and found["rate"][1] == 0.25
