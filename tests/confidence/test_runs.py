@@ -11,8 +11,10 @@ import pytest
 
 from finetune import Predictor, outputs
 from finetune.answers import as_records
-from finetune.confidence import record
+from finetune.confidence import record, stage
 from finetune.confidence.calibration import Calibration
+from finetune.confidence.fitting import Fitted
+from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.export import card, facts
 from finetune.task_kind import TaskKind
@@ -283,3 +285,14 @@ def test_the_original_s_engine_does_not_predict_beside_one(calibrated, rows, tmp
     found = stage.problems(config, LABELS, {}, f"{folder}/model.ckpt-7")
     assert found == [f"{folder}/calibration.json: --engine=original predicts without calibration; "
                      "give --nouse_calibration, or --engine=fast"]
+
+
+@pytest.mark.parametrize(("held_out", "warned"), [(0.31, True), (0.29, False)])
+def test_a_temperature_that_does_not_help_on_other_rows_is_told(monkeypatch, held_out, warned):
+    figures = {when: {"ece": 0.1, "brier": 0.2, "nll": nll} for when, nll in
+               (("before", 0.3), ("after", 0.28), ("cross_fitted", held_out))}
+    fitted = Fitted(Calibration(1.3), True, figures, None, False, None)
+    told = []
+    monkeypatch.setattr(stage.LOGGER, "warning", lambda text, *values: told.append(text % values))
+    stage._tell_temperature(RunConfig(output_dir="output"), fitted, 60)
+    assert ["nll 0.3000 -> 0.3100" in one for one in told] == [True] * warned
