@@ -44,8 +44,10 @@ class Serving(tf.Module):
         def serve(input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
                   ) -> dict[str, tf.Tensor]:
             limit = config.max_position_embeddings
-            tf.debugging.assert_less_equal(
+            fits = tf.debugging.assert_less_equal(
                 tf.shape(input_ids)[1], limit, f"the model has positions for {limit} tokens")
+            with tf.control_dependencies([fits]):      # Before a lookup fails in words of its own.
+                input_mask = tf.identity(input_mask)   # Every other length comes from the mask.
             weights, dropout = self.weights, Dropout(None)
             layout = MaskedLayout(tf.not_equal(input_mask, 0))
             cls = encoder.encode_cls(weights, config, layout, tf.reshape(input_ids, [-1]),
