@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetune import outputs
+from finetune import eval_results, outputs
 from finetune.confidence import record, settings
 from finetune.confidence.calibration import RAW, Calibration
 from finetune.confidence.fitting import FOLDS, Fitted, fit
@@ -62,9 +62,7 @@ def fit_on_dev(config: "RunConfig", prefix: str, step: int, label_ids: np.ndarra
     if outputs.read_bytes(path) is not None:
         LOGGER.info("note: %s, of an earlier run, is replaced", path)
     record.write(config.output_dir, prefix, step, len(label_ids), fitted, config.min_precision)
-    results = os.path.join(config.output_dir, outputs.EVAL_RESULTS)
-    outputs.write_text(results, (outputs.read_text(results) or "") + "".join(
-        f"{name} = {value:.7g}\n" for name, value in _lines(fitted)))
+    eval_results.add(config.output_dir, dict(_lines(fitted)))
     _tell_temperature(config, fitted, len(label_ids))
     _tell_threshold(config, fitted)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune import metrics, outputs
+from finetune import eval_results, metrics, outputs
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.multilabel import scores as scoring
@@ -53,7 +53,7 @@ class MultiLabel:
         original = {"eval_accuracy": np.float32(scores["accuracy"]),
                     **metrics.original_losses(predictions.losses, config.eval_batch_size)}
         ours, classes = written(truth, answers, fitted, scores)
-        outputs.write_eval_results(folder, original, step, ours, classes, labels)
+        eval_results.write(folder, original, step, ours, classes, labels)
         _tell(original, ours, classes, labels, step)
         for warning in _warnings(truth, answers, labels, step):
             LOGGER.warning("warning: %s", warning)
