@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from finetune import checksums, log, outputs, records, summary
+from finetune import checksums, log, outputs, records, summary, texts
 from finetune.config import RunConfig
 from finetune.multilabel import thresholds
 from finetune.preflight import Prepared
@@ -35,7 +35,8 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
         "seed": config.seed, "engine": config.engine, "device": device,
         "versions": summary.versions(), "python": platform.python_version(),
         **({"original": original} if original else {}),
-        "data": data, "start": prepared.start.prefix})
+        "data": data, **({texts.TEXTS: texts.form(row.text_b for row in prepared.examples["train"])}
+                         if given.do_train else {}), "start": prepared.start.prefix})
     log.start(os.path.join(folder, outputs.LOG))
     for line in changes:
         log.LOGGER.info("note: %s", line)
