@@ -113,8 +113,10 @@ class Predictor:
                                                self.max_seq_length, problems)
         self._tokenizer = trained_folder.tokenizer(given, do_lower_case, problems)
         with model_folder.collected(problems):
-            alone = calibrated and not others
-            self.calibration = record.in_use([beside], given.prefix) if alone else RAW
+            used = calibrated and not others and not problems
+            self.calibration = record.in_use([beside], given.prefix, record.reading(
+                self.max_seq_length, self._tokenizer.do_lower_case, self.long_texts)
+                ) if used else RAW
             self.trained_on = trained_folder.trained_on(beside)
         if problems:
             raise UserError(problems)

@@ -28,8 +28,8 @@ _GROUPS = ("Model", "Training", "Long texts",
 _OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline", "do_export",
            "export_formats", "show_stage_times")
 NAMES = tuple(name for name, field in FIELDS.items()
-              if (field.metadata["group"] in _GROUPS and not name.startswith("explain_"))
-              or name in _OTHERS)
+              if (field.metadata["group"] in _GROUPS
+                  and not name.startswith(("explain_", "label_"))) or name in _OTHERS)
 SEVERAL = ("Classifier gives a text one label, Regressor a number; several labels a text are for "
            "the command (--task_type=multilabel, docs/multilabel.md), and finetune.Predictor asks "
            "its folder")
@@ -37,7 +37,7 @@ _ELSEWHERE = {
     **{name: "it is for the command" for name in FIELDS if name not in NAMES},
     **{name: "rows are given to fit(X, y), which reads no file" for name, field in FIELDS.items()
        if field.metadata["group"] == "Data"},
-    **dict.fromkeys(("task_type", "label_separator"), SEVERAL),
+    **dict.fromkeys(("task_type", "label_separator", "label_threshold"), SEVERAL),
     **dict.fromkeys(("do_train", "do_eval", "do_predict"),
                     "fit trains, its dev=(texts, labels) is scored, predict answers"),
     **dict.fromkeys(("do_explain", "explain_rows", "explain_label"), "explain(X, label) does it"),

@@ -97,12 +97,14 @@ def gather(folder: str, classifier: Classifier) -> Facts:
                 for split in ("train", "dev")},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
         best=best if best and best.get("step") == classifier.step else None,
-        calibration=_calibration(folder, classifier.step))
+        calibration=_calibration(folder, classifier))
 
 
-def _calibration(folder: str, step: int) -> dict[str, Any]:
+def _calibration(folder: str, classifier: Classifier) -> dict[str, Any]:
+    prefix = os.path.join(folder, f"model.ckpt-{classifier.step}")
     try:
-        return record.look([folder], os.path.join(folder, f"model.ckpt-{step}")).content
+        return record.look([folder], prefix, record.reading(
+            classifier.max_seq_length, classifier.do_lower_case, classifier.long_texts)).content
     except UserError:  # damaged: then nobody knows
         return {}
 
