@@ -6,6 +6,7 @@
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 from finetune.config_problems import shown
@@ -53,7 +54,7 @@ def type_problems(batch_size: Any, labels: Any, **truths: Any) -> list[str]:
     """
     found = [f"{name}={shown(value)}: must be True or False" for name, value in truths.items()
              if not isinstance(value, bool | None)]
-    if type(batch_size) is not int or batch_size < 1:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
         found.append(f"batch_size={shown(batch_size)}: must be a whole number, 1 or more")
     if labels is not None and (isinstance(labels, str) or not isinstance(labels, Iterable)):
         found.append(f"labels={shown(labels)}: must be a list of names")
