@@ -2,7 +2,7 @@
 
     app = create_app(Predictor("output/mine"), Limits())      # an ASGI application
 
-    POST /v1/predict    {"texts": ["It crashes"]}, of pairs {"texts": [["a question", "its answer"]]}
+    POST /v1/predict    {"texts": ["It crashes"]}; of pairs {"texts": [["a text", "its pair"]]}
     GET  /v1/model      labels, longest input, limits
     GET  /health/live   the process answers;   /health/ready   it takes texts;   /health   both
     GET  /metrics       for Prometheus
