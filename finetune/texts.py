@@ -1,7 +1,7 @@
 """What a model is asked: a text, a pair of texts, or a list of them; and which of both it knows.
 
-    texts.as_rows(["It crashes", "Hello"], trained_on="single")    # row.text_a, row.text_b
-    texts.form(row.text_b for row in train_examples)            # "single", "pairs" or "both"
+    texts.as_rows(["It crashes", "Hello"], trained_on="single")     # row.text_a, row.text_b
+    texts.form(row.text_b for row in train_examples)                # "single", "pairs" or "both"
 
 A pair given to a model that has seen single texts alone gets an answer that means nothing, and so
 does the other way round. runs.json says what a model was trained on.
@@ -18,7 +18,6 @@ Text = str | tuple[str, str | None]  # a text, or a pair of texts
 SINGLE, PAIRS, BOTH = "single", "pairs", "both"  # what was trained on
 TEXTS = "texts"  # its name in runs.json
 AS_TUPLE = '("a text", "its pair")'
-_MOST = 20  # messages
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,11 +57,15 @@ def problem(text: Text, trained_on: str | None, as_pair: str = AS_TUPLE) -> str 
 
 
 def problems(texts: Iterable[Text], trained_on: str | None, name: str) -> list[str]:
-    """Returns the same of many texts; name is what one of them is called, for messages."""
+    """Returns the same of many texts, in one message: the reason is the same for all.
+
+    Args:
+        name: what one of them is called.
+    """
     found = [f"{name} {place} {why}" for place, text in enumerate(texts)
              if (why := problem(text, trained_on))]
-    more = len(found) - _MOST
-    return found[:_MOST] + [f"... and {more:,} more such texts"] * (more > 0)
+    more = f" ({len(found):,} such texts)" if len(found) > 1 else ""
+    return [found[0] + more] if found else []
 
 
 def is_one(given: Any) -> bool:

@@ -23,7 +23,8 @@ from finetune.task_kind import TaskKind
 _GIVEN = "label_threshold"  # in the file
 _FEW = 10  # rows with a label
 _FIXED = f"--{_GIVEN}=0.5 puts 0.5 in place of them (docs/multilabel.md)"
-_MOST = 0.8, 0.75  # share of the rows that a label is given to, and of those that have it
+_MOST_NAMES = 20  # in a message
+_WIDE, _RIGHT = 0.8, 0.75  # share of the rows that are given a label; of those, that have it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +81,17 @@ def doubts(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str],
                       (truth & given).sum(0).tolist(), strict=True))
     few = [f"{label} ({rows})" for label, _, rows, _, _ in counts if 0 < rows < _FEW]
     if few:
-        yield f"thresholds fitted to fewer than {_FEW} rows are chance: {', '.join(few)}; {_FIXED}"
+        yield f"thresholds fitted to fewer than {_FEW} rows are chance: {_told(few)}; {_FIXED}"
     wide = [f"{label} (from {value:.2f} on, {said} of {len(truth)} rows, {right} of them rightly)"
             for label, value, _, said, right in counts
-            if said >= _MOST[0] * len(truth) and right <= _MOST[1] * said]
+            if said >= _WIDE * len(truth) and right <= _RIGHT * said]
     if wide:
-        yield ("the fitted threshold gives nearly every row the label, which is the best F1 that "
-               f"the model can do for {', '.join(wide)}: train it longer, or better; {_FIXED}")
+        yield ("the best F1 is that of giving nearly every row the label, so little does the model "
+               f"tell rows apart, for {_told(wide)}: train it longer, or better; {_FIXED}")
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + ", ..." * (len(names) > _MOST_NAMES)
 
 
 def write(folder: str, labels: Sequence[str], values: Sequence[float], rows: int,

@@ -76,7 +76,7 @@ def test_thresholds_to_doubt():
     few, wide = thresholds.doubts(truth, answers, ["rare", "wide", "usual", "good"],
                                   [.5, .1, .5, .5])
     assert few.startswith("thresholds fitted to fewer than 10 rows are chance: rare (9); --label_t")
-    assert "do for wide (from 0.10 on, 100 of 100 rows, 30 of them rightly): train" in wide
+    assert "for wide (from 0.10 on, 100 of 100 rows, 30 of them rightly): train" in wide
     assert list(thresholds.doubts(truth, answers, list("abcd"), [.5] * 4))[1:] == []
 
 
