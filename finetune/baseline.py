@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import evaluation, metrics, outputs
+from finetune import eval_results, evaluation, metrics, outputs
 from finetune.check.findings import as_text
 from finetune.log import LOGGER, duration
 from finetune.multilabel import scores as scoring
@@ -212,8 +212,8 @@ def _write(prepared: Prepared, truth: np.ndarray, answers: np.ndarray) -> dict[s
         classes = metrics.per_class(truth, predicted, labels)
     scores = evaluation.of(labels).scores(truth, Predictions(answers, losses))
     ours = {key: value for key, value in scores.items() if key not in ("accuracy", "loss")}
-    outputs.write_eval_results(config.output_dir, first, None, ours, classes,
-                               labels if classes else [], outputs.BASELINE)
+    eval_results.write(config.output_dir, first, None, ours, classes, labels if classes else [],
+                       outputs.BASELINE)
     return {key: value for key, value in scores.items() if key != "loss"}
 
 
@@ -226,6 +226,5 @@ def _write_many(prepared: Prepared, truth: np.ndarray, answers: np.ndarray) -> d
     ours, classes = written(truth, answers, thresholds.fit(truth, answers), scores)
     first = {"eval_accuracy": np.float32(scores["accuracy"]),
              **metrics.original_losses(losses, config.eval_batch_size)}
-    outputs.write_eval_results(config.output_dir, first, None, ours, classes, labels,
-                               outputs.BASELINE)
+    eval_results.write(config.output_dir, first, None, ours, classes, labels, outputs.BASELINE)
     return {key: value for key, value in scores.items() if key != "loss"}

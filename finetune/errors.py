@@ -23,3 +23,7 @@ class UserError(Exception):
 
 class InputError(UserError, ValueError):
     """A UserError that is a ValueError too, as users of scikit-learn expect."""
+
+
+class ArgumentError(InputError, TypeError):
+    """An argument of an unknown name or a wrong type: a TypeError too, as Python raises one."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from finetune import metrics, outputs, summary
+from finetune import eval_results, metrics, outputs, summary
 from finetune.confidence.calibration import RAW, Calibration
 from finetune.config import RunConfig
 from finetune.log import LOGGER
@@ -46,7 +46,7 @@ class Classification:
         classes = metrics.per_class(truth, predicted, labels)
         matrix = metrics.confusion_matrix(truth, predicted, len(labels))
         ours = {key: value for key, value in scores.items() if key not in ("accuracy", "loss")}
-        outputs.write_eval_results(config.output_dir, original, step, ours, classes, labels)
+        eval_results.write(config.output_dir, original, step, ours, classes, labels)
         outputs.write_confusion_matrix(config.output_dir, matrix, labels)
         summary.scores(original, ours, classes, matrix, labels, step)
         for warning in summary.collapse_warnings(truth, predicted, labels, config, step):
@@ -80,7 +80,7 @@ class Regression:
         """Writes eval_results.txt and logs what is in it; see `Classification`."""
         original = metrics.original_losses(predictions.losses, config.eval_batch_size)
         ours = {key: value for key, value in scores.items() if key != "loss"}
-        outputs.write_eval_results(config.output_dir, original, step, ours, [], [])
+        eval_results.write(config.output_dir, original, step, ours, [], [])
         summary.total(original, ours, step)
         for warning in summary.constant_warnings(truth, predictions.probabilities[:, 0], config,
                                                  step):

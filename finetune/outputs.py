@@ -208,26 +208,6 @@ def remove_run(folder: str) -> None:
             tf.io.gfile.rmtree(within)
 
 
-def write_eval_results(folder: str, original: Mapping[str, Any], step: int | None,
-                       scores: Mapping[str, float], classes: Sequence[Mapping[str, float]],
-                       labels: Sequence[str], name: str = EVAL_RESULTS) -> None:
-    """Writes eval_results.txt.
-
-    Args:
-        original: eval_accuracy (not of a regression), eval_loss, loss.
-        step: global_step of the checkpoint; None for a model that has none.
-        scores: ours, for the whole split.
-        classes: precision, recall, f1, support of every label.
-        name: of the file, where it is another.
-    """
-    first = {**original, **({} if step is None else {"global_step": step})}
-    lines = [f"{key} = {str(first[key])}" for key in sorted(first)]  # np.float32: 7 digits
-    lines += [f"{key} = {value:.7g}" for key, value in scores.items()]
-    lines += [f"{key}[{label}] = {value:.7g}" for label, one in zip(labels, classes, strict=True)
-              for key, value in one.items()]
-    write_text(os.path.join(folder, name), "\n".join(lines) + "\n")
-
-
 def write_confusion_matrix(folder: str, matrix: np.ndarray, labels: Sequence[str]) -> None:
     """Writes confusion_matrix.tsv from int[L, L] (rows the truth, columns the predictions)."""
     rows = [["truth\\predicted", *labels]]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from finetune import checksums, log, outputs, records, summary
+from finetune import checksums, log, outputs, records, summary, texts
 from finetune.config import RunConfig
 from finetune.multilabel import thresholds
 from finetune.preflight import Prepared
@@ -29,13 +29,15 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     config, folder = prepared.config, prepared.config.output_dir
     data = {split: {"path": path, "sha256": records.sha256_file(path)}
             for split, path in prepared.files.items()}
+    trained_on = {texts.TEXTS: texts.form(row.text_b for row in prepared.examples["train"])
+                  } if given.do_train else {}
     changes = summary.changes(folder, given, data.get("train", {}).get("sha256"))
     outputs.append_run(folder, {  # first: it tells that the folder is a run's
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command,
         "seed": config.seed, "engine": config.engine, "device": device,
         "versions": summary.versions(), "python": platform.python_version(),
         **({"original": original} if original else {}),
-        "data": data, "start": prepared.start.prefix})
+        "data": data, **trained_on, "start": prepared.start.prefix})
     log.start(os.path.join(folder, outputs.LOG))
     for line in changes:
         log.LOGGER.info("note: %s", line)
@@ -43,7 +45,7 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
         return
     outputs.write_labels(folder, prepared.labels)
     thresholds.begin(folder, prepared.labels, None if config.do_train else
-                     os.path.dirname(prepared.start.prefix))
+                     os.path.dirname(prepared.start.prefix), config.label_threshold)
     outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
     outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())
     settings = os.path.join(folder, outputs.RUN_CONFIG)

@@ -51,7 +51,7 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     now = config.as_dict()
     aside = ("do_check", "baseline", "find_lr", "do_eval", "report", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
-             "show_stage_times", "calibrate", "min_precision", "use_calibration")
+             "show_stage_times", "label_threshold", "calibrate", "min_precision", "use_calibration")
     found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
              for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]

@@ -4,14 +4,14 @@
 
     model = Predictor("output/mine")
     model.predict("It crashes when I save")           # "bug"; of a multi-label model ["bug", "ui"]
-    model.predict_proba(["It crashes", ("a question", "its answer")])    # float32[2, 3]
+    model.predict_proba(["It crashes", "Please add a dark mode"])        # float32[2, 3]
     model.explain("It crashes when I save")                              # what each word adds
 
 A text is a string, a pair of texts a tuple of two; a list of them is many rows. predictor.py, which
 does the work, knows batches and no texts.
 """
 
-import dataclasses
+import inspect
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from finetune import (
+    arguments,
     checkpoint,
     checksums,
     distribution,
@@ -34,25 +35,14 @@ from finetune import (
 from finetune.confidence import record
 from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
-from finetune.errors import UserError
+from finetune.errors import ArgumentError, UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import blocks
 from finetune.members import folder as members
 from finetune.multilabel.scores import chosen, names_given
 from finetune.sources import model_folder
 from finetune.task_kind import TaskKind, label_type
-
-Text = str | tuple[str, str | None]  # a text, or a pair of texts
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row:
-    """An example without a label, as `features.convert` reads it."""
-
-    guid: str
-    text_a: str
-    text_b: str | None
-    label: None = None
+from finetune.texts import Text, as_rows, is_one
 
 
 class Predictor:
@@ -73,6 +63,7 @@ class Predictor:
             docs/long_texts.md.
         calibrated: use the calibration.json that belongs to the checkpoint, if there is one;
             of several models none is used.
+        unknown: any other name is refused, with the closest of these.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read; of several models the first.
@@ -84,18 +75,26 @@ class Predictor:
             in the folder's thresholds.json; of others 0.5, of no account. May be set.
         max_seq_length: longest input in tokens.
         long_texts: what becomes of longer ones.
+        trained_on: "single", "pairs" or "both" (texts); None if the folder does not tell.
 
     Raises:
-        UserError: the folder cannot serve, with every reason.
+        UserError: the folder cannot serve, with every reason, or an argument is wrong; so do all
+            methods, for a text that is none and for one of the other kind than the training's.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, labels: Sequence[str] | None = None,
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
                  batch_size: int = 8, truncation: str | None = None,
                  window_stride: int | None = None, window_pooling: str | None = None,
-                 max_windows: int | None = None, calibrated: bool = True):
-        problems: list[str] = []
-        path, *others = members.of(os.fspath(folder)) or [os.fspath(folder)]
+                 max_windows: int | None = None, calibrated: bool = True, **unknown: Any):
+        arguments.refuse_unknown(unknown, [one.name for one in inspect.signature(
+            Predictor).parameters.values() if one.kind is one.KEYWORD_ONLY])
+        problems = arguments.type_problems(batch_size, labels, do_lower_case=do_lower_case,
+                                           calibrated=calibrated)
+        path = arguments.path(folder)
+        if problems:
+            raise ArgumentError(problems)
+        path, *others = members.of(path) or [path]
         given = model_folder.open_model(path, None, None, problems)
         if given is None:
             raise UserError(problems)
@@ -114,10 +113,11 @@ class Predictor:
                                                self.max_seq_length, problems)
         self._tokenizer = trained_folder.tokenizer(given, do_lower_case, problems)
         with model_folder.collected(problems):
-            alone = calibrated and not others
-            self.calibration = record.in_use([beside], given.prefix) if alone else RAW
-        if batch_size < 1:
-            problems.append(f"batch_size={batch_size}: must be 1 or more")
+            used = calibrated and not others and not problems
+            self.calibration = record.in_use([beside], given.prefix, record.reading(
+                self.max_seq_length, self._tokenizer.do_lower_case, self.long_texts)
+                ) if used else RAW
+            self.trained_on = trained_folder.trained_on(beside)
         if problems:
             raise UserError(problems)
         self._bert_config, self._batch_size = given.config, batch_size
@@ -139,7 +139,7 @@ class Predictor:
         self._predictor = predictor.Predictor(self._state, given.config, strategy=strategy,
                                               pooling=self.long_texts.window_pooling)
         with traces.forgotten():
-            answers = self.answers(["."])
+            answers = self.answers_of(as_rows(".", None))
         if not np.isfinite(answers).all():
             raise UserError(f"{given.prefix}: the model's first answer is not a number (NaN); the "
                             "checkpoint is damaged")
@@ -168,7 +168,7 @@ class Predictor:
         if abstain and self.threshold is None:
             raise UserError(f"{self.checkpoint}: has no threshold to abstain by; --do_eval "
                             "--min_precision=0.95 in its folder finds one")
-        answers = self.answers(_many(texts))
+        answers = self.answers(texts)
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
         elif self.kind is TaskKind.MULTILABEL:
@@ -178,7 +178,7 @@ class Predictor:
         if abstain:
             found = [label if sure else None for label, sure in
                      zip(found, self.calibration.answered(answers), strict=True)]
-        return found[0] if _is_one(texts) else found
+        return found[0] if is_one(texts) else found
 
     def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], the labels' probabilities; of a single text float32[L].
@@ -191,10 +191,10 @@ class Predictor:
         if self.kind is TaskKind.REGRESSION:
             raise UserError(f"{self.checkpoint}: is a regression, which has scores (predict) and "
                             "no probabilities")
-        answers = self.calibration.probabilities(self.answers(_many(texts))).astype(np.float32)
-        return answers[0] if _is_one(texts) else answers
+        answers = self.calibration.probabilities(self.answers(texts)).astype(np.float32)
+        return answers[0] if is_one(texts) else answers
 
-    def answers(self, texts: Sequence[Text]) -> np.ndarray:
+    def answers(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], what --do_predict writes of these rows into test_results.tsv.
 
         The same rows in one call have the same bits as there. How many rows are computed at a time
@@ -202,11 +202,8 @@ class Predictor:
 
         Args:
             texts: N strings or pairs; a second text that is empty or None is none.
-
-        Raises:
-            TypeError: one is neither a string nor a pair of them.
         """
-        return self.answers_of([_row(place, text) for place, text in enumerate(texts)])
+        return self.answers_of(as_rows(texts, self.trained_on))
 
     def answers_of(self, rows: Sequence[Any]) -> np.ndarray:
         """Returns the same of examples, objects with text_a and text_b."""
@@ -241,29 +238,9 @@ class Predictor:
 
         if label is not None and label not in self.labels:
             raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
-        rows = [_row(place, text) for place, text in enumerate(_many(texts))]
+        rows = as_rows(texts, self.trained_on)
         with self._lock, traces.forgotten():
             explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,
                                   self.max_seq_length, self.long_texts)
             found = list(explainer.explain([(row.text_a, row.text_b) for row in rows], label))
-        return found[0] if _is_one(texts) else found
-
-
-def _is_one(texts: Any) -> bool:
-    return isinstance(texts, (str, tuple))
-
-
-def _many(texts: Any) -> list[Any]:
-    if _is_one(texts):
-        return [texts]
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"texts are {texts!r:.100}; give a string, a tuple of two (a pair), or a "
-                        "list of those")
-    return list(texts)
-
-
-def _row(place: int, text: Any) -> _Row:
-    a, b = text if isinstance(text, tuple) and len(text) == 2 else (text, None)
-    if not isinstance(a, str) or not isinstance(b, str | None):
-        raise TypeError(f"text {place} is {text!r:.100}; it has to be a string, or a tuple of two")
-    return _Row(str(place), a, b)
+        return found[0] if is_one(texts) else found

@@ -8,6 +8,7 @@ from finetune.multilabel import thresholds
 from finetune.multilabel.scores import HALF
 from finetune.sources import model_folder
 from finetune.task_kind import SCORE, TaskKind, described
+from finetune.texts import BOTH, PAIRS, SINGLE, TEXTS
 from finetune.tokenization import Tokenizer, vocabulary_casing, vocabulary_problems
 
 
@@ -76,6 +77,12 @@ def max_seq_length(given: model_folder.Model, asked: int | None, problems: list[
         problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
                         "the model")
     return 3
+
+
+def trained_on(folder: str) -> str | None:
+    """Returns whether the training had single texts or pairs, see `texts`; None: nothing tells."""
+    told = [run[TEXTS] for run in outputs.read_runs(folder) if TEXTS in run]
+    return told[-1] if told and told[-1] in (SINGLE, PAIRS, BOTH) else None
 
 
 def tokenizer(given: model_folder.Model, asked: bool | None,

@@ -17,7 +17,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from finetune import answers, command, log, tensorflow_import  # noqa: E402
+from finetune import answers, command, log, tensorflow_import, texts  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.multilabel import scores  # noqa: E402
 from finetune.options.long_texts import NAMES, LongTexts  # noqa: E402
@@ -50,10 +50,10 @@ def answer(options: argparse.Namespace) -> None:
     if options.header and not options.json:
         print("\t".join(_head(model)), flush=True)
     for number, lines in _lines(sys.stdin.fileno()):
-        texts, problem = _texts(lines, number)
+        found, problem = _texts(lines, number, model.trained_on)
         lines_of = _json if options.json else _tsv
         sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model, model.answers(texts))))
+            model, model.answers(found))))
         sys.stdout.flush()
         if problem:
             raise UserError(problem)
@@ -73,22 +73,26 @@ def _lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:
         yield number, [rest]
 
 
-def _texts(lines: list[bytes], number: int) -> tuple[list[Any], str | None]:
+def _texts(lines: list[bytes], number: int, trained_on: str | None
+           ) -> tuple[list[texts.Text], str | None]:
     """Returns the texts of the lines up to the first that is none, and what is wrong with that."""
-    texts: list[Any] = []
+    found: list[texts.Text] = []
     for place, line in enumerate(lines, number):
         try:
             cells = line.removesuffix(b"\r").decode("utf-8-sig" if place == 1 else "utf-8").split(
                 "\t")
         except UnicodeDecodeError as error:
-            return texts, (f"standard input, line {place}: not utf-8: byte "
+            return found, (f"standard input, line {place}: not utf-8: byte "
                            f"0x{error.object[error.start]:02x}; convert it, for instance by "
                            "iconv -f cp1252 -t utf-8")
         if len(cells) > 2:
-            return texts, (f"standard input, line {place}: has {len(cells)} columns; allowed are "
+            return found, (f"standard input, line {place}: has {len(cells)} columns; allowed are "
                            "one text, or two with a tab between them")
-        texts.append(tuple(cells) if len(cells) == 2 else cells[0])
-    return texts, None
+        text = tuple(cells) if len(cells) == 2 else cells[0]
+        if why := texts.problem(text, trained_on, "a line is two texts with a tab between them"):
+            return found, f"standard input, line {place}: {why}"
+        found.append(text)
+    return found, None
 
 
 def _head(model: Any) -> list[str]:
@@ -126,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict.sh", allow_abbrev=False,
         description="Answers lines of standard input with a trained model, as they come. A line "
-        "is a text, or two texts of a pair with a tab between them.")
+        "is a text, or two texts of a pair with a tab between them, as the model was trained.")
     parser.add_argument("MODEL", help="a run's output_dir (its best checkpoint, else its newest), "
                         "or a checkpoint's prefix")
     parser.add_argument("--json", action="store_true", help="answers as JSON, one object a line")

@@ -23,9 +23,9 @@ from finetune.errors import UserError  # noqa: E402
 from finetune.log import LOGGER, duration  # noqa: E402
 
 with log.quiet():  # TensorFlow greets
-    from finetune import outputs
+    from finetune import eval_results, outputs
     from finetune.sweep import processes
-    from finetune.sweep.results import COLLAPSED, Outcome, by_setting, parse_scores
+    from finetune.sweep.results import COLLAPSED, Outcome, by_setting
     from finetune.sweep.runner import Sweep
 
 PROGRAM = os.path.join(ROOT, entry.FILE)
@@ -217,7 +217,7 @@ def _with_mnli(chosen: Outcome, options: argparse.Namespace, results: dict[str, 
             LOGGER.error("%s FAILED: %s", task, error)
             failed = True
             continue
-        scores = parse_scores(outputs.read_text(os.path.join(target, outputs.EVAL_RESULTS)) or "")
+        scores = eval_results.numbers(os.path.join(target, outputs.EVAL_RESULTS))
         metric = figures["metrics"].get(task)
         value = scores.get("eval_accuracy", float("nan"))
         results[task] = Result(target, [value] if metric else [], value, scores)

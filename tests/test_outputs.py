@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import eval_results, outputs
 from finetune.events import EventWriter
 
 LABELS = ["bug", "feature", "question"]
@@ -134,7 +134,7 @@ def test_starting_anew_in_a_folder_that_is_not_there(tmp_path):
 
 
 def test_eval_results_begin_with_the_original_s_four_lines(tmp_path):
-    outputs.write_eval_results(
+    eval_results.write(
         str(tmp_path), {"eval_accuracy": np.float32(2 / 3), "eval_loss": np.float32(0.1),
                         "loss": np.float32(1e-7)},
         343, {"f1_macro": 2 / 3, "mcc": -0.5},
@@ -190,7 +190,7 @@ def test_an_id_stays_in_its_cell_and_its_line(tmp_path, row_id, written):
 @pytest.mark.parametrize("write", [
     lambda folder: outputs.write_predictions(folder, ["1", "2"], THIRDS, LABELS),
     lambda folder: outputs.write_confusion_matrix(folder, np.eye(2), LABELS),
-    lambda folder: outputs.write_eval_results(folder, {}, 1, {}, [], LABELS)])
+    lambda folder: eval_results.write(folder, {}, 1, {}, [], LABELS)])
 def test_what_does_not_fit_together_is_not_written(tmp_path, write):
     with pytest.raises(ValueError, match="zip"):
         write(str(tmp_path))
@@ -230,7 +230,7 @@ def test_scores_have_a_line_each(tmp_path):
 
 
 def test_results_of_a_regression(tmp_path):
-    outputs.write_eval_results(str(tmp_path), {"eval_loss": np.float32(0.1), "loss": 2}, 7,
+    eval_results.write(str(tmp_path), {"eval_loss": np.float32(0.1), "loss": 2}, 7,
                                {"pearson": 0.5}, [], [])
     holds_only(tmp_path, "eval_results.txt",
                "eval_loss = 0.1\nglobal_step = 7\nloss = 2\npearson = 0.5\n")

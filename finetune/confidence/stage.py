@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetune import outputs
+from finetune import eval_results, outputs
 from finetune.confidence import record, settings
 from finetune.confidence.calibration import RAW, Calibration
 from finetune.confidence.fitting import FOLDS, Fitted, fit
@@ -34,7 +34,7 @@ def problems(config: "RunConfig", labels: Sequence[str], examples: Mapping[str, 
                          "for figures that mean something")
     if config.do_predict and config.use_calibration and not (
             config.overwrite_output_dir or settings.asked(config)):  # else what is there goes
-        known = record.look(_folders(config, prefix), prefix)
+        known = record.look(_folders(config, prefix), prefix, _reading(config))
         if config.engine == "original" and known.path and not config.do_train:
             found.append(f"{known.path}: --engine=original predicts without calibration; give "
                          "--nouse_calibration, or --engine=fast")
@@ -43,6 +43,10 @@ def problems(config: "RunConfig", labels: Sequence[str], examples: Mapping[str, 
 
 def _folders(config: "RunConfig", prefix: str | None) -> list[str]:
     return [config.output_dir] + ([os.path.dirname(prefix)] if prefix else [])
+
+
+def _reading(config: "RunConfig") -> dict[str, Any]:
+    return record.reading(config.max_seq_length, config.do_lower_case, config)
 
 
 def fit_on_dev(config: "RunConfig", prefix: str, step: int, label_ids: np.ndarray,
@@ -61,10 +65,9 @@ def fit_on_dev(config: "RunConfig", prefix: str, step: int, label_ids: np.ndarra
     path = os.path.join(config.output_dir, outputs.CALIBRATION)
     if outputs.read_bytes(path) is not None:
         LOGGER.info("note: %s, of an earlier run, is replaced", path)
-    record.write(config.output_dir, prefix, step, len(label_ids), fitted, config.min_precision)
-    results = os.path.join(config.output_dir, outputs.EVAL_RESULTS)
-    outputs.write_text(results, (outputs.read_text(results) or "") + "".join(
-        f"{name} = {value:.7g}\n" for name, value in _lines(fitted)))
+    record.write(config.output_dir, prefix, step, len(label_ids), fitted, config.min_precision,
+                 _reading(config))
+    eval_results.add(config.output_dir, dict(_lines(fitted)))
     _tell_temperature(config, fitted, len(label_ids))
     _tell_threshold(config, fitted)
 
@@ -130,4 +133,5 @@ def for_prediction(config: "RunConfig", prefix: str) -> Calibration:
     Raises:
         UserError: a calibration.json is damaged.
     """
-    return RAW if not config.use_calibration else record.in_use(_folders(config, prefix), prefix)
+    return RAW if not config.use_calibration else record.in_use(
+        _folders(config, prefix), prefix, _reading(config))

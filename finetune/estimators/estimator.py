@@ -22,23 +22,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from finetune import log, tensorflow_import
+from finetune import arguments, log, tensorflow_import
 from finetune.config import RunConfig
-from finetune.errors import InputError, UserError
+from finetune.errors import UserError
 from finetune.estimators import parameters, rows
+from finetune.estimators.parameters import errors_in_python
 from finetune.estimators.rows import GivenRows
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
 _Self = TypeVar("_Self", bound="_Estimator")
-
-
-@contextlib.contextmanager
-def _as_value_error() -> Iterator[None]:
-    try:
-        yield
-    except UserError as error:
-        raise InputError(map(parameters.in_python, error.problems)) from error
 
 
 class _Estimator(BaseEstimator):
@@ -75,7 +68,7 @@ class _Estimator(BaseEstimator):
         Raises:
             InputError: with everything that is wrong; it is a ValueError.
         """
-        with _as_value_error(), self._log(), self._folder() as folder:
+        with errors_in_python(), self._log(), self._folder() as folder:
             problems: list[str] = []
             splits = rows.splits(X, y, dev, problems)
             classes = None if problems else self._classes(splits["train"][1], problems)
@@ -104,7 +97,7 @@ class _Estimator(BaseEstimator):
             label: whose logit is explained; None: that of each text's prediction.
         """
         from finetune.explanation.fragment import Explanations
-        with _as_value_error():
+        with errors_in_python():
             found = self._texts(X)
             return Explanations(self.predictor_.explain(
                 found, None if label is None else str(label)))
@@ -115,12 +108,13 @@ class _Estimator(BaseEstimator):
         That is a run's folder without the optimizer's state, a third of the size.
         """
         check_is_fitted(self, "predictor_")
-        with _as_value_error():
+        with errors_in_python():
             from finetune.sources import strip
+            target = arguments.path(folder)
             if self._several:
                 raise UserError(f"{self._several}: the answers are the mean of several models, "
                                 "which one folder of a checkpoint cannot hold; copy that folder")
-            strip.strip(self.predictor_.checkpoint, os.fspath(folder))
+            strip.strip(self.predictor_.checkpoint, target)
 
     @classmethod
     def load(cls: type[_Self], folder: str | os.PathLike[str]) -> _Self:
@@ -129,11 +123,12 @@ class _Estimator(BaseEstimator):
         Parameters are those of the training; output_dir is None, so that fitting it again leaves
         the folder as it is.
         """
-        with _as_value_error():
+        with errors_in_python():
             with log.quiet():
                 tensorflow_import.load()
                 from finetune import outputs
-            run = outputs.read_object(os.path.join(os.fspath(folder), outputs.RUN_CONFIG)) or {}
+            folder = arguments.path(folder)
+            run = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG)) or {}
             known = {name: value for name, value in run.items()
                      if name in parameters.NAMES and not name.endswith("output_dir")}
             made = cls(**known)
@@ -226,7 +221,7 @@ class _Estimator(BaseEstimator):
         return found
 
     def _answers(self, X: Any) -> np.ndarray:
-        with _as_value_error():
+        with errors_in_python():
             texts = self._texts(X)
             return self.predictor_.answers(texts)
 
@@ -254,9 +249,20 @@ class Classifier(ClassifierMixin, _Estimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns float32[N, L], the probabilities in the order of classes_."""
-        with _as_value_error():
+        with errors_in_python():
             texts = self._texts(X)
             return self.predictor_.predict_proba(texts)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Returns the accuracy.
+
+        Raises:
+            InputError: y has a label that the model does not know.
+        """
+        check_is_fitted(self, "predictor_")
+        with errors_in_python():
+            rows.check_known(y, self.classes_)
+        return super().score(X, y, sample_weight)
 
     def _named(self, answers: np.ndarray) -> np.ndarray:
         return self.classes_[answers.argmax(1)]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, outputs, records
+from finetune import checkpoint, eval_results, outputs, records
 from finetune.config import RunConfig
 from finetune.report import curves
 
@@ -53,9 +53,7 @@ def label_type(folder: str) -> str:
 
 def scores(folder: str) -> dict[str, float]:
     """Returns eval_results.txt, {} where there is none."""
-    text = outputs.read_text(os.path.join(folder, outputs.EVAL_RESULTS)) or ""
-    return {name: float(value) for name, _, value in
-            (line.partition(" = ") for line in text.splitlines()) if value}
+    return eval_results.numbers(os.path.join(folder, outputs.EVAL_RESULTS), by_label=True)
 
 
 def losses(folder: str) -> dict[str, list[float]]:

@@ -4,22 +4,23 @@ There is no second list of them: names, defaults and types are those of RunConfi
 flags that say where rows come from, which `fit` is given, and what a run does, which is to fit.
 """
 
+import contextlib
 import dataclasses
-import difflib
 import inspect
 import numbers
 import operator
 import os
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from finetune import arguments
 from finetune.config import RunConfig, flag_type
 from finetune.config_problems import shown
-from finetune.errors import UserError
+from finetune.errors import InputError, UserError
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
 _GROUPS = ("Model", "Training", "Long texts",
@@ -27,8 +28,24 @@ _GROUPS = ("Model", "Training", "Long texts",
 _OTHERS = ("output_dir", "overwrite_output_dir", "seed", "do_check", "baseline", "do_export",
            "export_formats", "show_stage_times")
 NAMES = tuple(name for name, field in FIELDS.items()
-              if (field.metadata["group"] in _GROUPS and not name.startswith("explain_"))
-              or name in _OTHERS)
+              if (field.metadata["group"] in _GROUPS
+                  and not name.startswith(("explain_", "label_"))) or name in _OTHERS)
+SEVERAL = ("Classifier gives a text one label, Regressor a number; several labels a text are for "
+           "the command (--task_type=multilabel, docs/multilabel.md), and finetune.Predictor asks "
+           "its folder")
+_ELSEWHERE = {
+    **{name: "it is for the command" for name in FIELDS if name not in NAMES},
+    **{name: "rows are given to fit(X, y), which reads no file" for name, field in FIELDS.items()
+       if field.metadata["group"] == "Data"},
+    **dict.fromkeys(("task_type", "label_separator", "label_threshold"), SEVERAL),
+    **dict.fromkeys(("do_train", "do_eval", "do_predict"),
+                    "fit trains, its dev=(texts, labels) is scored, predict answers"),
+    **dict.fromkeys(("do_explain", "explain_rows", "explain_label"), "explain(X, label) does it"),
+    "kfold": "scikit-learn's cross_val_score and cross_val_predict do it (docs/python.md); with "
+             "the command: docs/folds.md",
+    "sweep": "scikit-learn's GridSearchCV does it (docs/python.md); with the command: "
+             "docs/sweep.md",
+    "ensemble": "it is for the command, and finetune.Predictor asks its folder (docs/folds.md)"}
 _OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate", "min_precision")
 _FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
@@ -56,15 +73,10 @@ def completed(flags: Mapping[str, Any], given: inspect.Signature) -> dict[str, A
         given: the whole signature.
 
     Raises:
-        TypeError: as Python does for an argument that there is not.
+        ArgumentError: there is no such parameter.
     """
-    for name in flags:
-        if name not in given.parameters:
-            near = difflib.get_close_matches(name, given.parameters, 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            if name in FIELDS:
-                hint = "; it is a flag of the command: rows are given to fit, which trains"
-            raise TypeError(f"unexpected keyword argument {name!r}{hint}")
+    arguments.refuse_unknown([name for name in flags if name not in given.parameters],
+                             given.parameters, _ELSEWHERE)
     return {name: flags.get(name, one.default) for name, one in given.parameters.items()
             if one.kind is one.KEYWORD_ONLY and name in NAMES}
 
@@ -100,9 +112,14 @@ def lacking(config: RunConfig, dev: Any) -> list[str]:
     return []
 
 
-def in_python(message: str) -> str:
-    """Returns a message of the command as Python's user has to read it: flags are parameters."""
-    return _FLAG.sub("", message)
+@contextlib.contextmanager
+def errors_in_python() -> Iterator[None]:
+    """Makes an InputError of the command's error, whose flags are parameters here."""
+    try:
+        yield
+    except UserError as error:
+        made = type(error) if isinstance(error, InputError) else InputError
+        raise made(_FLAG.sub("", problem) for problem in error.problems) from error
 
 
 def _typed(name: str, value: Any, problems: list[str]) -> Any:

@@ -4,15 +4,19 @@ Texts come as a list, an array, a column of pandas; pairs as tuples, or in two c
 """
 
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
+from finetune import texts as asked
 from finetune.config_problems import shown
+from finetune.errors import UserError
+from finetune.estimators.parameters import SEVERAL
+from finetune.texts import Text
 
 _MOST = 20  # messages
-Text = str | tuple[str, str | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,24 +134,48 @@ def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
             not hasattr(given, "__array__") and not hasattr(given, "__iter__")):
         problems.append(f"{name} is {shown(given)}; give a list, a label for each text")
         return np.empty(0, object)
+    values = given if hasattr(given, "__array__") else list(given)
     try:
-        values = given if hasattr(given, "__array__") else list(given)
         array = np.asarray(values)
         if array.dtype.kind == "U" and not all(isinstance(value, str) for value in values):
             array = np.asarray(values, dtype=object)  # numpy would make texts of all of them
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        values = array.tolist()
     except ValueError:  # of lists of several lengths
-        array = np.empty((0, 0))
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        problems.append(f"{name} has the shape {array.shape}; a text has one label")
-        return np.empty(0, object)
-    missing = [place for place, value in enumerate(array.tolist()) if is_missing(value)]
+        array = np.empty(0, object)
+    for place, value in enumerate(values):
+        if isinstance(value, (list, tuple, Set, Mapping, np.ndarray)):
+            problems.append(f"{name}: row {place} is {shown(value)}. {SEVERAL}")
+            return np.empty(0, object)
+    missing = [place for place, value in enumerate(values) if is_missing(value)]
     if missing:
         rows = ", ".join(map(str, missing[:_MOST])) + ", ..." * (len(missing) > _MOST)
         problems.append(f"{name}: {len(missing):,} rows have none, row {rows}")
         return np.empty(0, object)
     return array
+
+
+def check_known(given: Any, classes: np.ndarray) -> None:
+    """Checks that labels to be scored are such as the model can answer.
+
+    Args:
+        given: a label for each text.
+        classes: the labels of the model.
+
+    Raises:
+        UserError: one is not, with the closest that is.
+    """
+    problems: list[str] = []
+    values, known = targets(given, "y", problems).tolist(), classes.tolist()
+    for value in dict.fromkeys(values):
+        if value not in known:
+            near = difflib.get_close_matches(str(value), map(str, known), 1, 0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"y: row {values.index(value)} is {shown(value)}, which the model never"
+                            f" answers; it knows {', '.join(map(shown, known[:_MOST]))}{hint}")
+    if problems:
+        raise UserError(problems[:_MOST])
 
 
 def is_missing(value: Any) -> bool:
@@ -177,6 +205,9 @@ def splits(X: Any, y: Any, dev: Any, problems: list[str]
         if len(problems) == before and len(found[split][0]) != len(found[split][1]):
             problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
                             f"{len(found[split][1]):,}")
+    if dev is not None and not problems:
+        trained_on = asked.form(pair(text)[1] for text in found["train"][0])
+        problems += asked.problems(found["dev"][0], trained_on, "texts of dev: row")
     return found
 
 

@@ -22,10 +22,9 @@ from finetune.feature_table import FeatureBlock
 from finetune.features import assemble
 from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind
+from finetune.texts import Text
 from finetune.tokenization import Tokenizer
 from finetune.windows import HEAD, Layout, layout
-
-Text = str | tuple[str, str | None]  # a text, or a pair of texts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

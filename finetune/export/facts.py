@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import outputs, records
+from finetune import eval_results, outputs, records
 from finetune.bert_config import SOURCE_FILE
 from finetune.confidence import record
 from finetune.errors import UserError
@@ -82,7 +82,7 @@ def gather(folder: str, classifier: Classifier) -> Facts:
     trained = [run for run in runs if "train" in run.get("data", {})
                or "--do_train" in run.get("command", "")]
     base, is_random = _base(folder, trained)
-    scores, step = _scores(folder), None
+    scores, step = eval_results.read(os.path.join(folder, outputs.EVAL_RESULTS)), None
     if scores:
         step = int(scores.get("global_step", -1))
         scores = scores if step == classifier.step else None
@@ -97,12 +97,14 @@ def gather(folder: str, classifier: Classifier) -> Facts:
                 for split in ("train", "dev")},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
         best=best if best and best.get("step") == classifier.step else None,
-        calibration=_calibration(folder, classifier.step))
+        calibration=_calibration(folder, classifier))
 
 
-def _calibration(folder: str, step: int) -> dict[str, Any]:
+def _calibration(folder: str, classifier: Classifier) -> dict[str, Any]:
+    prefix = os.path.join(folder, f"model.ckpt-{classifier.step}")
     try:
-        return record.look([folder], os.path.join(folder, f"model.ckpt-{step}")).content
+        return record.look([folder], prefix, record.reading(
+            classifier.max_seq_length, classifier.do_lower_case, classifier.long_texts)).content
     except UserError:  # damaged: then nobody knows
         return {}
 
@@ -145,12 +147,6 @@ def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
     counts = (labels.sum(0, dtype=np.int64) if classifier.kind is TaskKind.MULTILABEL else
               np.bincount(labels, minlength=len(classifier.labels))).tolist()
     return dataclasses.replace(found, counts=dict(zip(classifier.labels, counts, strict=True)))
-
-
-def _scores(folder: str) -> dict[str, str] | None:
-    text = outputs.read_text(os.path.join(folder, outputs.EVAL_RESULTS))
-    return None if text is None else dict(
-        line.rpartition(" = ")[::2] for line in text.splitlines() if " = " in line)
 
 
 def _matrix(folder: str, classifier: Classifier) -> list[list[str]] | None:

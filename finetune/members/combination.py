@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, evaluation, metrics, model, outputs
+from finetune import checkpoint, eval_results, evaluation, metrics, model, outputs
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.predictor import Predictions, mean
@@ -70,8 +70,8 @@ def out_of_fold(config: RunConfig, prepared: Prepared, folds: np.ndarray,
         classes = metrics.per_class(truth, predicted, labels)
         outputs.write_confusion_matrix(
             config.output_dir, metrics.confusion_matrix(truth, predicted, len(labels)), labels)
-    outputs.write_eval_results(config.output_dir, {}, None, {**total, **spread}, classes,
-                               names if classes else [], KFOLD_RESULTS)
+    eval_results.write(config.output_dir, {}, None, {**total, **spread}, classes,
+                       names if classes else [], KFOLD_RESULTS)
 
 
 def evaluate(config: RunConfig, prepared: Prepared, folders: Sequence[str]) -> None:

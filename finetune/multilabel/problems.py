@@ -35,9 +35,13 @@ def of_labels(config: "RunConfig", labels: Sequence[str], origin: str) -> list[s
 def of_run(config: "RunConfig", labels: Sequence[str]) -> list[str]:
     """Returns the flags that do not go with the kind of a run's labels."""
     if TaskKind.of(labels) is not TaskKind.MULTILABEL:
-        return [f"--label_separator={config.label_separator}: a row has one label; it goes with "
-                "--task_type=multilabel"] * (config.label_separator != SEPARATOR)
+        given = {"label_separator": config.label_separator != SEPARATOR,
+                 "label_threshold": config.label_threshold is not None}
+        return [f"--{name}={getattr(config, name)}: a row has one label; it goes with "
+                "--task_type=multilabel" for name, is_given in given.items() if is_given]
     found = []
+    if config.label_threshold is not None and not 0 < config.label_threshold <= 1:
+        found.append(f"--label_threshold={config.label_threshold}: must be above 0 and at most 1")
     if config.engine == "original":
         found.append("--engine=original: the original gives a row one of the labels; "
                      "--task_type=multilabel needs --engine=fast")

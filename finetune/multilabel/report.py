@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune import metrics, outputs
+from finetune import eval_results, metrics, outputs
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.multilabel import scores as scoring
@@ -49,13 +49,17 @@ class MultiLabel:
         """
         folder, labels, answers = config.output_dir, self._labels, predictions.probabilities
         fitted = thresholds.fit(truth, answers)
-        thresholds.write(folder, labels, fitted, len(truth), step)
+        if config.label_threshold is None:
+            thresholds.write(folder, labels, fitted, len(truth), step)
         original = {"eval_accuracy": np.float32(scores["accuracy"]),
                     **metrics.original_losses(predictions.losses, config.eval_batch_size)}
         ours, classes = written(truth, answers, fitted, scores)
-        outputs.write_eval_results(folder, original, step, ours, classes, labels)
+        eval_results.write(folder, original, step, ours, classes, labels)
         _tell(original, ours, classes, labels, step)
-        for warning in _warnings(truth, answers, labels, step):
+        warnings = [*_warnings(truth, answers, labels, step)]
+        if config.label_threshold is None:
+            warnings += thresholds.doubts(truth, answers, labels, fitted)
+        for warning in warnings:
             LOGGER.warning("warning: %s", warning)
         return {**scores, **ours, "eval_accuracy": float(original["eval_accuracy"])}
 

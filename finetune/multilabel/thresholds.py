@@ -4,20 +4,27 @@
      "thresholds": {"ui": 0.41, "docs": 0.5}}
 
 They are fitted to the dev split by --do_eval, and hold for the weights of that step; until then
-each is 0.5. The file is the user's to edit, and so has no line in SHA256SUMS.
+each is 0.5. --label_threshold puts one number in place of them all, whatever the weights. The file
+is the user's to edit, and so has no line in SHA256SUMS.
 """
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from finetune import outputs
 from finetune.errors import UserError
-from finetune.multilabel.scores import HALF
+from finetune.multilabel.scores import HALF, chosen
 from finetune.task_kind import TaskKind
+
+_GIVEN = "label_threshold"  # in the file
+_FEW = 10  # rows with a label
+_FIXED = f"--{_GIVEN}=0.5 puts 0.5 in place of them (docs/multilabel.md)"
+_MOST_NAMES = 20  # in a message
+_WIDE, _RIGHT = 0.8, 0.75  # share of the rows that are given a label; of those, that have it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +67,33 @@ def _best(has: np.ndarray, score: np.ndarray) -> float:
     return float(between[best[np.argmin(np.abs(between[best] - HALF))]])
 
 
+def doubts(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str],
+           values: Sequence[float]) -> Iterator[str]:
+    """Yields why fitted thresholds may serve new rows worse than 0.5 does.
+
+    Args:
+        truth: 0 or 1, [N, L], of the rows that they were fitted to.
+        probabilities: float32[N, L].
+        values: the thresholds.
+    """
+    truth, given = truth.astype(bool), chosen(probabilities, values)
+    counts = list(zip(labels, values, truth.sum(0).tolist(), given.sum(0).tolist(),
+                      (truth & given).sum(0).tolist(), strict=True))
+    few = [f"{label} ({rows})" for label, _, rows, _, _ in counts if 0 < rows < _FEW]
+    if few:
+        yield f"thresholds fitted to fewer than {_FEW} rows are chance: {_told(few)}; {_FIXED}"
+    wide = [f"{label} (from {value:.2f} on, {said} of {len(truth)} rows, {right} of them rightly)"
+            for label, value, _, said, right in counts
+            if said >= _WIDE * len(truth) and right <= _RIGHT * said]
+    if wide:
+        yield ("the best F1 is that of giving nearly every row the label, so little does the model "
+               f"tell rows apart, for {_told(wide)}: train it longer, or better; {_FIXED}")
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + ", ..." * (len(names) > _MOST_NAMES)
+
+
 def write(folder: str, labels: Sequence[str], values: Sequence[float], rows: int,
           step: int) -> None:
     """Writes thresholds that were fitted to so many rows of dev with the weights of a step."""
@@ -72,11 +106,13 @@ def write_plain(folder: str, labels: Sequence[str], values: Sequence[float]) -> 
                        {"thresholds": dict(zip(labels, values, strict=True))})
 
 
-def begin(folder: str, labels: Sequence[str], source: str | None) -> None:
+def begin(folder: str, labels: Sequence[str], source: str | None,
+          given: float | None = None) -> None:
     """Writes thresholds.json into the folder of a run that has none yet; only of multi-label ones.
 
     Args:
         source: the folder of the checkpoint that a run without training uses: its file is taken.
+        given: --label_threshold, which is written whatever is there.
     """
     target = os.path.join(folder, outputs.THRESHOLDS)
     held = outputs.read_text(target)
@@ -84,11 +120,13 @@ def begin(folder: str, labels: Sequence[str], source: str | None) -> None:
         if held is not None:  # of a model that never came to a checkpoint
             tf.io.gfile.remove(target)
         return
-    given = outputs.read_text(os.path.join(source or folder, outputs.THRESHOLDS))
-    if given is None or source is None and not _is_of(folder, labels):
+    taken = outputs.read_text(os.path.join(source or folder, outputs.THRESHOLDS))
+    if given is not None:
+        _write(folder, labels, [given] * len(labels), None, **{_GIVEN: given})
+    elif taken is None or source is None and not _is_of(folder, labels):
         _write(folder, labels, [HALF] * len(labels), None)
-    elif given != held:
-        outputs.write_text(target, given)
+    elif taken != held:
+        outputs.write_text(target, taken)
 
 
 def _is_of(folder: str, labels: Sequence[str]) -> bool:
@@ -115,7 +153,7 @@ def read(folder: str, labels: Sequence[str], step: int) -> Thresholds:
             type(value) in (int, float) and 0 <= value <= 1 for value in values.values()):
         raise UserError(f"{path}: thresholds must give each of the labels {', '.join(labels)}, in "
                         "this order, a number from 0 to 1; put it right, or let --do_eval write it")
-    if set(values.values()) == {HALF} and fitted is None:
+    if set(values.values()) == {HALF} and fitted is None and content.get(_GIVEN) is None:
         return Thresholds(half, "no --do_eval has fitted them yet")
     if isinstance(fitted, dict) and fitted.get("global_step") not in (None, step):
         return Thresholds(half, f"those of {path} were fitted at step {fitted['global_step']}, and "
@@ -124,6 +162,6 @@ def read(folder: str, labels: Sequence[str], step: int) -> Thresholds:
 
 
 def _write(folder: str, labels: Sequence[str], values: Sequence[float],
-           fitted: dict[str, object] | None) -> None:
+           fitted: dict[str, object] | None, **more: float) -> None:
     outputs.write_json(os.path.join(folder, outputs.THRESHOLDS), {
-        "fitted_on": fitted, "thresholds": dict(zip(labels, values, strict=True))})
+        "fitted_on": fitted, **more, "thresholds": dict(zip(labels, values, strict=True))})

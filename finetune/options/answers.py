@@ -26,6 +26,10 @@ class Answers:
     explain_label: str | None = setting(
         GROUP, "The label whose logit --do_explain explains (default: of "
         "each row the one predicted).")
+    label_threshold: float | None = setting(
+        GROUP, "Give a row each label whose probability is this or more (--task_type=multilabel), "
+        "in place of thresholds fitted to dev; 0.5, say. It is kept in thresholds.json "
+        "(docs/multilabel.md).")
     calibrate: bool = setting(
         GROUP, "With --do_eval: fit a temperature on dev, which brings confidences closer to how "
         "often they are right; prediction then uses it (docs/confidence.md).", False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import outputs
+from finetune import eval_results, outputs
 from finetune.config import RunConfig
 from finetune.report import curves, label_errors
 from finetune.report.curves import Curve
@@ -98,14 +98,9 @@ def of_folder(path: str, start: str | None) -> Folder:
         runs = [*(outputs.read_runs(origin) if found else ()), *runs]
     return Folder(runs, found, trained_in,
                   outputs.read_object(os.path.join(path, outputs.DATA_CHECK_JSON)),
-                  _results(os.path.join(path, outputs.BASELINE)))
+                  _baseline(os.path.join(path, outputs.BASELINE)))
 
 
-def _results(path: str) -> dict[str, float] | None:
-    """Returns the numbers of a file like eval_results.txt, those of single labels left out."""
-    text = outputs.read_text(path)
-    if text is None:
-        return None
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    return {key.removeprefix("eval_"): float(value) for key, value in pairs if "[" not in key
-            and key != "loss"}  # eval_loss is the mean over the rows, as our own loss
+def _baseline(path: str) -> dict[str, float] | None:
+    return {name.removeprefix("eval_"): value for name, value in eval_results.numbers(path).items()
+            if name != "loss"} or None  # eval_loss is the mean over the rows, as our own loss

@@ -2,7 +2,7 @@
 
     app = create_app(Predictor("output/mine"), Limits())      # an ASGI application
 
-    POST /v1/predict    {"texts": ["It crashes", ["a question", "its answer"]]}
+    POST /v1/predict    {"texts": ["It crashes"]}; of pairs {"texts": [["a text", "its pair"]]}
     GET  /v1/model      labels, longest input, limits
     GET  /health/live   the process answers;   /health/ready   it takes texts;   /health   both
     GET  /metrics       for Prometheus
@@ -29,6 +29,7 @@ from finetune.serving.guard import Guard
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
 from finetune.task_kind import TaskKind
+from finetune.texts import PAIRS, SINGLE, problem
 from finetune.windows import estimated
 
 LOGGER = logging.getLogger("finetune")
@@ -70,8 +71,14 @@ class Refused(BaseModel):
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": about} for status, about in (
         (400, "Not JSON"), (408, "Did not come in whole in time"), (413, "Too large"),
-        (415, "Not announced as JSON"), (422, "Not as described, or a text is too long"),
+        (415, "Not announced as JSON"),
+        (422, "Not as described: no text, another field than texts, an empty text or one that is "
+         "too long, a pair for a model of single texts or the other way round"),
         (503, "Too many texts wait: try again after Retry-After seconds"))}
+
+
+_TAKEN = {SINGLE: "Single texts, as the model was trained on",
+          PAIRS: "Pairs of texts, as the model was trained on"}
 
 
 class Refusal(Exception):
@@ -96,8 +103,8 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
     """Returns the application.
 
     Args:
-        model: a `trained.Predictor`, or what has its answers, labels, kind, max_seq_length and
-            long_texts and calibration.
+        model: a `trained.Predictor`, or what has its answers, labels, kind, max_seq_length,
+            long_texts, calibration and trained_on.
         limits: of requests and batches.
         hosts: names under which it may be addressed; None: any. (A page elsewhere could otherwise
             reach a service of this machine under a name of its own: DNS rebinding.)
@@ -128,8 +135,10 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
     text = Annotated[str, Field(strict=True)]
     texts = Annotated[list[text | tuple[text, text]], Field(
         min_length=1, max_length=limits.request_rows,
-        description=f"Texts, or pairs of texts; each of at most {limits.text_characters:,} "
-        "characters.", examples=[["It crashes when I save"]])]
+        description=f"{_TAKEN.get(model.trained_on, 'Texts, or pairs of texts')}; each text of at "
+        f"most {limits.text_characters:,} characters and not empty (of a pair the first).",
+        examples=[[["a text", "its pair"] if model.trained_on == PAIRS else
+                   "It crashes when I save"]])]
     asked = create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(texts, ...))
     answer = {TaskKind.REGRESSION: Scored, TaskKind.MULTILABEL: Labelled}.get(
         model.kind, Classified if model.calibration.threshold is None else ClassifiedOrNot)
@@ -138,8 +147,9 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
     @router.post("/v1/predict", response_model=answered, responses=REFUSALS)
     async def predict(body: asked) -> Any:
         """Answers each text, in their order."""
-        problems = [f"texts[{place}]: {problem}" for place, text in enumerate(body.texts)
-                    if (problem := _text_problem(text, limits))]
+        problems = [f"texts[{place}]: {why}" for place, text in enumerate(body.texts)
+                    if (why := _text_problem(text, limits) or problem(
+                        text, model.trained_on, '["a text", "its pair"]'))]
         windows = _windows(model, body.texts)
         if windows > limits.request_rows and len(body.texts) > 1:
             problems.append(f"texts: are so long that they count as {windows:,}, windows of "
@@ -184,7 +194,7 @@ def _add_others(router: APIRouter, model: Any, limits: Limits, batcher: Batcher,
                 **({"thresholds": dict(zip(model.labels, model.thresholds, strict=True))}
                    if many else {}),
                 "max_seq_length": model.max_seq_length,
-                **described(model.long_texts),
+                **described(model.long_texts), "texts": model.trained_on,
                 "temperature": model.calibration.temperature,
                 "threshold": model.calibration.threshold,
                 "limits": {name: getattr(limits, name) for name in (

@@ -36,6 +36,8 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
     Raises:
         UserError: a file is missing or damaged, or the model is not what the original computes.
     """
+    if why := _why_no_need(folder):
+        raise UserError(why)
     problems = out_problems(out_folder)
     theirs = _config_json(folder, problems)
     own, config = _settings(folder, theirs, activation, problems)
@@ -65,6 +67,19 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
         outputs.write_text(os.path.join(made, outputs.BERT_CONFIG), config.to_json())
         _write_notes(made, folder, done)
     return done
+
+
+def _why_no_need(folder: str) -> str | None:
+    """Returns why there is nothing to convert: what is given is a TF1 checkpoint. Else None."""
+    if os.path.exists(os.path.join(folder, "config.json")) or tensor_files.find(folder):
+        return None
+    try:
+        prefix = checkpoint.resolve(folder)
+    except UserError:
+        return None
+    return (f"{folder}: is a TF1 checkpoint ({prefix}) and no Hugging Face model, so that there is "
+            f"nothing to convert: --init_checkpoint={folder} takes it as it is. The other way "
+            "round is to-huggingface")
 
 
 def _settings(folder: str, theirs: dict[str, Any] | None, activation: str,

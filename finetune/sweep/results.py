@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import outputs, records
+from finetune import eval_results, outputs, records
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sweep.spec import SweepRun
 
@@ -59,7 +59,7 @@ def read_outcome(run: SweepRun, folder: str, record: Mapping[str, Any]) -> Outco
     if (record.get("results") and outputs.read_bytes(results) is not None
             and records.sha256_file(results) == record["results"]
             and same_run(run, read_settings(folder) or {})):
-        scores = parse_scores(outputs.read_text(results))
+        scores = eval_results.numbers(results)
         status = COLLAPSED if is_collapsed(folder, scores) else FINISHED
         return Outcome(run, folder, status, scores, seconds)
     if record.get("error"):
@@ -83,12 +83,6 @@ def same_run(run: SweepRun, settings: Mapping[str, Any]) -> bool:
     return bool(settings) and all(value == settings.get(name, defaults[name])
                                   for name, value in run.config.as_dict().items()
                                   if name not in _ASIDE)
-
-
-def parse_scores(text: str) -> dict[str, float]:
-    """Returns the numbers of eval_results.txt but those of single labels."""
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    return {name: float(value) for name, value in pairs if "[" not in name}
 
 
 def is_collapsed(folder: str, scores: Mapping[str, float]) -> bool:

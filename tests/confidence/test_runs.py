@@ -17,6 +17,7 @@ from finetune.confidence.fitting import Fitted
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.export import card, facts
+from finetune.options.long_texts import LongTexts
 from finetune.task_kind import TaskKind
 from scripts import predict
 from tests.confidence.conftest import ROWS, TEMPERATURE
@@ -117,6 +118,28 @@ def test_a_calibration_of_other_weights_is_not_used(copied, rows, main):
     np.testing.assert_array_equal(model.predict_proba(rows[1][:9]), model.answers(rows[1][:9]))
 
 
+def test_a_calibration_of_texts_read_otherwise_is_not_used(copied, rows, main):
+    path = copied / "calibration.json"
+    told = content(copied)
+    assert told["reading"] == {"max_seq_length": 16, "do_lower_case": True, "truncation": "head",
+                               "window_stride": 0}
+    status, said = main("--do_predict", f"--data_dir={rows[0]}", "--max_seq_length=12",
+                        "--truncation=tail", f"--output_dir={copied}")
+    assert status == 0, said
+    assert (f"note: {path} was fitted with max_seq_length=16 (here 12), truncation=head (here "
+            "tail): it is not used; read texts as then, or fit it anew") in said
+    assert "answered" not in table(copied / "predictions.tsv")[0]
+    for settings in ({"max_seq_length": 12}, {"window_stride": 4}, {"truncation": "tail"}):
+        assert Predictor(copied, **settings).threshold is None
+    assert Predictor(copied, window_pooling="max").threshold == told["threshold"]  # no windows
+    del told["reading"]  # of an older run
+    path.write_text(json.dumps(told))
+    assert Predictor(copied, max_seq_length=12).threshold == told["threshold"]
+    path.write_text(json.dumps({**told, "reading": 16}))
+    with pytest.raises(UserError, match="reading is 16; must be how texts were read"):
+        Predictor(copied)
+
+
 def test_trained_calibrated_and_predicted_in_one_run(tiny, issues, main, tmp_path):
     status, said = main(
         f"--init_checkpoint={tiny}", f"--data_dir={issues}", f"--output_dir={tmp_path / 'o'}",
@@ -182,7 +205,12 @@ def test_json_and_pipe_and_service_say_what_is_answered():
 
 def test_the_card_of_an_export_tells_it(calibrated):
     folder, told = str(calibrated[0]), content(calibrated[0])
-    assert facts._calibration(folder, 7) == told and facts._calibration(folder, 8) == {}
+
+    def known_to(step, length=16):
+        return facts._calibration(folder, types.SimpleNamespace(
+            step=step, max_seq_length=length, do_lower_case=True, long_texts=LongTexts()))
+
+    assert known_to(7) == told and known_to(8) == {} and known_to(7, 12) == {}
     classifier = types.SimpleNamespace(is_regression=False, labels=[], max_seq_length=16,
                                        kind=TaskKind.CLASSIFICATION)
     known = types.SimpleNamespace(splits={"train": facts.Split()}, scores=None, calibration=told)
@@ -281,7 +309,8 @@ def test_the_original_s_engine_does_not_predict_beside_one(calibrated, rows, tmp
     from finetune.config import RunConfig
 
     folder = str(calibrated[0])
-    config = RunConfig(do_predict=True, engine="original", output_dir=str(tmp_path))
+    config = RunConfig(do_predict=True, engine="original", output_dir=str(tmp_path),
+                       max_seq_length=16)
     found = stage.problems(config, LABELS, {}, f"{folder}/model.ckpt-7")
     assert found == [f"{folder}/calibration.json: --engine=original predicts without calibration; "
                      "give --nouse_calibration, or --engine=fast"]

@@ -72,9 +72,23 @@ def test_answers(fitted):
         fitted.predict(["a", None])
 
 
+def test_what_would_be_answered_without_meaning(fitted, tmp_path):
+    for ask in (fitted.predict, fitted.predict_proba, fitted.explain):
+        with pytest.raises(InputError, match="text 1 is a pair, but the model was trained on sing"):
+            ask(["a", ("a", "b")])
+    with pytest.raises(InputError, match="y: row 14 is 'bugs', which .* did you mean bug?"):
+        fitted.score(X, [*Y[:-1], "bugs"])
+    fitted.save(tmp_path / "kept")
+    with pytest.raises(InputError, match="text 0 is a pair"):
+        Classifier.load(tmp_path / "kept").predict([("a", "b")])
+    for work in (fitted.save, Classifier.load):
+        with pytest.raises(InputError, match="folder=5: must be a string or a path"):
+            work(5)
+
+
 def test_explanations_show_in_a_notebook(fitted):
-    found = fitted.explain(["the <b>app crashes", ("save", "file")])
-    assert [len(one.texts) for one in found] == [1, 2]
+    found = fitted.explain(["the <b>app crashes", ("save", "")])
+    assert [len(one.texts) for one in found] == [1, 1]
     shown = found._repr_html_()
     assert "&lt;" in shown and "<b>app" not in shown and "background:rgb" in shown
     assert fitted.explain(X[:1], label="question")[0].label == "question"
@@ -87,6 +101,8 @@ def test_not_fitted():
                 Classifier().predict_proba, Classifier().save):
         with pytest.raises(NotFittedError):
             ask(X)
+    with pytest.raises(NotFittedError):
+        Classifier().score(X, Y)
 
 
 def test_labels_keep_their_type_and_cross_validation_works(tiny, tmp_path):
@@ -122,8 +138,11 @@ def test_a_regression(tiny, tmp_path):
     model.save(tmp_path / "kept")
     with pytest.raises(InputError, match="a model for regression, which Regressor.load reads"):
         Classifier.load(tmp_path / "kept")
-    np.testing.assert_array_equal(Regressor.load(tmp_path / "kept").predict(X[:2]),
-                                  model.predict(X[:2]))
+    pairs = [(text, "why") for text in X[:2]]
+    np.testing.assert_array_equal(Regressor.load(tmp_path / "kept").predict(pairs),
+                                  model.predict(pairs))
+    with pytest.raises(InputError, match="text 0 is a single text, but the model was trained on "):
+        model.score(X, np.arange(15))
 
 
 # ---- folders

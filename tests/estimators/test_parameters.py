@@ -29,11 +29,17 @@ def test_defaults_are_the_command_s():
 
 @pytest.mark.parametrize(("name", "told"), [
     ("learnin_rate", "'learnin_rate'; did you mean learning_rate?"),
-    ("text_column", "'text_column'; it is a flag of the command: rows are given to fit"),
-    ("zzz", "unexpected keyword argument 'zzz'$")])
+    ("text_column", "'text_column'; rows are given to fit"),
+    ("task_type", "'task_type'; Classifier gives a text one label, Regressor a number; several"),
+    ("label_threshold", "'label_threshold'; Classifier gives a text one label"),
+    ("kfold", "'kfold'; scikit-learn's cross_val_score and cross_val_predict do it"),
+    ("do_train", "'do_train'; fit trains"),
+    ("engine", "'engine'; it is for the command$"),
+    ("zzz", r"unexpected keyword argument 'zzz'; help\(\) lists those that there are$")])
 def test_unknown_names(name, told):
-    with pytest.raises(TypeError, match=told):
-        Classifier(**{name: 1})
+    for kind in (TypeError, InputError):  # Python's own, and that of every mistake
+        with pytest.raises(kind, match=told):
+            Classifier(**{name: 1})
 
 
 def config(**values):
@@ -71,8 +77,9 @@ def test_values_of_another_type(values, told):
 
 
 def test_messages_name_parameters_not_flags():
-    assert parameters.in_python("--learning_rate=0: a --train_batch_size, -- and --no-such") == (
-        "learning_rate=0: a train_batch_size, -- and --no-such")
+    with pytest.raises(ValueError) as error, parameters.errors_in_python():
+        raise UserError("--learning_rate=0: a --train_batch_size, -- and --no-such")
+    assert str(error.value) == "learning_rate=0: a train_batch_size, -- and --no-such"
 
 
 @pytest.mark.parametrize(("values", "X", "y", "dev", "told"), [

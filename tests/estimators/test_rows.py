@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from finetune.errors import UserError
 from finetune.estimators import rows
 
 
@@ -80,8 +81,11 @@ def test_targets_keep_their_type(given, kind):
     ("bug", "y is 'bug'"),
     ({"a": 1}, "y is {'a': 1}"),
     (3, "y is 3"),
-    (np.zeros((2, 2)), "y has the shape (2, 2); a text has one label"),
-    ([["a"], ["a", "b"]], "y has the shape (0, 0); a text has one label"),
+    (np.zeros((2, 2)), "y: row 0 is [0.0, 0.0]. Classifier gives a text one label"),
+    (["a", ["a", "b"]], "y: row 1 is ['a', 'b']. Classifier gives a text one label, Regressor a n"),
+    ([["a", "b"], ["a", "b"]], "y: row 0 is ['a', 'b']. Classifier"),
+    ([{"a"}, {"b"}], "y: row 0 is {'a'}. Classifier"),
+    (pd.Series([["a"], []]), "y: row 0 is ['a']. Classifier"),
     (["a", None], "y: 1 rows have none, row 1"),
     ([1.0, np.nan, np.nan], "y: 2 rows have none, row 1, 2"),
     (pd.Series(["a", pd.NA]), "y: 1 rows have none, row 1")])
@@ -89,3 +93,24 @@ def test_what_is_no_label(given, told):
     problems = []
     rows.targets(given, "y", problems)
     assert problems and problems[0].startswith(told), problems
+
+
+def test_labels_that_the_model_does_not_know():
+    rows.check_known(iter([2.0, 1]), np.array([1, 2]))
+    with pytest.raises(UserError) as error:
+        rows.check_known(["bug", "bugs", "zzz", "bugs"], np.array(["bug", "feature"]))
+    assert error.value.problems == (
+        "y: row 1 is 'bugs', which the model never answers; it knows 'bug', 'feature'; did you "
+        "mean bug?", "y: row 2 is 'zzz', which the model never answers; it knows 'bug', 'feature'")
+    with pytest.raises(UserError, match="row 0 is '1', which .* it knows 1, 2; did you mean 1?"):
+        rows.check_known(["1", 2], np.array([1, 2]))
+    with pytest.raises(UserError, match="y is None; give a list"):
+        rows.check_known(None, np.array([1, 2]))
+
+
+def test_dev_of_another_kind_than_train():
+    problems = []
+    rows.splits(["a", "b"], [1, 2], (["a", ("a", "b")], [1, 2]), problems)
+    assert len(problems) == 1 and problems[0].startswith("texts of dev: row 1 is a pair, but the ")
+    rows.splits([("a", "b"), "b"], [1, 2], (["a", ("a", "b")], [1, 2]), problems)
+    assert len(problems) == 1  # trained on both

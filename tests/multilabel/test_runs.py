@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import bound_labels, checkpoint
+from finetune import Predictor, bound_labels, checkpoint
 from finetune.task_kind import TaskKind
 from tests.end_to_end.conftest import results, table
 from tests.multilabel.conftest import LABELS, ROWS, flags, write_rows
@@ -92,6 +92,29 @@ def test_thresholds_of_other_weights_are_not_used(trained, many, tmp_path, main)
                                  if float(value) >= 0.5)
 
 
+def test_a_threshold_that_is_given_is_kept(trained, many, tmp_path, main):
+    copied = shutil.copytree(trained, tmp_path / "copied")
+    run = [f"--data_dir={many}", "--max_seq_length=24", f"--output_dir={copied}"]
+    status, error = main(*run, "--do_eval", "--do_predict", "--label_threshold=0.375")
+    assert status == 0, error
+    assert "thresholds fitted to fewer" not in error and "on: " not in error
+    assert json.loads((copied / "thresholds.json").read_text()) == {
+        "fitted_on": None, "label_threshold": 0.375, "thresholds": dict.fromkeys(LABELS, 0.375)}
+    assert results(copied) == results(trained)  # fitted ones are told all the same
+    for _, given, *answers in table(copied / "predictions.tsv")[1:]:
+        assert given == ",".join(label for label, value in zip(LABELS, answers, strict=True)
+                                 if float(value) >= 0.375)
+    assert Predictor(copied).thresholds == [0.375] * 3
+    before = (copied / "predictions.tsv").read_text()
+    assert main(*run, "--do_predict")[0] == 0  # without the flag: it is the folder's
+    assert (copied / "predictions.tsv").read_text() == before
+    status, error = main(*run, "--do_predict", "--label_threshold=0.5")
+    assert status == 0 and "note: a label is given" not in error  # it is said by nobody else
+    status, error = main(*run, "--do_eval")
+    assert "warning: thresholds fitted to fewer than 10 rows are chance: feature (5)" in error
+    assert (copied / "thresholds.json").read_text() == (trained / "thresholds.json").read_text()
+
+
 @pytest.mark.parametrize(("content", "problem"), [
     ({"thresholds": {"bug": 0.5}}, "thresholds must give each of the labels bug, feature, "),
     ({"thresholds": {"bug": 2, "feature": 0.5, "question": 0.5}}, "a number from 0 to 1"),
@@ -145,6 +168,9 @@ def test_what_a_multi_label_folder_refuses(trained, many, main, arguments, probl
     (["--label_separator=e"], "label 'feature' holds 'e', which stands between the labels"),
     (["--label_separator="], "--label_separator is empty"),
     (["--class_weights=balanced"], "--class_weights=balanced: goes with one label a row"),
+    (["--label_threshold=0"], "--label_threshold=0.0: must be above 0 and at most 1"),
+    (["--task_type=classification", "--label_threshold=0.5"], "--label_threshold=0.5: a row has one"
+     " label; it goes with --task_type=multilabel"),
     (["--calibrate"], "--calibrate: needs a task of one label a row"),
     (["--task_type=classification", "--label_separator=;"], "it goes with --task_type=multilabel"),
     (["--metric_for_best=mcc", "--eval_every_steps=5"], "must be one of f1_micro, f1_macro, ")])

@@ -69,6 +69,17 @@ def test_thresholds_at_the_edges(truth, scored, expected):
     assert found == pytest.approx([expected])
 
 
+def test_thresholds_to_doubt():
+    truth = np.zeros((100, 4), int)
+    truth[:9, 0] = truth[:30, 1] = truth[:80, 2] = truth[:30, 3] = 1
+    answers = np.stack([truth[:, 0], np.full(100, .2), np.full(100, .9), truth[:, 3] * .9], 1)
+    few, wide = thresholds.doubts(truth, answers, ["rare", "wide", "usual", "good"],
+                                  [.5, .1, .5, .5])
+    assert few.startswith("thresholds fitted to fewer than 10 rows are chance: rare (9); --label_t")
+    assert "for wide (from 0.10 on, 100 of 100 rows, 30 of them rightly): train" in wide
+    assert list(thresholds.doubts(truth, answers, list("abcd"), [.5] * 4))[1:] == []
+
+
 def test_no_other_threshold_is_better():
     random = np.random.default_rng(1)
     for _ in range(50):

@@ -106,6 +106,15 @@ def test_what_is_wrong_is_told_together_and_nothing_is_written(command, convert,
     assert status == 2 and "has to be a folder on this machine" in error
 
 
+def test_a_checkpoint_that_needs_no_conversion(convert, run_folder, tmp_path):
+    for given in (run_folder, run_folder / "model.ckpt-7"):
+        status, _, error = convert("from-huggingface", given, tmp_path / "made")
+        assert status == 2 and error.startswith(
+            f"error: {given}: is a TF1 checkpoint ({run_folder}/model.ckpt-7) and no Hugging Face "
+            f"model, so that there is nothing to convert: --init_checkpoint={given} takes it")
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_folder_that_cannot_be_written(convert, theirs, tmp_path):
     (tmp_path / "file").write_text("")
     status, _, error = convert("from-huggingface", theirs, tmp_path / "file" / "made")

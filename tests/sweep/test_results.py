@@ -20,13 +20,6 @@ def outcome(name, value=math.nan, status=FINISHED, loss=0.5, seed=1, rate=1.0):
     return Outcome(run, f"out/{name}", status, {"mcc": value, "eval_loss": loss}, 1.0)
 
 
-def test_scores_of_single_labels_are_left_out():
-    assert results.parse_scores(
-        "eval_accuracy = 0.5\nglobal_step = 7\nf1[a = b] = 1\nmcc = nan\n")["eval_accuracy"] == 0.5
-    assert list(results.parse_scores("a = 1\nf1[x] = 2\nb = 3e-5\n").items()) == [
-        ("a", 1), ("b", 3e-5)]
-
-
 @pytest.mark.parametrize(("matrix", "expected"), [
     ("a\t0\t5\nb\t0\t5\n", True), ("a\t5\t0\nb\t5\t0\n", True), ("a\t1\t4\nb\t0\t5\n", False),
     ("a\t0\t0\nb\t0\t5\n", False),  # a dev split of one label: nothing else to say

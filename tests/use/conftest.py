@@ -70,7 +70,7 @@ class Model:
 
     labels, kind, max_seq_length = ["bug", "feature"], TaskKind.CLASSIFICATION, 16
     long_texts = LongTexts()
-    calibration = RAW
+    calibration, trained_on = RAW, None
 
     def __init__(self):
         self.batches, self.free = [], threading.Event()

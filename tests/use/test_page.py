@@ -49,11 +49,14 @@ def test_typing_asking_and_being_refused(tmp_path):
 
 
 def test_a_link_with_a_text_and_a_service_that_is_gone(tmp_path):
+    model = Model()
+    model.trained_on = "single"
     with browser.opened(tmp_path) as page:
-        with serving(Model()) as (client, _):
+        with serving(model) as (client, _):
             page.call("Page.navigate", url=f"http://127.0.0.1:{client.port}/#text=abc%20%3Ci%3E")
             page.wait_for("document.getElementById('answer').innerText.includes('87.5 %')")
             assert page.evaluate("document.getElementById('a').value") == "abc <i>"
+            assert "Second text" not in page.evaluate(TEXT)  # of a model of single texts
         page.evaluate("document.querySelector('button').click()")
         page.wait_for("document.getElementById('error').innerText"
                       " === 'the service does not answer'")

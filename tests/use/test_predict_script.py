@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,17 @@ def test_a_bad_line_stops_it_with_its_number(answered, classifier, given, told):
     status, said, error = answered(classifier, given)
     assert status == 2 and len(said.splitlines()) == 2
     assert error.startswith(f"error: {told}") and error.count("\n") == 1
+
+
+def test_lines_of_the_other_kind_than_the_training_s(answered, classifier, tmp_path):
+    folder = shutil.copytree(classifier, tmp_path / "folder")
+    for told, given, message in (
+            ("single", "a\nb\t\nc\td\n", "line 3: is a pair, but the model was trained on single"),
+            ("pairs", "a\tb\nc\t\nd\n", "line 3: is a single text, but the model was trained on ")):
+        (folder / "runs.json").write_text(json.dumps([{"texts": told}]))
+        status, said, error = answered(folder, given)
+        assert (status, len(said.splitlines())) == (2, 2)
+        assert error.startswith(f"error: standard input, {message}")
 
 
 def test_nothing_in_nothing_out(answered, classifier):

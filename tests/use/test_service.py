@@ -136,7 +136,7 @@ def test_unknown_paths_and_methods(client):
 def test_it_says_what_it_is(client):
     assert client.ask("GET", "/v1/model")[1] == {
         "kind": "classification", "labels": ["bug", "feature"], "max_seq_length": 16,
-        "temperature": 1.0, "threshold": None,
+        "texts": None, "temperature": 1.0, "threshold": None,
         "limits": {"text_characters": 100, "request_rows": 8, "body_bytes": 5000}}
     assert client.ask("GET", "/health")[:2] == (200, {"live": True, "ready": True})
     assert client.ask("GET", "/health/ready")[0] == client.ask("GET", "/health/live")[0] == 200
@@ -146,6 +146,25 @@ def test_it_says_what_it_is(client):
     assert set(described["paths"]["/v1/predict"]["post"]["responses"]) == {
         "200", "400", "408", "413", "415", "422", "503"}
     assert described["components"]["schemas"]["Texts"]["properties"]["texts"]["maxItems"] == 8
+
+
+@pytest.mark.parametrize(("kind", "taken", "refused", "told"), [
+    ("single", "a", ["a", "b"], "texts[1]: is a pair, but the model was trained on single texts"),
+    ("pairs", ["a", "b"], "a", "texts[1]: is a single text, but the model was trained on pairs")])
+def test_the_other_kind_of_texts_than_the_training_s(kind, taken, refused, told):
+    model = Model()
+    model.trained_on = kind
+    with serving(model) as (client, _):
+        status, answer = client.post({"texts": [taken, refused]})
+        assert status == 422 and [one.startswith(told) for one in answer["errors"]] == [True]
+        assert client.predict(taken) and client.ask("GET", "/v1/model")[1]["texts"] == kind
+        described = client.ask("GET", "/openapi.json")[1]
+        texts = described["components"]["schemas"]["Texts"]["properties"]["texts"]
+        assert texts["description"].startswith(f"{kind.capitalize()}".rstrip("s"))
+        assert texts["examples"] == [[["a text", "its pair"] if kind == "pairs" else
+                                      "It crashes when I save"]]
+        responses = described["paths"]["/v1/predict"]["post"]["responses"]
+        assert "a pair for a model of single texts" in responses["422"]["description"]
 
 
 def numbers(client):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import Predictor, checkpoint
-from finetune.errors import UserError
+from finetune.errors import InputError, UserError
 from tests.conftest import ROOT, TEXTS
 from tests.use.conftest import LABELS, in_threads, make_trained
 
@@ -64,15 +64,70 @@ def test_a_regression_has_scores(regression):
 
 @pytest.mark.parametrize("wrong", [3, None, ["a", "b"], b"bytes", ("a", "b", "c"), (1, "a")])
 def test_what_is_no_text(predictor, wrong):
-    with pytest.raises(TypeError, match="text 1 is .*a string, or a tuple of two"):
-        predictor.predict(["fine", wrong])
+    for kind in (TypeError, InputError):  # Python's own, and that of every mistake
+        with pytest.raises(kind, match="text 1 is .*a string, or a tuple of two"):
+            predictor.predict(["fine", wrong])
 
 
-@pytest.mark.parametrize("wrong", [None, 5, 1.5])
+@pytest.mark.parametrize("wrong", [None, 5, {"a": 1}, {"a"}, b"a", np.array([["a", "b"]])])
 def test_what_is_no_list(predictor, wrong):
-    for ask in (predictor.predict, predictor.predict_proba, predictor.explain):
-        with pytest.raises(TypeError, match=f"texts are {wrong}; give a string, a tuple of two"):
+    for ask in (predictor.predict, predictor.predict_proba, predictor.explain, predictor.answers):
+        with pytest.raises(InputError, match="texts are .*; give a string, a tuple of two"):
             ask(wrong)
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ({"max_seq_lenght": 9}, "unexpected keyword argument 'max_seq_lenght'; did you mean max_seq_l"),
+    ({"zzz": 9}, r"'zzz'; help\(\) lists"),
+    ({"batch_size": "8", "do_lower_case": "yes"}, "do_lower_case='yes': must be True or False\n"
+     "batch_size='8': must be a whole number, 1 or more"),
+    ({"batch_size": 0}, "batch_size=0: must be a whole number, 1 or more"),
+    ({"labels": "bug"}, "labels='bug': must be a list of names"),
+    ({"calibrated": 1}, "calibrated=1: must be True or False")])
+def test_what_is_no_argument(classifier, given, told):
+    for kind in (TypeError, InputError):
+        with pytest.raises(kind, match=told):
+            Predictor(classifier, **given)
+    with pytest.raises(InputError, match="folder=5: must be a string or a path"):
+        Predictor(5)
+
+
+@pytest.fixture
+def trained_on(classifier, tmp_path):
+    """Makes a folder whose runs.json tells what a model was trained on."""
+    def make(*told):
+        folder = shutil.copytree(classifier, tmp_path / "-".join(told))
+        (folder / "runs.json").write_text(json.dumps([
+            *({"texts": one} for one in told), {"command": "of a prediction"}]))
+        return Predictor(folder)
+    return make
+
+
+def test_a_model_answers_what_it_was_trained_on(trained_on, predictor):
+    assert predictor.trained_on is None and len(predictor.predict(["a", ("a", "b")])) == 2
+    single, pairs, both = trained_on("pairs", "single"), trained_on("pairs"), trained_on("both")
+    assert (single.trained_on, pairs.trained_on) == ("single", "pairs")  # by the last training
+    assert single.predict(["a", ("a", ""), ("a", None)]) == [single.predict("a")] * 3
+    assert pairs.predict([("a", "b"), ("a", "")]) == both.predict([("a", "b"), "a"])
+    for ask in (single.predict, single.predict_proba, single.answers, single.explain):
+        with pytest.raises(InputError, match="text 1 is a pair, but the model was trained on sing"):
+            ask(["a", ("a", "b")])
+    with pytest.raises(InputError, match=r"text 0 is a single .*; give both texts: \("):
+        pairs.predict("a")
+    with pytest.raises(InputError, match=r"^text 0 is .* \(500 such texts\)$"):
+        pairs.predict(["a"] * 500)
+
+
+def test_a_training_notes_what_it_was_on(main, issues, tiny, tmp_path):
+    flags = ["--do_train", "--max_seq_length=16", "--num_train_epochs=0.5", f"--data_dir={issues}",
+             "--train_batch_size=5", f"--init_checkpoint={tiny}"]
+    for name, more in (("single", []), ("pairs", ["--text_column=id", "--text_b_column=text"])):
+        assert main(*flags, *more, f"--output_dir={tmp_path / name}")[0] == 0
+        assert json.loads((tmp_path / name / "runs.json").read_text())[-1]["texts"] == name
+    assert main("--do_predict", "--max_seq_length=16", f"--data_dir={issues}",
+                f"--output_dir={tmp_path / 'single'}")[0] == 0
+    assert "texts" not in json.loads((tmp_path / "single" / "runs.json").read_text())[-1]
+    assert Predictor(tmp_path / "single").trained_on == "single"
 
 
 def test_threads_share_it(predictor):
