@@ -79,7 +79,7 @@ def curves(facts: Facts) -> Section | None:
 def _drawn(title: str, y_label: str, series: Sequence[tuple[str, Curve]]) -> Markup:
     thin = [(called, curve.thinned()) for called, curve in series]
     return charts.lines(title, "step", y_label,
-                        [(called, curve.steps, curve.values) for called, curve in thin])
+                        [charts.Line(called, one.steps, one.values) for called, one in thin])
 
 
 def _at(curve: Curve | None, step: int) -> float | str:
