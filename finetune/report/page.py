@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from finetune.report import classification, multilabel, regression, shared, style
 from finetune.report.facts import Facts
-from finetune.report.markup import Markup, Section, element, joined, shortened
+from finetune.report.markup import Markup, Section, element, joined, paragraph, shortened
 from finetune.task_kind import TaskKind
 
 
@@ -54,6 +54,15 @@ def page(facts: Facts, kind: TaskKind) -> str:
     contents = element("nav", joined((element("a", one.title, href=f"#{one.anchor}")
                                        for one in sections), " "), aria_label="Sections")
     body = joined(element("section", Markup("\n"), element("h2", one.title, id=one.anchor),
-                          Markup("\n"), one.body) + "\n" for one in sections)
+                          Markup("\n"), paragraph(one.lead), one.body) + "\n" for one in sections)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}</head>\n<body>\n'
-            f'{element("h1", title)}\n{contents}\n<main>\n{body}</main>\n</body>\n</html>\n')
+            f'{element("h1", title)}\n{_lead(facts)}{contents}\n<main>\n{body}</main>\n'
+            '</body>\n</html>\n')
+
+
+def _lead(facts: Facts) -> Markup:
+    said = [f"What a model learned, and where it errs: after {facts.step:,} steps it answered "
+            f"the {len(facts.truth):,} rows of dev, which it was not trained on."]
+    if facts.folder.member:
+        said.append(facts.folder.member)
+    return paragraph(" ".join(said))
