@@ -44,6 +44,7 @@ th{background:var(--shade);font-weight:500}
 .wrong{background:rgba(var(--wrong),calc(var(--share)*.6))}
 .rows{width:100%}
 .rows td:last-child{min-width:18rem}
+.rows td:nth-last-child(2){min-width:7rem}
 .rows small{overflow-wrap:anywhere}
 @media(max-width:40rem){.rows,.rows caption,.rows tbody,.rows tr{display:block}
 .rows caption,caption{white-space:normal}
@@ -51,6 +52,7 @@ th{background:var(--shade);font-weight:500}
 .rows tr{border-bottom:1px solid var(--line);padding:.4rem 0}
 .rows th,.rows td{display:inline-block;border:0;background:none;padding:0 1rem 0 0}
 .rows [data-of]::before{content:attr(data-of) " ";color:var(--soft)}
+.rows td:nth-last-child(2){min-width:0}
 .rows td:last-child{display:block;min-width:0}
 .rows td:last-child::before{content:none}}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;max-height:12rem;overflow-y:auto}
