@@ -133,9 +133,10 @@ class Axes:
         return joined(parts)
 
     def marked(self, marks: Sequence[tuple[str, float]]) -> Markup:
-        """Returns an upright dashed line for each (text, x), its text on the side with room."""
-        found = [(text, self.across(value), 1 if self._x.share(value) < 0.5 else -1)
-                 for text, value in marks]
+        """Returns an upright dashed line for each (text, x); the first one's text is left of it."""
+        first = min((value for _, value in marks), default=0.0)
+        found = [(text, self.across(value), 1 if self._x.share(value) < (
+            0.25 if value == first else 0.75) else -1) for text, value in marks]  # if there is room
         parts = [element("line", class_="mark", x1=at, x2=at, y1=_TOP, y2=self.bottom)
                  for _, at, _ in found]
         return joined(parts + [

@@ -1,5 +1,6 @@
 """Charts: places by hand, well-formed, with titles and without scripts."""
 
+import re
 import xml.etree.ElementTree
 
 import numpy as np
@@ -65,17 +66,20 @@ def test_a_file_stands_alone():
     """Its style sheet has no variables, which most viewers of pictures do not know."""
     drawn = charts.file("a < b", Axis("<x>", 0.0, 100.0), Axis("y", 0.0, 1.0), [
         Line("noise", [0.0, 100.0], [0.5, 0.5], faint=True),
-        Line("&", [0.0, 100.0], [0.0, 1.0])], [("early", 25.0), ("late", 75.0)])
+        Line("&", [0.0, 100.0], [0.0, 1.0])], [("early", 30.0), ("late", 60.0)])
     svg = xml.etree.ElementTree.fromstring(drawn)
     space = "{http://www.w3.org/2000/svg}"
     texts = {one.text: one for one in svg.iter(f"{space}text")}
     assert {"a < b", "<x>", "y", "&", "noise"} <= set(texts)
-    assert (texts["early"].get("text-anchor"), texts["late"].get("text-anchor")) == ("start", "end")
+    assert (texts["early"].get("text-anchor"), texts["late"].get("text-anchor")) == ("end", "start")
     # x from 58 to 748 for 0 to 100, y from 338 to 24 for 0 to 1.
     assert [(one.get("class"), one.get("points")) for one in svg.iter(f"{space}polyline")] == [
         ("line faint", "58,181 748,181"), ("line s1", "58,338 748,24")]
     assert [one.get("x1") for one in svg.iter(f"{space}line") if one.get("class") == "mark"] == [
-        "230.5", "575.5"]
+        "265.0", "472.0"]
+    [only] = re.findall("<text[^>]*>only<", charts.file(
+        "", Axis("x", 0.0, 1.0), Axis("y", 0.0, 1.0), [], [("only", 0.1)]))
+    assert 'text-anchor="start"' in only  # left of it there is no room
     assert ".s1{stroke:#" in drawn and "var(" not in drawn
 
 
