@@ -175,7 +175,7 @@ def check(facts: Facts) -> Section | None:
              shortened(one["text"], _LONGEST_FINDING), one["advice"]]
             for one in findings[:_MOST_FINDINGS]]
     body = table("Findings that are not fine", ["", "check", "split", "found", "what to do"],
-                 rows) if rows else paragraph("Everything looked at was fine.")
+                 rows, "rows") if rows else paragraph("Everything looked at was fine.")
     return Section("The data", "What to look at in the data, by --do_check.", joined([
         body, paragraph(f"From {outputs.DATA_CHECK_JSON}, as the last --do_check in this folder "
                         f"wrote it; {len(findings):,} findings that are not fine.", note=True)]))
