@@ -90,7 +90,7 @@ def table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]],
 
     Args:
         head: of the columns; all empty: it has none.
-        class_: in a style sheet, where cells may be told by `data-of`, the head of their column.
+        class_: in the style sheet; its cells then have `data-of`, the head of their column.
     """
     lines = [element("tr", *(element("th", one, scope="col") for one in head)) + "\n"] * any(head)
     told = head if class_ else [None] * len(head)

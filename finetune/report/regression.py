@@ -12,7 +12,8 @@ _MOST_POINTS, _BARS = 1000, 20
 
 def scores(facts: Facts) -> Section:
     """The metrics of the split."""
-    return Section("Scores on dev", "How near the model's predictions are to the true scores.",
+    return Section("Scores on dev", "How near the model's predictions are to the true scores; "
+                   "correlations are best at 1, errors at 0.",
                    shared.scores(facts))
 
 

@@ -48,7 +48,7 @@ def _row(example: Any) -> Row:
 def shown(caption: str, head: Sequence[str], rows: Iterable[tuple[Row, Sequence[Any]]]) -> Markup:
     """Returns a table of rows: some cells each, named in the head, then row and text."""
     return table(caption, [*head, "row", "text"],
-                 [[*cells, _place(row), _texts(row)] for row, cells in rows], class_="rows")
+                 [[*cells, _place(row), _texts(row)] for row, cells in rows], class_="rows stack")
 
 
 def _place(row: Row) -> Markup:

@@ -80,7 +80,7 @@ def scores(facts: Facts, value: str = "value",
     return table(f"{len(facts.truth):,} rows, at step {facts.step:,}",
                  ["metric", value, *more, "meaning"],
                  [[metric, float(found), *(other.get(metric, "") for other in more.values()),
-                   meaning.get(metric, "")] for metric, found in facts.scores.items()])
+                   meaning.get(metric, "")] for metric, found in facts.scores.items()], "stack")
 
 
 def curves(facts: Facts) -> Section | None:
@@ -175,7 +175,7 @@ def check(facts: Facts) -> Section | None:
              shortened(one["text"], _LONGEST_FINDING), one["advice"]]
             for one in findings[:_MOST_FINDINGS]]
     body = table("Findings that are not fine", ["", "check", "split", "found", "what to do"],
-                 rows, "rows") if rows else paragraph("Everything looked at was fine.")
+                 rows, "rows stack") if rows else paragraph("Everything looked at was fine.")
     return Section("The data", "What to look at in the data, by --do_check.", joined([
         body, paragraph(f"From {outputs.DATA_CHECK_JSON}, as the last --do_check in this folder "
                         f"wrote it; {len(findings):,} findings that are not fine.", note=True)]))
@@ -194,7 +194,7 @@ def baseline(facts: Facts) -> Section | None:
     verdict = paragraph(f"{facts.verdict} (sign test, at 5 %).") if facts.verdict else ""
     return Section("Against a simple model", "What BERT is worth: its scores beside those of a "
                    "much simpler model, a linear one of words and pieces of words.", joined([
-        table("BERT and TF-IDF with a linear model, on dev",
+        table("BERT and TF-IDF with a linear model, on dev" + ", at 0.5" * (facts.truth.ndim == 2),
               ["metric", "BERT", "simple model", "difference"], rows), verdict,
         paragraph(f"From {outputs.BASELINE}, as the last --baseline in this folder wrote it. "
                   + (f"Of {', '.join(lower)} less is better." if lower else ""), note=True)]))

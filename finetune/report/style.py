@@ -46,15 +46,15 @@ th{background:var(--shade);font-weight:500}
 .rows td:last-child{min-width:18rem}
 .rows td:nth-last-child(2){min-width:7rem}
 .rows small{overflow-wrap:anywhere}
-@media(max-width:40rem){.rows,.rows caption,.rows tbody,.rows tr{display:block}
-.rows caption,caption{white-space:normal}
-.rows tr:first-of-type{display:none}
-.rows tr{border-bottom:1px solid var(--line);padding:.4rem 0}
-.rows th,.rows td{display:inline-block;border:0;background:none;padding:0 1rem 0 0}
-.rows [data-of]::before{content:attr(data-of) " ";color:var(--soft)}
-.rows td:nth-last-child(2){min-width:0}
-.rows td:last-child{display:block;min-width:0}
-.rows td:last-child::before{content:none}}
+@media(max-width:40rem){caption{white-space:normal}
+.stack,.stack caption,.stack tbody,.stack tr{display:block}
+.stack tr:first-of-type,.stack td:empty{display:none}
+.stack tr{border-bottom:1px solid var(--line);padding:.4rem 0}
+.stack th,.stack td{display:inline-block;border:0;background:none;padding:0 1rem 0 0}
+.stack [data-of]::before{content:attr(data-of) " ";color:var(--soft)}
+.stack td:nth-last-child(2){min-width:0}
+.stack td:last-child{display:block;min-width:0}
+.stack td:last-child::before{content:none}}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;max-height:12rem;overflow-y:auto}
 .text+.text{border-top:1px dashed var(--line)}
 pre{background:var(--shade);padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere}
