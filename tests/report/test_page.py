@@ -139,7 +139,7 @@ def test_every_metric_is_explained(tmp_path):
                    Labels(["a", "b"], TaskKind.MULTILABEL)):
         assert set(metrics.names(labels)) <= set(shared.METRICS)
     content = page(facts(tmp_path), TaskKind.CLASSIFICATION)
-    assert f'<td>{shared.METRICS["accuracy"]}</td>' in content
+    assert f'>{shared.METRICS["accuracy"]}</td>' in content
 
 
 def test_a_model_of_several_says_so(tmp_path):
