@@ -48,22 +48,29 @@ class Scored:
     answers: np.ndarray
     scores: Mapping[str, float]
 
-    def compare(self, truth: np.ndarray, answers: np.ndarray, scores: Mapping[str, float]) -> None:
+    def compare(self, truth: np.ndarray, answers: np.ndarray, scores: Mapping[str, float]
+                ) -> str | None:
         """Logs BERT's scores of dev beside the baseline's, and how sure the difference is.
 
         Args:
             truth: int32[N] label ids, float32[N] scores, or uint8[N, L] of a multi-label task.
             answers: BERT's, as `answers` here.
             scores: BERT's.
+
+        Returns:
+            How sure the difference is; None of a regression.
         """
         told = ", ".join(f"{name} {scores[name]:.4f} and {value:.4f}"
                          for name, value in self.scores.items() if name in scores)
         LOGGER.info("BERT and the baseline on dev: %s", told)
-        if answers.shape[1] > 1:
-            ours, theirs = (_right(one, truth) for one in (answers, self.answers))
-            better, worse = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-            LOGGER.info("BERT alone is right in %d rows, the baseline alone in %d: %s", better,
-                        worse, _verdict(better, worse))
+        if answers.shape[1] == 1:
+            return None
+        ours, theirs = (_right(one, truth) for one in (answers, self.answers))
+        better, worse = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+        verdict = (f"BERT alone is right in {better} rows, the baseline alone in {worse}: "
+                   f"{_verdict(better, worse)}")
+        LOGGER.info("%s", verdict)
+        return verdict
 
 
 def _right(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -117,7 +117,7 @@ def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scop
         hidden: float32[T, H] of each group.
 
     Returns:
-        float32[T, H] of each group; with cls_only float32[B, H], the layer's output for [CLS] alone.
+        float32[T, H] of each group; with cls_only float32[B, H], the output for [CLS] alone.
     """
     def output(scope: str, inner: Sequence[tf.Tensor], residual: Sequence[tf.Tensor]
                ) -> list[tf.Tensor]:

@@ -1,8 +1,8 @@
 """Where the tokens of a batch lie: packed (no padding) or padded (static shapes).
 
-The encoder works on `[tokens, hidden]`, for each group of a batch's rows by itself, and asks the
-group for `[batch, heads, length, ...]` only where rows must not mix, in attention. Two layouts share
-that interface:
+The encoder works on `[tokens, hidden]`, on each group of a batch's rows by itself, and asks the
+group for `[batch, heads, length, ...]` only where rows must not mix, in attention. Two layouts
+share that interface:
 
 *   PackedLayout: T is the number of real tokens. Nothing is computed for padding but attention
     scores, up to the longest row of the group. Used on CPU and GPU.

@@ -15,10 +15,10 @@ import tensorflow as tf
 from finetune import model, outputs, workers
 from finetune.batches import training_order
 from finetune.errors import UserError
-from finetune.line_chart import COLOURS, Axis, Line, svg
 from finetune.log import LOGGER, Progress
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
+from finetune.report import charts
 from finetune.training_step import TrainingStep
 
 LOWEST, HIGHEST = 1e-7, 1.0
@@ -136,14 +136,13 @@ def plot(rates: np.ndarray, losses: Sequence[float], found: Found) -> str:
                                                  found.means.max()))
     fall = max(first - least, 0.05 * first)  # what one looks for, and not how far it climbs
     low, high = max(0.0, least - fall), min(most, first + 2.0 * fall) + fall
-    raw = [(rate, min(max(loss, low), high)) for rate, loss in zip(rates, losses, strict=True)]
-    mean = [(rate, min(value, high)) for rate, value in
-            zip(found.rates, found.means, strict=True)]
     marks = [] if found.steepest is None else [
         (f"falls fastest: {found.steepest:.1e}", found.steepest),
         (f"lowest / 10: {found.lowest:.1e}", found.lowest)]
-    return svg("--find_lr: loss by learning rate",
-               Axis("learning rate", float(rates[0]), float(rates[-1]), log=True),
-               Axis("training loss", low, high),
-               [Line("of each step", raw, "#b8c4d6", 1.0),
-                Line(f"mean of {WINDOW} steps", mean, COLOURS[0])], marks)
+    return charts.file(
+        "--find_lr: loss by learning rate",
+        charts.Axis("learning rate", float(rates[0]), float(rates[-1]), log=True),
+        charts.Axis("training loss", low, high),
+        [charts.Line("of each step", rates, np.clip(losses, low, high), faint=True),
+         charts.Line(f"mean of {WINDOW} steps", found.rates, np.minimum(found.means, high))],
+        marks)

@@ -259,13 +259,13 @@ class Run:
         if workers.is_chief(self._strategy):  # whose checkpoints are kept
             confidence.fit_on_dev(config, self._checkpoint(), step, truth,
                                   predictions.probabilities)
-        if self._baseline:
-            self._baseline.compare(truth, predictions.probabilities, scores)
+        verdict = self._baseline and self._baseline.compare(
+            truth, predictions.probabilities, scores)
         events = EventWriter(os.path.join(config.output_dir, outputs.EVENTS_OF_EVAL))
         events.write(step, told)
         events.close()
         if config.report and workers.is_chief(self._strategy):
-            report_page.write(self._prepared, self._kind, table, predictions, scores, step)
+            report_page.write(self._prepared, self._kind, table, predictions, scores, step, verdict)
 
     def _predict(self, table: FeatureTable) -> None:
         config, examples = self._config, self._prepared.examples["test"]

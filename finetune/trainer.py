@@ -25,6 +25,8 @@ from finetune.schedules import Plan
 from finetune.stages import Stopwatch
 from finetune.training_step import TrainingStep
 
+_CURVE = 100  # points of a training curve, or a point at every step of a run that has fewer
+
 
 class Trainer:
     """Trains to the end of a plan.
@@ -49,7 +51,7 @@ class Trainer:
         self._timed_step = self._watch.compiling(self._step)
         self._folder = checkpoint.Folder(config.output_dir, config.keep_checkpoint_max)
         self._checkpoints = Writer(self._folder)
-        self._saved = int(state.step.numpy())
+        self._saved = self._recorded = int(state.step.numpy())
         self._losses: list[float] = []
         self._left_out = 0  # steps in a row whose update float16 made impossible
         self._pending: list[tuple[tf.Tensor, tf.Tensor]] = []
@@ -144,11 +146,18 @@ class Trainer:
                 self._checkpoints.write(step, self._state.variables())
                 self._saved = step
 
-    def _write_events(self, events: EventWriter, first: int, step: int) -> None:
-        rate = schedules.rate(self._config, self._plan)(tf.constant(step - 1, tf.int64))
-        made = step - first
-        window = self._losses[max(0, made - self._config.log_every_steps):made]
-        events.write(step, {"loss": statistics.fmean(window), "learning_rate": float(rate)})
+    def _write_events(self, events: EventWriter, first: int, done: int) -> None:
+        """Records the steps since the last line of the log: `done`, and what a curve needs."""
+        rate = schedules.rate(self._config, self._plan)
+        every = math.ceil(self._plan.steps / _CURVE)
+        for step in range(self._recorded + 1, done + 1):
+            if step % every and step < done:
+                continue
+            made = step - first
+            window = self._losses[max(0, made - self._config.log_every_steps):made]
+            events.write(step, {"loss": statistics.fmean(window),
+                                "learning_rate": float(rate(tf.constant(step - 1, tf.int64)))})
+        self._recorded = done
 
     def _evaluation_is_due(self, step: int) -> bool:
         return self._evaluate is not None and (

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from finetune import schedules
 from finetune.config import RunConfig
-from finetune.line_chart import COLOURS, Axis, Line, svg
+from finetune.report import charts
 
 PICTURE = pathlib.Path(__file__).parents[1] / "docs" / "schedules.svg"
 CONFIG = RunConfig(learning_rate=1.0, train_batch_size=32, num_train_epochs=3.0)
@@ -20,14 +20,13 @@ def picture() -> str:
     """Returns the picture, SVG."""
     plan = schedules.Plan.of(CONFIG, ROWS)
     lines = []
-    for name, colour in zip(("linear", "constant", "cosine", "triangular", "one_cycle"), COLOURS,
-                            strict=True):
+    for name in ("linear", "constant", "cosine", "triangular", "one_cycle"):
         rate = schedules.rate(RunConfig(**{**CONFIG.as_dict(), "lr_schedule": name}), plan)
-        lines.append(Line(name, [(step, float(rate(tf.constant(step, tf.int64))))
-                                 for step in range(plan.steps)], colour))
-    return svg("--lr_schedule over 3 epochs, 10 % warm-up",
-               Axis(f"step (of {plan.steps})", 0, plan.steps),
-               Axis("learning rate / --learning_rate", 0, 1), lines)
+        lines.append(charts.Line(name, range(plan.steps), [
+            float(rate(tf.constant(step, tf.int64))) for step in range(plan.steps)]))
+    return charts.file("--lr_schedule over 3 epochs, 10 % warm-up",
+                       charts.Axis(f"step (of {plan.steps})", 0, plan.steps),
+                       charts.Axis("learning rate / --learning_rate", 0, 1), lines)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def test_packed_by_hand():
 def test_halves_by_hand():
     layout, tokens = packed([4, 3, 2, 2, 1, 1], halved=True), column(*range(13))
     assert (layout.length, [int(group.length) for group in layout.groups]) == (4, [4, 3])
-    assert masks(layout) == [[[1, 1, 1, 1]], [[1, 1, 1], [1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]]]
+    assert masks(layout) == [
+        [[1, 1, 1, 1]], [[1, 1, 1], [1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]]]
     assert layout.positions().numpy().tolist() == [0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 1, 0, 0]
     parts = layout.split(tokens)
     assert [rows(part) for part in parts] == [[*range(4)], [*range(4, 13)]]

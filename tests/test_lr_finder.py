@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from finetune import checkpoint, lr_finder
-from finetune.line_chart import Axis, Line, svg
 from tests.end_to_end.conftest import SMALL, data  # noqa: F401
 
 RATES = np.logspace(-7, 0, 141)
@@ -52,16 +51,6 @@ def test_the_chart_is_well_formed_and_labelled():
               root.iter("{http://www.w3.org/2000/svg}polyline")
               for point in line.get("points").split()]
     assert all(0 <= x <= 760 and 0 <= y <= 420 for x, y in places)
-
-
-def test_names_are_escaped_and_ticks_are_round():
-    drawn = svg("a < b", Axis("<x>", 0.0, 345.0), Axis("y", 0.0, 1.0),
-                [Line("&", [(0.0, 0.0), (345.0, 1.0)], "#000")])
-    assert "a &lt; b" in drawn and "&lt;x&gt;" in drawn and "&amp;" in drawn
-    assert Axis("x", 0.0, 345.0).ticks() == [0, 100, 200, 300]
-    assert Axis("y", 0.0, 1.0).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert Axis("x", 1e-7, 1.0, log=True).ticks() == pytest.approx(
-        [10.0 ** power for power in range(-7, 1)])
 
 
 @pytest.fixture

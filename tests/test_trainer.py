@@ -199,12 +199,22 @@ def test_a_call_on_a_tpu_ends_where_other_weights_are_trained(train, monkeypatch
 def test_what_goes_to_tensorboard(train):
     losses, events, _ = train(5, script(0.5, 0.75), log_every_steps=2, eval_every_steps=4,
                               learning_rate=0.1)
+    trained = {"loss", "learning_rate"}
     assert {step: set(values) for step, values in events.items()} == {
-        2: {"loss", "learning_rate"}, 5: {"loss", "learning_rate", "dev/accuracy", "dev/loss"},
-        4: {"loss", "learning_rate", "dev/accuracy", "dev/loss"}}
-    assert events[4]["loss"] == pytest.approx(np.mean(losses[2:4]))
+        1: trained, 2: trained, 3: trained, 4: trained | {"dev/accuracy", "dev/loss"},
+        5: trained | {"dev/accuracy", "dev/loss"}}
+    assert [events[step]["loss"] for step in (1, 2, 4, 5)] == pytest.approx(
+        [losses[0], np.mean(losses[:2]), np.mean(losses[2:4]), np.mean(losses[3:])])
     assert events[4]["learning_rate"] == pytest.approx(0.1 * (1 - 3 / 5))  # of the fourth step
     assert events[4]["dev/accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(("most", "recorded"), [(7, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 4, 6, 7])])
+def test_a_curve_has_as_many_points_as_it_needs(train, monkeypatch, most, recorded):
+    """The steps of the log are always among them; a run that goes on records its own."""
+    monkeypatch.setattr(trainer, "_CURVE", most)
+    assert sorted(train(7, log_every_steps=4)[1]) == recorded
+    assert sorted(train(9, log_every_steps=4)[1]) == [8, 9]
 
 
 @pytest.mark.parametrize(("values", "metric", "patience", "made", "best"), [

@@ -23,6 +23,7 @@ from finetune.report.markup import (
 _MOST_LABELS = 100  # in the table of labels
 _MOST_MATRIX = 25  # labels of a matrix that is shown whole
 _MOST_PAIRS = 30
+_CONFUSION = "Which labels the model takes for which others, in numbers of rows."
 
 
 def scores(facts: Facts) -> Section:
@@ -30,9 +31,9 @@ def scores(facts: Facts) -> Section:
     rows = len(facts.truth)
     right = int((facts.predicted == facts.truth).sum())
     low, high = wilson(right, rows)
-    return Section("Scores on dev", joined([
-        table(f"{rows:,} rows, at step {facts.step:,}", ["metric", "value"],
-              [[metric, float(value)] for metric, value in facts.scores.items()]),
+    return Section("Scores on dev", "How well the model predicts the labels of rows; 1 is perfect, "
+                   "but of loss less is better.", joined([
+        shared.scores(facts),
         paragraph(f"{right:,} of {rows:,} rows are right. So many rows leave the accuracy on rows "
                   f"of their kind between {low:.3f} and {high:.3f} (95 % interval, Wilson).")]))
 
@@ -47,7 +48,7 @@ def labels(facts: Facts) -> Section:
                        )[:_MOST_LABELS]
         note = [paragraph(f"The {_MOST_LABELS} labels with the lowest F1 of {len(found):,}; all "
                           f"are in {outputs.EVAL_RESULTS}.", note=True)]
-    return Section("By label", joined([table(
+    return Section("By label", shared.BY_LABEL, joined([table(
         "Scores of each label", ["label", "precision", "recall", "F1", "rows"],
         [[name(facts.labels[one]), *(found[one][key] for key in
                                      ("precision", "recall", "f1", "support"))]
@@ -65,9 +66,9 @@ def confusion(facts: Facts) -> Section:
          int(matrix[truth, predicted]), f"{matrix[truth, predicted] / matrix[truth].sum():.1%}"]
         for truth, predicted in worst]) if worst else paragraph("No row is wrong.")
     if len(matrix) <= _MOST_MATRIX:
-        return Section("Confusion", joined([
+        return Section("Confusion", _CONFUSION, joined([
             _heat_map(matrix, facts.labels), folded("The pairs in their order", confused)]))
-    return Section("Confusion", joined([confused, paragraph(
+    return Section("Confusion", _CONFUSION, joined([confused, paragraph(
         f"The matrix of {len(matrix):,} labels is in {outputs.CONFUSION}.", note=True)]))
 
 
@@ -94,7 +95,8 @@ def confidence(facts: Facts) -> Section:
     rows = [[f"{place / size:.2f} to {(place + 1) / size:.2f}", int(count), float(sure),
              float(share)] for place, (count, sure, share) in enumerate(zip(
                  bins.counts, bins.confidence, bins.accuracy, strict=True)) if count]
-    return Section("Confidence", joined([
+    return Section("Confidence", "Whether the model is as sure as it is right: of rows that it "
+                   "answers with a confidence of 0.9, nine of ten should be right.", joined([
         paragraph("Expected calibration error: ", element("b", number(error)), f". Mean confidence "
                   f"is {mean:.3f}, accuracy {right:.3f}: on these rows the model is "
                   f"{'surer than it is right' if mean > right else 'right more often than sure'}."),
@@ -114,25 +116,22 @@ def highest_losses(facts: Facts) -> Section:
         return [float(facts.losses[row]), name(facts.labels[truth]), name(facts.labels[predicted]),
                 float(facts.answers[row, truth]), float(facts.answers[row, predicted])]
 
-    return Section("Highest loss", joined([
-        paragraph(f"{len(shared.hardest(facts)):,} of {len(facts.truth):,} dev rows, the hardest "
-                  "first. Wrong labels are often among them."),
-        row_tables.shown("Rows with the highest loss", [
-            "loss", "label", "predicted", "p(label)", "p(predicted)"],
-            [(facts.rows[row], cells(row)) for row in shared.hardest(facts)])]))
+    return Section("Highest loss", shared.hardest_lead(facts), row_tables.shown(
+        "Rows with the highest loss; p is the probability of a label",
+        ["loss", "label", "predicted", "p(label)", "p(predicted)"],
+        [(facts.rows[row], cells(row)) for row in shared.hardest(facts)]))
 
 
 def likely_label_errors(facts: Facts) -> Section:
     """Rows whose label is likely wrong, by confident learning."""
     found = facts.label_errors
     parts = [paragraph(
-        f"{len(found.rows):,} of {len(facts.truth):,} dev rows. The model, which was not trained "
-        "on these rows, is confident of another label. The rule is that of confident learning "
-        "(Northcutt et al. 2021): the threshold of a label is the mean of its probability over "
-        "the rows that have it; a row is named if, among the labels whose probability reaches "
-        "their threshold, the likeliest is not its own. The first rows are those where its "
-        "probability lies furthest above that of the row's own label. Look at them: some are "
-        "wrong labels, some the model's mistakes.")]
+        "Look at them: some are wrong labels, some the model's mistakes. The rule is that of "
+        "confident learning (Northcutt et al. 2021): the threshold of a label is the mean of its "
+        "probability over the rows that have it; a row is named if, among the labels whose "
+        "probability reaches their threshold, the likeliest is not its own. The first rows "
+        "are those where its probability lies furthest above that of the row's own label.",
+        note=True)]
     if len(found.rows):
         shown = list(zip(found.rows.tolist(), found.suggested.tolist(), strict=True)
                      )[:row_tables.MOST]
@@ -147,7 +146,10 @@ def likely_label_errors(facts: Facts) -> Section:
         parts.append(folded("The thresholds", table("Thresholds", ["label", "threshold"], [
             [name(label), "no rows" if np.isnan(value) else float(value)]
             for label, value in zip(facts.labels, found.thresholds, strict=True)])))
-    return Section("Likely label errors", joined(parts))
+    return Section(
+        "Likely label errors", f"{len(found.rows):,} of {len(facts.truth):,} dev rows may have a "
+        "wrong label: the model, which was not trained on them, is confident of another one.",
+        joined(parts))
 
 
 def lengths(facts: Facts) -> Section:

@@ -10,6 +10,9 @@ import numpy as np
 
 from finetune import eval_results, outputs
 from finetune.config import RunConfig
+from finetune.errors import UserError
+from finetune.members import folder as members
+from finetune.multilabel import scores, thresholds
 from finetune.report import curves, label_errors
 from finetune.report.curves import Curve
 from finetune.report.label_errors import LabelErrors
@@ -27,6 +30,7 @@ class Folder:
         trained_in: the folder that they are from.
         check: what data_check.json holds; None if there is none.
         baseline: what baseline_results.txt holds; None if there is none.
+        member: a sentence on the trainings that this is one of; None if it stands alone.
     """
 
     runs: Sequence[Mapping[str, Any]]
@@ -34,6 +38,7 @@ class Folder:
     trained_in: str
     check: Mapping[str, Any] | None
     baseline: Mapping[str, float] | None
+    member: str | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +58,7 @@ class Facts:
         best_metric: the one that decides which checkpoint is best.
         step: of the checkpoint.
         folder: what runs left behind.
+        verdict: what the sign test says of the model and that of --baseline; None without it.
         rows: the rows that the page shows, by their number; filled in before it is made.
     """
 
@@ -67,12 +73,23 @@ class Facts:
     best_metric: str
     step: int
     folder: Folder
+    verdict: str | None = None
     rows: dict[int, Row] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def predicted(self) -> np.ndarray:
         """The label ids that a classifier predicts, int64[N]."""
         return self.answers.argmax(1)
+
+    @functools.cached_property
+    def thresholds(self) -> list[float]:
+        """From which probability on a multi-label one gives each label, fitted to these rows."""
+        return thresholds.fit(self.truth, self.answers)
+
+    @functools.cached_property
+    def given(self) -> np.ndarray:
+        """The labels that a multi-label one gives at the fitted thresholds, bool[N, L]."""
+        return scores.chosen(self.answers, self.thresholds)
 
     @functools.cached_property
     def label_errors(self) -> LabelErrors:
@@ -98,7 +115,23 @@ def of_folder(path: str, start: str | None) -> Folder:
         runs = [*(outputs.read_runs(origin) if found else ()), *runs]
     return Folder(runs, found, trained_in,
                   outputs.read_object(os.path.join(path, outputs.DATA_CHECK_JSON)),
-                  _baseline(os.path.join(path, outputs.BASELINE)))
+                  _baseline(os.path.join(path, outputs.BASELINE)), _member(path))
+
+
+def _member(path: str) -> str | None:
+    """Returns which of several trainings a folder holds."""
+    above, name = os.path.split(os.path.normpath(path))
+    try:
+        note = members.read(above)
+    except UserError:
+        return None
+    if note is None or name not in note["members"]:
+        return None
+    told = f"It is one of the {len(note['members'])} models of --{note['kind']}"
+    if note["kind"] == members.ENSEMBLE:
+        return f"{told}; how they score together is in the folder above this one."
+    return (f"{told}: its dev rows are those training rows that the others were trained on and it "
+            "was not. How all rows score is in the folder above this one.")
 
 
 def _baseline(path: str) -> dict[str, float] | None:

@@ -31,10 +31,12 @@ class Section:
 
     Attributes:
         title: its heading.
+        lead: what it shows, in a sentence for those who never saw one.
         body: below it.
     """
 
     title: str
+    lead: str
     body: Markup
 
     @property
@@ -84,21 +86,26 @@ def number(value: float) -> str:
 
 def table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]],
           class_: str | None = None) -> Markup:
-    """Returns a table; int and float cells are numbers, and the first of a row is its heading."""
-    lines = [element("tr", *(element("th", one, scope="col") for one in head)) + "\n"]
-    lines += [element("tr", *(_cell(cell, first=not at) for at, cell in enumerate(row))) + "\n"
-              for row in rows]
+    """Returns a table; int and float cells are numbers, and the first of a row is its heading.
+
+    Args:
+        head: of the columns; all empty: it has none.
+        class_: in the style sheet; its cells then have `data-of`, the head of their column.
+    """
+    lines = [element("tr", *(element("th", one, scope="col") for one in head)) + "\n"] * any(head)
+    told = head if class_ else [None] * len(head)
+    lines += [element("tr", *(_cell(cell, not at, of) for at, (cell, of) in
+                              enumerate(zip(row, told, strict=True)))) + "\n" for row in rows]
     inner = element("table", element("caption", caption), *lines, class_=class_)
     return element("div", inner, class_="wide") + "\n"
 
 
-def _cell(value: Any, first: bool) -> Markup:
-    if isinstance(value, int | float):
-        return element("th" if first else "td", number(value), class_="n",
-                       scope="row" if first else None)
+def _cell(value: Any, first: bool, of: str | None) -> Markup:
     if isinstance(value, Markup) and value.startswith("<td"):
         return value
-    return element("th", value, scope="row") if first else element("td", value)
+    digits = isinstance(value, int | float)
+    return element("th" if first else "td", number(value) if digits else value,
+                   class_="n" if digits else None, scope="row" if first else None, data_of=of)
 
 
 def folded(summary: str, *content: Any) -> Markup:

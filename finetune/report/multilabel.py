@@ -1,4 +1,7 @@
-"""Sections of a multi-label classifier: scores, labels, the rows it gets wrong; given from 0.5."""
+"""Sections of a multi-label classifier: scores, labels, the rows it gets wrong.
+
+Scores are told at 0.5 and at the fitted thresholds, which predictions use; rows at the latter.
+"""
 
 import numpy as np
 
@@ -14,38 +17,46 @@ _MOST_NAMES = 10  # labels of a row
 
 
 def scores(facts: Facts) -> Section:
-    """The metrics of the split."""
-    rows = len(facts.truth)
-    return Section("Scores on dev", joined([
-        table(f"{rows:,} rows, at step {facts.step:,}", ["metric", "value"],
-              [[metric, float(value)] for metric, value in facts.scores.items()]),
-        paragraph("A label is given from a probability of 0.5 on; what fitted thresholds make of "
-                  f"it is in {outputs.EVAL_RESULTS} and {outputs.THRESHOLDS}.", note=True)]))
+    """The metrics of the split, at 0.5 and at the fitted thresholds."""
+    fitted = scoring.of_choice(facts.truth, facts.given)
+    return Section("Scores on dev", "How well the model finds the labels of rows; 1 is perfect, "
+                   "but of loss less is better.", joined([
+        shared.scores(facts, "at 0.5", {"fitted": fitted}),
+        paragraph("At 0.5: a row is given the labels whose probability is 0.5 or more. Fitted: "
+                  "each label has a threshold of its own, that of its best F1 on these very rows, "
+                  "so that the scores flatter. ",
+                  element("b", "Predictions use the fitted thresholds"),
+                  f", those of {outputs.THRESHOLDS}.")]))
 
 
 def labels(facts: Facts) -> Section:
     """Precision, recall, F1 and support of every label; of very many the worst."""
-    found = scoring.per_label(facts.truth, scoring.chosen(facts.answers))
-    order = sorted(range(len(found)), key=lambda one: (not found[one]["support"], found[one]["f1"]))
+    half, fitted = (scoring.per_label(facts.truth, given) for given in
+                    (scoring.chosen(facts.answers), facts.given))
+    order = sorted(range(len(half)), key=lambda one: (not half[one]["support"], half[one]["f1"]))
     shown = sorted(order[:_MOST_LABELS])
-    more = paragraph(f"The {_MOST_LABELS} labels with the lowest F1 of {len(found):,}; all are in "
-                     f"{outputs.EVAL_RESULTS}.", note=True) if len(found) > len(shown) else ""
-    return Section("By label", joined([table(
-        "Scores of each label", ["label", "precision", "recall", "F1", "rows"],
-        [[name(facts.labels[one]), *(found[one][key] for key in ("precision", "recall", "f1")),
-          int(found[one]["support"])] for one in shown]), more]))
+    more = paragraph(f"The {_MOST_LABELS} labels with the lowest F1 of {len(half):,}; all are in "
+                     f"{outputs.EVAL_RESULTS}.", note=True) if len(half) > len(shown) else ""
+    measured = ("precision", "recall", "f1")
+    return Section("By label", f"{shared.BY_LABEL} Predictions use the fitted threshold.", joined([
+        table("Scores of each label, at 0.5 and at its fitted threshold",
+              ["label", "rows", "precision at 0.5", "recall at 0.5", "F1 at 0.5",
+               "fitted threshold", "precision fitted", "recall fitted", "F1 fitted"],
+              [[name(facts.labels[one]), int(half[one]["support"]),
+                *(half[one][key] for key in measured), float(facts.thresholds[one]),
+                *(fitted[one][key] for key in measured)] for one in shown]), more]))
 
 
 def highest_losses(facts: Facts) -> Section:
     """The rows with the highest loss, and which labels are missed or too many."""
     def cells(row: int) -> list[object]:
-        truth, given = facts.truth[row] > 0, scoring.chosen(facts.answers[row:row + 1])[0] > 0
+        truth, given = facts.truth[row] > 0, facts.given[row]
         return [float(facts.losses[row]), _names(facts, row, truth & ~given),
                 _names(facts, row, given & ~truth), _names(facts, row, truth & given)]
 
-    return Section("Highest loss", row_tables.shown(
-        "Rows with the highest loss; behind a label its probability",
-        ["loss", "missed", "wrongly given", "rightly given"],
+    return Section("Highest loss", shared.hardest_lead(facts), row_tables.shown(
+        "Rows with the highest loss; behind a label its probability, which gives it to the row "
+        "from its fitted threshold on", ["loss", "missed", "wrongly given", "rightly given"],
         [(facts.rows[row], cells(row)) for row in shared.hardest(facts)]))
 
 
@@ -59,6 +70,6 @@ def _names(facts: Facts, row: int, chosen: np.ndarray) -> Markup:
 
 def lengths(facts: Facts) -> Section:
     """The share of rows with all labels right, by length in tokens, rows that were cut apart."""
-    right = ((facts.truth > 0) == (scoring.chosen(facts.answers) > 0)).all(1)
+    right = ((facts.truth > 0) == facts.given).all(1)
     return shared.lengths(facts, "Errors by length", right,
-                          {"all labels right": lambda group: group.value})
+                          {"all labels right, at fitted thresholds": lambda group: group.value})

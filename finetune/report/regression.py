@@ -12,9 +12,9 @@ _MOST_POINTS, _BARS = 1000, 20
 
 def scores(facts: Facts) -> Section:
     """The metrics of the split."""
-    return Section("Scores on dev", table(
-        f"{len(facts.truth):,} rows, at step {facts.step:,}", ["metric", "value"],
-        [[metric, float(value)] for metric, value in facts.scores.items()]))
+    return Section("Scores on dev", "How near the model's predictions are to the true scores; "
+                   "correlations are best at 1, errors at 0.",
+                   shared.scores(facts))
 
 
 def predictions(facts: Facts) -> Section:
@@ -23,7 +23,9 @@ def predictions(facts: Facts) -> Section:
     drawn = charts.scatter("Truth against prediction", "truth", "predicted", facts.truth[::every],
                            facts.answers[::every, 0])
     note = [paragraph(f"Drawn is one row of {every:,}.", note=True)] if every > 1 else []
-    return Section("Predictions", joined([element("div", drawn, class_="charts"), *note]))
+    return Section("Predictions", "A dot is a dev row: the nearer to the dashed diagonal, the "
+                   "better its prediction.",
+                   joined([element("div", drawn, class_="charts"), *note]))
 
 
 def residuals(facts: Facts) -> Section:
@@ -32,7 +34,8 @@ def residuals(facts: Facts) -> Section:
     counts, edges = np.histogram(apart, _BARS)
     rows = [[f"{low:.4g} to {high:.4g}", int(count)]
             for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True) if count]
-    return Section("Residuals", joined([
+    return Section("Residuals", "How far predictions lie from the truth: right of 0 those that are "
+                   "too high, left of it those that are too low.", joined([
         element("div", charts.histogram("Prediction minus truth", "prediction minus truth", counts,
                                         edges), class_="charts"),
         paragraph(f"Mean {apart.mean():.4g}: predictions are "
@@ -44,7 +47,7 @@ def residuals(facts: Facts) -> Section:
 
 def highest_losses(facts: Facts) -> Section:
     """The rows with the highest loss."""
-    return Section("Highest loss", row_tables.shown(
+    return Section("Highest loss", shared.hardest_lead(facts), row_tables.shown(
         "Rows with the highest loss, the squared error", ["loss", "truth", "predicted"],
         [(facts.rows[row], [float(facts.losses[row]), float(facts.truth[row]),
                             float(facts.answers[row, 0])]) for row in shared.hardest(facts)]))

@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ class Row:
     """A row to show.
 
     Attributes:
-        where: file and line, or the id of the example.
+        where: the file's name and the line, or the id of the example.
         row_id: its own id; None where it has none.
         texts: one, or the two of a pair, shortened.
     """
@@ -38,14 +39,16 @@ def fetched(examples: Sequence[Any], wanted: Iterable[int]) -> dict[int, Row]:
 def _row(example: Any) -> Row:
     texts = [as_text(text) for text in (example.text_a, example.text_b) if text]
     row_id = getattr(example, "row_id", None)
-    return Row(where(example), None if row_id is None else str(row_id),
+    source = getattr(example, "source", None)
+    return Row(os.path.basename(source) if source else where(example),
+               None if row_id is None else str(row_id),
                tuple(shortened(text, LONGEST) for text in texts))
 
 
 def shown(caption: str, head: Sequence[str], rows: Iterable[tuple[Row, Sequence[Any]]]) -> Markup:
     """Returns a table of rows: some cells each, named in the head, then row and text."""
     return table(caption, [*head, "row", "text"],
-                 [[*cells, _place(row), _texts(row)] for row, cells in rows], class_="rows")
+                 [[*cells, _place(row), _texts(row)] for row, cells in rows], class_="rows stack")
 
 
 def _place(row: Row) -> Markup:

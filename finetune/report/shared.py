@@ -1,7 +1,7 @@
 """Sections of every kind of task: curves, findings of the check, baseline, the run, its files."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,19 +45,53 @@ _FILES = (
     (outputs.LOG, "what was shown", None))
 
 
+BY_LABEL = ("How well the model finds each label: precision is the share of right ones among the "
+            "rows that it gives the label, recall the share that it finds of the rows that have "
+            "it, F1 their harmonic mean.")
+METRICS = {  # what they mean
+    "accuracy": "share of rows with the right answer",
+    "precision": "share of right ones among the rows given the second label",
+    "recall": "share that is found of the rows that have the second label",
+    "f1": "harmonic mean of precision and recall",
+    "f1_macro": "mean of the labels' F1, rare labels counting as much as frequent ones",
+    "f1_micro": "F1 of all decisions together, one for each row and label",
+    "mcc": "Matthews correlation of truth and prediction; 0 is no better than chance",
+    "average_precision": "how well each label's probability puts the rows that have it first",
+    "roc_auc": "how often a row that has a label gets more probability for it than one without",
+    "pearson": "correlation of truth and prediction",
+    "spearman": "correlation of their ranks",
+    "pearson_spearman": "mean of these two correlations",
+    "mse": "mean squared error",
+    "mae": "mean absolute error",
+    "loss": "what training makes small; less is better"}
+
+
+def scores(facts: Facts, value: str = "value",
+           more: Mapping[str, Mapping[str, float]] | None = None) -> Markup:
+    """The metrics of the split, and what they mean.
+
+    Args:
+        value: heading of their values.
+        more: other values by their heading, then by metric.
+    """
+    more = more or {}
+    meaning = {**METRICS, "accuracy": "share of rows with exactly the right labels"} if (
+        facts.truth.ndim == 2) else METRICS
+    return table(f"{len(facts.truth):,} rows, at step {facts.step:,}",
+                 ["metric", value, *more, "meaning"],
+                 [[metric, float(found), *(other.get(metric, "") for other in more.values()),
+                   meaning.get(metric, "")] for metric, found in facts.scores.items()], "stack")
+
+
 def curves(facts: Facts) -> Section | None:
     """Training loss, learning rate, and dev where it was evaluated during training."""
     found, metric = facts.folder.curves, facts.best_metric
     if "loss" not in found:
         return None
-    losses = [("train", found["loss"])]
-    if "dev/loss" in found:
-        losses.append(("dev", found["dev/loss"]))
-    drawn = [_drawn("Loss", "loss", losses)]
-    if metric != "loss" and f"dev/{metric}" in found:
-        drawn.append(_drawn(f"{metric} on dev", metric, [("dev", found[f"dev/{metric}"])]))
-    if "learning_rate" in found:
-        drawn.append(_drawn("Learning rate", "learning rate", [("rate", found["learning_rate"])]))
+    best = {} if metric == "loss" else {metric: f"dev/{metric}"}
+    drawn = [*_drawn("Loss", found, {"train": "loss", "dev": "dev/loss"}),
+             *_drawn(f"{metric} on dev", found, best),
+             *_drawn("Learning rate", found, {"learning rate": "learning_rate"})]
     evaluated = [tag for tag in found if tag.startswith("dev/")]
     told = [paragraph("Train is the mean loss of the last --log_every_steps steps, with dropout; "
                       "dev is without it, so that the two are not quite of a kind.", note=True)]
@@ -73,13 +107,19 @@ def curves(facts: Facts) -> Section | None:
         "Training", ["step", "loss", "learning rate"],
         [[step, _at(found["loss"], step), _at(found.get("learning_rate"), step)]
          for step in found["loss"].thinned(_MOST_POINTS).steps.tolist()])))
-    return Section("Training", joined([element("div", *drawn, class_="charts"), *told]))
+    return Section("Training", "How the loss, which training makes small, and the learning rate, "
+                   "which is how much a step changes, went from step to step.",
+                   joined([element("div", *drawn, class_="charts") if drawn else paragraph(
+                       "A single step was recorded, which makes no curve."), *told]))
 
 
-def _drawn(title: str, y_label: str, series: Sequence[tuple[str, Curve]]) -> Markup:
-    thin = [(called, curve.thinned()) for called, curve in series]
-    return charts.lines(title, "step", y_label,
-                        [(called, curve.steps, curve.values) for called, curve in thin])
+def _drawn(title: str, found: Mapping[str, Curve], tags: Mapping[str, str]) -> list[Markup]:
+    """Returns a chart of the curves of some tags; none where no curve has a second point."""
+    thin = {called: found[tag].thinned() for called, tag in tags.items() if tag in found}
+    if all(len(curve.steps) < 2 for curve in thin.values()):
+        return []
+    return [charts.lines(title, "step", "loss" if "train" in thin else next(iter(thin)), [
+        charts.Line(called, curve.steps, curve.values) for called, curve in thin.items()])]
 
 
 def _at(curve: Curve | None, step: int) -> float | str:
@@ -92,6 +132,12 @@ def hardest(facts: Facts) -> list[int]:
     above = int((facts.losses > facts.losses.mean(dtype=np.float64)).sum())
     most = min(max(above, 10), row_tables.MOST)
     return np.argsort(-facts.losses, kind="stable")[:most].tolist()
+
+
+def hardest_lead(facts: Facts) -> str:
+    """Says what the rows with the highest loss are."""
+    return (f"The {len(hardest(facts)):,} of {len(facts.truth):,} dev rows whose answers are "
+            "furthest from the truth, the hardest first; wrong labels are often among them.")
 
 
 def lengths(facts: Facts, title: str, values: np.ndarray,
@@ -115,7 +161,8 @@ def lengths(facts: Facts, title: str, values: np.ndarray,
                 + (" or are read in several windows" * bool(windows))
                 + ("; of how many something was cut off is not known." if cut is None else
                    f"; of {cut:,} of them something was cut off."))
-    return Section(title, joined([
+    return Section(title, "Whether long texts are answered worse than short ones; a token is a "
+                   "word or a piece of one.", joined([
         table("Rows by length", ["tokens", "rows", *columns], rows), paragraph(note, note=True)]))
 
 
@@ -128,10 +175,10 @@ def check(facts: Facts) -> Section | None:
              shortened(one["text"], _LONGEST_FINDING), one["advice"]]
             for one in findings[:_MOST_FINDINGS]]
     body = table("Findings that are not fine", ["", "check", "split", "found", "what to do"],
-                 rows) if rows else paragraph("Everything looked at was fine.")
-    return Section("The data", joined([body, paragraph(
-        f"From {outputs.DATA_CHECK_JSON}, as the last --do_check in this folder wrote it; "
-        f"{len(findings):,} findings that are not fine.", note=True)]))
+                 rows, "rows stack") if rows else paragraph("Everything looked at was fine.")
+    return Section("The data", "What to look at in the data, by --do_check.", joined([
+        body, paragraph(f"From {outputs.DATA_CHECK_JSON}, as the last --do_check in this folder "
+                        f"wrote it; {len(findings):,} findings that are not fine.", note=True)]))
 
 
 def baseline(facts: Facts) -> Section | None:
@@ -144,9 +191,11 @@ def baseline(facts: Facts) -> Section | None:
     if not rows:
         return None
     lower = [metric for metric in facts.scores if metric in LOWER_IS_BETTER and metric in other]
-    return Section("Against a simple model", joined([
-        table("BERT and TF-IDF with a linear model, on dev",
-              ["metric", "BERT", "simple model", "difference"], rows),
+    verdict = paragraph(f"{facts.verdict} (sign test, at 5 %).") if facts.verdict else ""
+    return Section("Against a simple model", "What BERT is worth: its scores beside those of a "
+                   "much simpler model, a linear one of words and pieces of words.", joined([
+        table("BERT and TF-IDF with a linear model, on dev" + ", at 0.5" * (facts.truth.ndim == 2),
+              ["metric", "BERT", "simple model", "difference"], rows), verdict,
         paragraph(f"From {outputs.BASELINE}, as the last --baseline in this folder wrote it. "
                   + (f"Of {', '.join(lower)} less is better." if lower else ""), note=True)]))
 
@@ -172,7 +221,7 @@ def run(facts: Facts) -> Section:
     more = len(facts.folder.runs) - len(runs)
     if more:
         parts.append(paragraph(f"{more:,} earlier runs are in {outputs.RUNS}.", note=True))
-    return Section("The run", joined(parts))
+    return Section("The run", "What it takes to make this run again.", joined(parts))
 
 
 def files(facts: Facts) -> Section:
@@ -181,4 +230,5 @@ def files(facts: Facts) -> Section:
     items = [element("li", element("a", file, href=file), f": {about}")
              for file, about, flag in _FILES if (flag and getattr(config, flag))
              or tf.io.gfile.exists(os.path.join(config.output_dir, file))]
-    return Section("Other files", element("ul", *items))
+    return Section("Other files", "What else is in the folder of this page.",
+                   element("ul", *items))

@@ -1,5 +1,6 @@
 """The page at the end of an evaluation; what goes wrong with it is told and ends nothing."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions: Predictions,
-          scores: Mapping[str, float], step: int) -> None:
+          scores: Mapping[str, float], step: int, verdict: str | None = None) -> None:
     """Writes report.html whole or not at all; a failure is a warning, as the scores are written.
 
     Args:
@@ -27,13 +28,14 @@ def write(prepared: "Prepared", kind: TaskKind, table: FeatureTable, predictions
         predictions: of its rows.
         scores: of the split as a whole.
         step: of the checkpoint that was scored.
+        verdict: of the sign test of --baseline, where this run made one.
     """
     if kind not in KINDS:
         return
     path = os.path.join(prepared.config.output_dir, outputs.REPORT)
     try:
-        outputs.write_text(path, page(_facts(prepared, kind, table, predictions, scores, step),
-                                      kind))
+        facts = _facts(prepared, kind, table, predictions, scores, step)
+        outputs.write_text(path, page(dataclasses.replace(facts, verdict=verdict), kind))
     except Exception as error:  # of whatever kind: a run of hours must not end for its page
         LOGGER.warning("warning: %s was not written, and is of an earlier run if it is there: "
                        "%s: %s", path, type(error).__name__, error)

@@ -67,7 +67,7 @@ def test_answers(fitted):
     assert fitted.score(X, Y) == np.mean(predicted == np.array(Y))
     assert fitted.predict([]).shape == (0,)
     assert set(fitted.dev_scores_) > {"eval_accuracy", "f1_macro"}
-    assert fitted.history_["step"] == [6] and len(fitted.history_["loss"]) == 1
+    assert fitted.history_["step"] == [1, 2, 3, 4, 5, 6] and len(fitted.history_["loss"]) == 6
     with pytest.raises(ValueError, match="X: row 1 is None"):
         fitted.predict(["a", None])
 

@@ -1,5 +1,6 @@
 """The page: nothing of the data can break it, it stays small, a browser opens it in peace."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -7,10 +8,13 @@ import re
 import numpy as np
 import pytest
 
-from finetune import outputs
+from finetune import metrics, outputs
+from finetune.members import folder as members
+from finetune.report import shared
+from finetune.report.curves import Curve
 from finetune.report.markup import Markup, element, escaped, joined, table
 from finetune.report.page import KINDS, page
-from finetune.task_kind import TaskKind
+from finetune.task_kind import Labels, TaskKind
 from tests.report.conftest import ANSWERS, LABELS, TRUTH, facts, headings
 
 ATTACKS = ["<script>document.title='broken'</script>", "\"' onmouseover=alert(1) x=\"",
@@ -85,7 +89,9 @@ def test_what_is_no_markup_is_escaped_wherever_it_goes():
 
 def test_sections_of_each_kind(tmp_path):
     assert set(KINDS) == set(TaskKind)
-    assert headings(page(facts(tmp_path), TaskKind.CLASSIFICATION)) == [
+    content = page(facts(tmp_path), TaskKind.CLASSIFICATION)
+    assert len(re.findall("</h2>\n<p>[A-Z0-9][^<]*</p>", content)) == len(headings(content))
+    assert headings(content) == [
         "Scores on dev", "By label", "Confusion", "Confidence", "Highest loss",
         "Likely label errors", "Errors by length", "The run", "Other files"]
     regression = facts(tmp_path, truth=np.arange(8, dtype=np.float32), labels=["score"],
@@ -97,7 +103,7 @@ def test_sections_of_each_kind(tmp_path):
 
 
 def test_a_multi_label_page(tmp_path):
-    """Two rows of three labels: the first misses one, the second has one too many."""
+    """Two rows of three labels; the threshold that finds <docs> in one gives it the other, too."""
     truth = np.array([[1, 1, 0], [0, 0, 1]], np.uint8)
     answers = np.array([[.9, .2, .1], [.1, .6, .7]], np.float32)
     content = page(facts(tmp_path, truth, answers, ["ui", "<docs>", "api"], TaskKind.MULTILABEL),
@@ -105,9 +111,13 @@ def test_a_multi_label_page(tmp_path):
     assert headings(content) == ["Scores on dev", "By label", "Highest loss", "Errors by length",
                                  "The run", "Other files"]
     text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", content))
-    assert "&lt;docs&gt; 0.20 ui 0.90 example dev-0" in text
+    assert "ui 0.90 , &lt;docs&gt; 0.20 example dev-0" in text
     assert "&lt;docs&gt; 0.60 api 0.70 example dev-1" in text
-    assert "ui 1.0000 1.0000 1.0000 1 &lt;docs&gt; 0.0000 0.0000 0.0000 1" in text
+    # Rows; precision, recall and F1 at 0.5; the threshold, and the same three at it.
+    assert "ui 1 1.0000 1.0000 1.0000 0.5000 1.0000 1.0000 1.0000" in text
+    assert "&lt;docs&gt; 1 0.0000 0.0000 0.0000 0.1000 0.5000 1.0000 0.6667" in text
+    assert "Predictions use the fitted thresholds" in text
+    assert "accuracy 0.7500 0.5000 share of rows with exactly the right labels" in text
     Tree(content)
 
 
@@ -122,6 +132,49 @@ def test_the_numbers_of_a_small_run_are_in_it(tmp_path):
     assert "bug 0.6667 0.6667 0.6667 3" in text  # of label bug two of three, both ways
     heat = re.findall(r"--share:([\d.]+)[^>]*>(\d+)<", content)
     assert heat[:3] == [("0.667", "2"), ("0.333", "1"), ("0.000", "0")]
+
+
+def test_every_metric_is_explained(tmp_path):
+    for labels in (["a", "b"], Labels(["score"], TaskKind.REGRESSION),
+                   Labels(["a", "b"], TaskKind.MULTILABEL)):
+        assert set(metrics.names(labels)) <= set(shared.METRICS)
+    content = page(facts(tmp_path), TaskKind.CLASSIFICATION)
+    assert f'>{shared.METRICS["accuracy"]}</td>' in content
+
+
+def test_a_model_of_several_says_so(tmp_path):
+    """The dev rows of a fold are rows of the training split."""
+    folder = tmp_path / "fold-2"
+    folder.mkdir()
+    made = {}
+    for kind in (members.KFOLD, members.ENSEMBLE):
+        members.write(str(tmp_path), kind, ["fold-1", "fold-2"], {})
+        made[kind] = page(facts(folder), TaskKind.CLASSIFICATION)
+    assert "one of the 2 models of --kfold: its dev rows are those training rows" in made["kfold"]
+    assert "one of the 2 models of --ensemble; how they score" in made["ensemble"]
+    assert "one of the 2" not in page(facts(tmp_path), TaskKind.CLASSIFICATION)
+    (tmp_path / members.FILE).write_text("somebody else's")
+    assert "one of the 2" not in page(facts(folder), TaskKind.CLASSIFICATION)
+
+
+def test_a_single_step_makes_no_curve(tmp_path):
+    def charts_of(steps):
+        made = facts(tmp_path)
+        curve = Curve(np.arange(1, steps + 1), np.full(steps, 0.5))
+        curves = {"loss": curve, "learning_rate": curve, "dev/accuracy": Curve(*np.ones((2, 1)))}
+        made = dataclasses.replace(made, folder=dataclasses.replace(made.folder, curves=curves))
+        return page(made, TaskKind.CLASSIFICATION).split('id="training"')[1].split("</section>")[0]
+
+    assert "<svg" not in charts_of(1) and "makes no curve" in charts_of(1)
+    assert charts_of(2).count("<svg") == 2  # dev was evaluated once
+
+
+def test_the_sign_test_stands_beside_the_baseline(tmp_path):
+    (tmp_path / outputs.BASELINE).write_text("accuracy = 0.5\n")
+    made = facts(tmp_path)
+    assert "sign test" not in page(made, TaskKind.CLASSIFICATION)
+    told = page(dataclasses.replace(made, verdict="BERT alone: <5"), TaskKind.CLASSIFICATION)
+    assert "<p>BERT alone: &lt;5 (sign test, at 5 %).</p>" in told
 
 
 def test_many_rows_labels_and_long_texts_make_no_large_page(tmp_path):
