@@ -1,6 +1,7 @@
-"""The one exception that stands for a mistake of the user, and its form for scikit-learn."""
+"""The one exception that stands for a mistake of the user: its forms, and how several are told."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -23,3 +24,14 @@ class UserError(Exception):
 
 class InputError(UserError, ValueError):
     """A UserError that is a ValueError too, as users of scikit-learn expect."""
+
+
+@contextlib.contextmanager
+def collected(problems: list[str]) -> Iterator[None]:
+    """Adds the problems of an exception that carries some to the list."""
+    try:
+        yield
+    except (UserError, ValueError) as error:
+        if not hasattr(error, "problems"):
+            raise
+        problems.extend(error.problems)

@@ -17,13 +17,15 @@ from finetune.task_kind import SCORE, SEPARATOR, TaskKind, described, same
 
 
 def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
-                  ask: Callable[[], Any]) -> list[str] | None:
+                  ask: Callable[[], Any], doubtful: bool = False) -> list[str] | None:
     """Returns --labels, else those bound to the checkpoint, else the processor's.
 
     Args:
         processor: an object with the original's four methods.
         problems: receives what is wrong.
         ask: calls the processor's get_labels; what that raises goes into the problems.
+        doubtful: whether flags are wrong. With flags or rows wrong the labels may be, too: that
+            they are not those of the folder is then not told.
 
     Returns:
         The labels, [SCORE] for a regression, None if there was a problem. They know their kind.
@@ -56,6 +58,8 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
     found = config_problems.of_labels(labels, origin) + multilabel_problems.of_labels(
         config, labels, origin)
     if not found and bound and not same(bound, labels):
+        if problems or doubtful:
+            return None
         remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
                   "name another --output_dir, or give --overwrite_output_dir to delete it")
         held = described(len(bound), TaskKind.of(bound))

@@ -1,7 +1,7 @@
 """Rows with any number of labels: names in one cell, a list of them, or a column of 0 and 1 each.
 
-    Several(",").read(["it crashes", "ui, crash"], 1)                     # (("ui", "crash"), [], {})
-    Several(",", ("ui", "docs")).read(["it crashes", "1", "0"], (1, 2))   # (("ui",), [], {})
+    Several(",").read(["it crashes", "ui, crash"], 1)              # (("ui", "crash"), [], {})
+    Several(",", ("ui", "docs")).read(["it", "1", "0"], (1, 2))    # (("ui",), [], {})
 """
 
 from collections import Counter

@@ -392,7 +392,8 @@ MESSAGES = {
     "nothing tells whether the first line is a header":
         ["--text_column=1", "--label_column=2", "--do_train"],
     "--do_lower_case=True does not suit": ["--init_checkpoint={cased}", "--do_train"],
-    "holds a classifier of": ["--output_dir={trained}", "--labels=bug,feature", "--do_train"],
+    "holds a classifier of":
+        ["--output_dir={trained}", "--labels=bug,feature,question,crash", "--do_train"],
     "is that of a classifier": ["--output_dir={trained}", "--task_type=regression", "--do_eval"],
     "has no trained head (output_weights)": ["--labels=bug,feature,question", "--do_eval"],
     "not utf-8: byte 0x": ["--train_file=latin1.tsv", "--do_train"],

@@ -113,7 +113,8 @@ def test_a_test_file_without_the_named_label_proves_no_header(write, problems):
         'train.csv:1: --text_column=text: there is no such column, closest is "Text"; the header '
         'has "Text", "lable" (if line 1 is none, say --header=false, give positions)',
         'train.csv:1: --label_column=label (the default): there is no such column, closest is '
-        '"lable"; the header has "Text", "lable" (if line 1 is none, say --header=false, give positions)']),
+        '"lable"; the header has "Text", "lable" (if line 1 is none, say --header=false, give '
+        "positions)"]),
     ("foo,label\na,1\n", {}, [
         'train.csv:1: there is no column "text", "sentence" or "title" and "body"; the header has '
         '"foo", "label" (if line 1 is none, say --header=false, give positions); say '
