@@ -287,8 +287,8 @@ def test_other_labels_than_the_folders_are_refused(problems, trained, labels, to
 def test_that_labels_are_not_the_folders_is_not_told_where_they_may_be_wrong(problems, trained):
     answers = {"train": rows("bug", "feature"), "dev": rows("bug")}
     wrong = {"labels": ("bug", "feature", "question")}
-    assert problems(answers, **wrong, learning_rate=0.0) == [
-        "--learning_rate=0.0: must be a number above 0"]
+    [problem] = problems(answers, **wrong, learning_rate=0.0)
+    assert problem == "--learning_rate=0.0: must be a number above 0"
     [problem] = problems({**answers, "dev": DataError("d: label")}, **wrong)
     assert problem == "d: label"
 
