@@ -125,7 +125,7 @@ def make_processor(config: RunConfig) -> object:
 def main(arguments: list[str]) -> int:
     """Runs the command line and returns its exit status: 0 done, 2 a mistake, 130 stopped."""
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
-        return print(help_text()) or 0
+        return command.show(help_text()) or 0
     return command.run(lambda: work(arguments))
 
 

@@ -227,7 +227,8 @@ _CLOSE = "the two differ by less than 5e-4"
 @pytest.mark.parametrize("settings", [{}, PREDICT])
 @pytest.mark.parametrize(("beside", "asked", "told"), [
     ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
-     "gelu", f"gelu (the original's tanh form), and was gelu_erf (the exact form) {_THEN}; {_CLOSE}"),
+     "gelu",
+     f"gelu (the original's tanh form), and was gelu_erf (the exact form) {_THEN}; {_CLOSE}"),
     ({"bert_config.json": {"hidden_act": "gelu"}}, "gelu_erf",
      f"gelu_erf (the exact form), and was gelu (the original's tanh form) {_THEN}; {_CLOSE}"),
     ({"bert_config.json": {"hidden_act": "relu"}}, "gelu",
