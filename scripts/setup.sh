@@ -19,7 +19,7 @@
 #
 # Environment variables:
 #   PYTHON   the Python to use, instead of the first of python3.13 to python3.10 and python3
-#   VENV     where the environment lies, instead of .venv in the project's folder
+#   VENV     where the environment lies, instead of .venv in the project's folder; a link leads there
 #            (for the original: VENV_ORIGINAL)
 
 set -euo pipefail

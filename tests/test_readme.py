@@ -55,6 +55,7 @@ FOREIGN = {
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
     "json", "host", "headless", "screenshot", "window", "virtual",  # predict.sh, serve.sh, chromium
     "export", "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
+    "proto",  # of curl
     *(field.name for field in dataclasses.fields(Limits))}
 
 
