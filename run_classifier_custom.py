@@ -18,7 +18,7 @@ from finetune import command, log, manual, reading, tensorflow_import
 from finetune.config import RunConfig, flag_type, refusal
 from finetune.config_problems import apart_from, unknown_flag
 from finetune.errors import UserError, collected
-from finetune.settings import argument_problems, read_labels_file, read_settings
+from finetune.settings import argument_problems, flag_name, read_labels_file, read_settings
 from finetune.stages import Stopwatch
 
 FILE = "run_classifier_custom.py"
@@ -60,17 +60,12 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
             value = said.removesuffix(f": {error.__context__}")
             problems.append(refusal(name, value) or " ".join(str(error).split()))
         except (flags.Error, ValueError) as error:  # --nodo_train=true is a ValueError
-            name = max((one for one in map(name_in, arguments) if one in str(error)), key=len)
+            name = max((one for one in map(flag_name, arguments) if one in str(error)), key=len)
             problems.append(" ".join(str(error).split()))
-        kept = [given for given in arguments if name_in(given) != name]
+        kept = [given for given in arguments if flag_name(given) != name]
         if kept == arguments:
             return problems
         arguments = kept
-
-
-def name_in(argument: str) -> str:
-    """Returns the name of the flag that an argument begins with, or ""."""
-    return argument.lstrip("-").split("=", 1)[0] if argument.startswith("-") else ""
 
 
 def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
@@ -84,11 +79,12 @@ def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
         UserError: flags that are unknown, malformed or lacking; all of them.
     """
     values = define_flags()
-    problems = argument_problems(arguments) or parse(values, arguments)
+    if problems := argument_problems(arguments):
+        raise UserError(problems)
+    problems = parse(values, arguments)
     if not problems and values.config:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
-        problems = [f"--config={values.config}: {problem}"
-                    for problem in argument_problems(given) or parse(values, given)]
+        problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
