@@ -1,7 +1,10 @@
 """Probabilities and losses of a whole split, in the order of its rows."""
 
+import collections
+import concurrent.futures
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +31,21 @@ class Predictions:
     losses: np.ndarray
 
 
-MIN_TOKENS = 4096  # of a step; fewer make for slower products
+MIN_TOKENS = 2048  # of a batch; fewer make for slower products
+AT_ONCE = 2  # batches, on a CPU: while one waits for memory, the other multiplies
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yields what the function makes of the items, in their order, AT_ONCE of them at a time."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = collections.deque()
+        for item in items:
+            begun.append(pool.submit(function, item))
+            if len(begun) > AT_ONCE:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def mean(answers: Sequence[np.ndarray]) -> np.ndarray:
@@ -55,6 +72,8 @@ class Predictor:
         self._widths, self._pooling = widths, pooling
         self._strategy = strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
         self._own = workers.replica_ids(strategy)
+        self._alone_on_cpu = (not widths and strategy.num_replicas_in_sync == 1
+                              and "CPU" in strategy.extended.worker_devices[0])
         self._num_labels = state.weights["output_weights"].shape[0]
         packed = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))._replace(
             label_ids=heads.label_spec(state.kind, state.weights))
@@ -86,12 +105,14 @@ class Predictor:
         losses = np.zeros(len(table), np.float32)
         batches = list(by_length(table.lengths(), batch_size, 0 if self._widths else MIN_TOKENS,
                                  fill=not self._widths))
-        calls = range(0, len(batches), self._strategy.num_replicas_in_sync)
+        replicas = self._strategy.num_replicas_in_sync
+        calls = [[batches[call + replica] for replica in self._own
+                  if call + replica < len(batches)] for call in range(0, len(batches), replicas)]
         progress = Progress(what, len(calls))
-        for call in calls:
-            own = [batches[call + replica] for replica in self._own
-                   if call + replica < len(batches)]
-            for rows, (some, loss) in zip(own, self._run(table, own, batch_size), strict=True):
+        several = side_by_side if self._alone_on_cpu and len(calls) > 1 else map
+        made = several(lambda own: self._run(table, own, batch_size), calls)
+        for own, results in zip(calls, made, strict=True):
+            for rows, (some, loss) in zip(own, results, strict=True):
                 answers[rows], losses[rows] = some[:len(rows)], loss[:len(rows)]
             progress.advance(sum(map(len, own)))
         found = Predictions(workers.summed(self._strategy, answers),
