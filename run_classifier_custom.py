@@ -8,18 +8,17 @@ This file turns flags into a RunConfig, apart from those that importing bert.run
 """
 
 import dataclasses
-import difflib
 import shlex
 import sys
-import textwrap
 
 from absl import flags
 
 import processors
-from finetune import command, log, tensorflow_import
-from finetune.config import RunConfig, flag_type
-from finetune.errors import UserError
-from finetune.settings import argument_problems, read_labels_file, read_settings
+from finetune import command, log, manual, reading, tensorflow_import
+from finetune.config import RunConfig, flag_type, refusal
+from finetune.config_problems import apart_from, unknown_flag
+from finetune.errors import UserError, collected
+from finetune.settings import argument_problems, flag_name, read_labels_file, read_settings
 from finetune.stages import Stopwatch
 
 FILE = "run_classifier_custom.py"
@@ -42,16 +41,7 @@ def define_flags() -> flags.FlagValues:
 
 def help_text() -> str:
     """Returns the manual: every flag with its default and meaning, under its group."""
-    lines = [__doc__.partition("This file")[0] + "Flags marked * are google-research/bert's."]
-    for name, field in FIELDS.items():
-        if (heading := f"{field.metadata['group']}:") not in lines:
-            lines += ["", heading]
-        default = "" if field.default is None else f"={str(field.default).lower()}"
-        choices = processors.names() if name == "task_name" else field.metadata["choices"]
-        about = field.metadata["help"] + (f" One of: {', '.join(choices)}." if choices else "")
-        lines.append(f"  --{name}{default}{' *' if field.metadata['original'] else ''}")
-        lines += textwrap.wrap(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
+    return manual.text(__doc__.partition("This file")[0], processors.names())
 
 
 def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
@@ -64,43 +54,51 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
             return problems
         except flags.UnrecognizedFlagError as error:
             name = error.flagname
-            near = difflib.get_close_matches(name.removeprefix("no"), FIELDS, 3, 0.5)
-            hint = f"did you mean --{' or --'.join(near)}?" if near else "see --help"
-            problems.append(f"unknown flag --{name}: {hint}")
+            problems.append(unknown_flag(name, FIELDS))
         except flags.IllegalFlagValueError as error:
-            name = str(error).split("--", 1)[-1].split("=", 1)[0]
-            problems.append(" ".join(str(error).split()))
+            name, _, said = str(error).removeprefix("flag --").partition("=")
+            value = said.removesuffix(f": {error.__context__}")
+            problems.append(refusal(name, value) or " ".join(str(error).split()))
         except (flags.Error, ValueError) as error:  # --nodo_train=true is a ValueError
-            return [*problems, " ".join(str(error).split())]
-        kept = [given for given in arguments if given.lstrip("-").split("=", 1)[0] != name]
+            name = max((one for one in map(flag_name, arguments) if one in str(error)), key=len)
+            problems.append(" ".join(str(error).split()))
+        kept = [given for given in arguments if flag_name(given) != name]
         if kept == arguments:
             return problems
         arguments = kept
 
 
-def make_config(arguments: list[str]) -> RunConfig:
+def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
     """Returns the configuration that the command line and its --config file ask for.
+
+    Args:
+        arguments: those of the command line.
+        looks_at_data: whether what is wrong with the data is told with what is wrong with flags.
 
     Raises:
         UserError: flags that are unknown, malformed or lacking; all of them.
     """
     values = define_flags()
-    problems = argument_problems(arguments) or parse(values, arguments)
+    if problems := argument_problems(arguments):
+        raise UserError(problems)
+    problems = parse(values, arguments)
     if not problems and values.config:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
-        problems = [f"--config={values.config}: {problem}"
-                    for problem in argument_problems(given) or parse(values, given)]
+        problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
     if settings["bert_hub_module_handle"] and not values["do_lower_case"].present:
         settings["do_lower_case"] = None  # the module says
     config = RunConfig(**settings)
-    if problems or config.missing():
-        raise UserError(problems or config.missing() + config.problems())
     if config.labels_file and config.labels is None:
-        labels = read_labels_file(config.labels_file)
-        config = dataclasses.replace(config, labels=labels, labels_file=None)
+        with collected(problems):
+            labels = read_labels_file(config.labels_file)
+            config = dataclasses.replace(config, labels=labels, labels_file=None)
+    if problems or config.missing():
+        raise UserError([
+            *problems, *apart_from(problems, [*config.missing(), *config.problems()]),
+            *(reading.problems(config, make_processor, problems) if looks_at_data else [])])
     return config
 
 
@@ -123,22 +121,20 @@ def make_processor(config: RunConfig) -> object:
 def main(arguments: list[str]) -> int:
     """Runs the command line and returns its exit status: 0 done, 2 a mistake, 130 stopped."""
     if {"--help", "-h", "-help", "--helpfull"} & set(arguments):
-        return print(help_text()) or 0
+        return command.show(help_text()) or 0
     return command.run(lambda: work(arguments))
 
 
 def work(arguments: list[str]) -> int | None:
     """Does what the command line asks for and returns the exit status of a sweep, else None."""
-    config, watch, processor, problems = make_config(arguments), Stopwatch(), None, ()
+    config, watch, processor, problems = make_config(arguments, True), Stopwatch(), None, []
     with log.quiet():
         tensorflow_import.load()  # here, when work starts
         from finetune import labels, runner
         from finetune.members import runner as many
         config = labels.as_trained(config)
-        try:
+        with collected(problems):
             processor = make_processor(config)
-        except processors.DataError as error:
-            problems = error.problems
     if config.sweep:
         from finetune.sweep import runner as sweep
         return sweep.run(config, lambda flag: make_config([*arguments, flag]),

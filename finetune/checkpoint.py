@@ -10,13 +10,13 @@ import functools
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint_state, inputs, outputs
+from finetune import checkpoint_state, inputs, outputs, tensor_bundle
 from finetune.checkpoint_state import BEST_FILE, STATE_FILE, averaged
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
@@ -25,8 +25,6 @@ from finetune.sources import tensor_files
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 
 WRITING = ".writing-"
-# What TensorFlow's reader raises for a file that is cut, altered or none of its own.
-UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 PATTERN = frozenset("*?[]\\")  # characters that TensorFlow does not take for themselves
 PRETRAINED = "bert_model.ckpt"  # what released checkpoints are called
 _DATA = ".data-00000-of-00001"
@@ -161,20 +159,7 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
         UserError: it cannot be read.
     """
     with _remedied(prefix):
-        return _shapes(prefix)
-
-
-def _shapes(prefix: str) -> dict[str, tuple[int, ...]]:
-    if "://" not in prefix:  # TensorFlow would wait for a writer of a pipe
-        for path in tf.io.gfile.glob(prefix + ".data-*"):
-            if not os.path.isfile(path):
-                raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: {path} is no file")
-    try:
-        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    except UNREADABLE as error:
-        raise UserError(f"{prefix}: is no whole TensorFlow checkpoint: "
-                        f"{' '.join(str(error).split())[:200]}") from error
-    return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+        return tensor_bundle.shapes(prefix)
 
 
 def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
@@ -184,31 +169,21 @@ def read(prefix: str, names: list[str]) -> dict[str, np.ndarray]:
         UserError: one is damaged; TensorFlow compares each with its checksum.
     """
     with _remedied(prefix):
-        return dict(_values(prefix, names))
+        return dict(tensor_bundle.values(prefix, names))
 
 
 @contextlib.contextmanager
 def _remedied(prefix: str) -> Iterator[None]:
-    """Adds to what is wrong with a run's checkpoint which others in its folder are whole."""
+    """Adds to what is wrong with a checkpoint what to do, and which beside it is whole."""
     try:
         yield
     except UserError as error:
         others = [one for one in candidates(os.path.dirname(prefix)) if one != prefix]
         whole = next((one for one in others if not damage(one, slots=False)), None)
-        if whole is None:
-            raise
-        raise UserError([f"{problem}; {whole} beside it is whole, and the training command makes "
-                         "the damaged one again" for problem in error.problems]) from error
-
-
-def _values(prefix: str, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
-    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    for name in names:
-        try:
-            yield name, reader.get_tensor(name)
-        except UNREADABLE as error:
-            raise UserError(f"{prefix}: {name} is damaged and cannot be read: "
-                            f"{' '.join(str(error).split())[:200]}") from error
+        remedy = ("copy or download the checkpoint's files again" if whole is None else
+                  f"{whole} beside it is whole, and the training command makes the damaged one "
+                  "again")
+        raise UserError([f"{problem}; {remedy}" for problem in error.problems]) from error
 
 
 def damage(prefix: str, slots: bool) -> str | None:
@@ -226,8 +201,9 @@ def _damage(prefix: str, slots: bool, files: tuple[tuple[int, int], ...]) -> str
     """The same; what the files are like makes sure that no answer outlives them."""
     del files
     try:
-        names = (name for name in _shapes(prefix) if slots or not name.endswith(SLOTS))
-        for _ in _values(prefix, names):
+        names = [name for name in tensor_bundle.shapes(prefix)
+                 if slots or not name.endswith(SLOTS)]
+        for _ in tensor_bundle.values(prefix, names):
             pass
     except UserError as error:
         return str(error)

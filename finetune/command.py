@@ -3,16 +3,22 @@
     sys.exit(command.run(lambda: install(name, folder), folder))
 """
 
+import argparse
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any, NoReturn
 
-from finetune import log, stopping
+from finetune import config_problems, log, stopping
 from finetune.errors import UserError
 
 AFTER_STOP = "the same command goes on, training from its last checkpoint"
 _LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
+# What argparse says of a value: its argument, what it should have been, the value, the choices.
+_VALUE = re.compile(r"argument (\S+): invalid (\w+)(?: value)?: '(.*)'(?: \(choose from (.*)\))?",
+                    re.DOTALL)
 # What would break a line or command a terminal, as Python writes it: a message is one line.
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
@@ -56,6 +62,68 @@ def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
             problem = f"{problem[:_LONGEST // 2]} ... {problem[-_LONGEST // 2:]}"
         print(f"error: {problem.translate(_VISIBLE)}", file=sys.stderr)
     return status
+
+
+def show(text: str) -> None:
+    """Prints a text on standard output; that its reader has gone, as `| head` does, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of a script; mistakes are told as everywhere here, and end it with status 2.
+
+    Args:
+        words: what to tell of an argument too many.
+    """
+
+    def __init__(self, *arguments: Any, words: str = "", **options: Any):
+        self._words, self._names = words, []  # argparse adds --help in its __init__
+        super().__init__(*arguments, allow_abbrev=False, **options)
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        """Adds an argument."""
+        self._names += [name[2:] for name in names if name.startswith("--")]
+        return super().add_argument(*names, **options)
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """Returns the arguments; one that is not known ends the program."""
+        return self._all_known(*self.parse_known_args(args, namespace))
+
+    def parse_intermixed_args(self, args: Sequence[str] | None = None, namespace: Any = None
+                              ) -> Any:
+        """The same, with options between the words of a list."""
+        return self._all_known(*self.parse_known_intermixed_args(args, namespace))
+
+    def _all_known(self, options: Any, others: list[str]) -> Any:
+        if others:
+            sys.exit(_mistake(map(self._unknown, others)))
+        return options
+
+    def print_help(self, file: IO[str] | None = None) -> None:
+        """Shows the help."""
+        show(self.format_help().removesuffix("\n"))
+
+    def error(self, message: str) -> NoReturn:
+        """Tells a mistake and ends the program."""
+        value = _VALUE.fullmatch(message)
+        if value:
+            name, kind, given, choices = value.groups()
+            allowed = re.findall(r"[\w-]+", choices or "")
+            must = config_problems.must_be(given, {"int": int, "float": float}.get(kind, str),
+                                           allowed)
+            message = f"{name}={given}: {must}"
+        elif message.startswith("the following arguments are required: "):
+            message = f"{message.partition(': ')[2]} is missing; see {self.prog} --help"
+        sys.exit(_mistake([message.removeprefix("argument ")]))
+
+    def _unknown(self, argument: str) -> str:
+        if argument.startswith("--"):
+            return config_problems.unknown_flag(argument[2:].partition("=")[0], self._names)
+        return f"unexpected argument {argument!r}" + (f": {self._words}" if self._words else
+                                                      f"; see {self.prog} --help")
 
 
 def hide_gpus() -> None:

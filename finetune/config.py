@@ -93,3 +93,10 @@ def flag_type(field: dataclasses.Field) -> type:
     if field.type == tuple[str, ...] | None:
         return tuple
     return next(iter(typing.get_args(field.type)), field.type)
+
+
+def refusal(name: str, value: str) -> str | None:
+    """Says why a flag does not take a value that could not be read; None: it takes any text."""
+    field = next((one for one in dataclasses.fields(RunConfig) if one.name == name), None)
+    must = field and config_problems.must_be(value, flag_type(field), field.metadata["choices"])
+    return f"--{name}={' '.join(value.split())}: {must}" if must else None

@@ -1,7 +1,9 @@
 """What is wrong with the settings of a run, by themselves: no file is opened for it."""
 
+import difflib
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +26,51 @@ _BOUNDS = {
                      "seed", "explain_rows"), (0, _WHOLE)),
     "shuffle_buffer_size": (0, 10_000_000),  # kept in memory
     **dict.fromkeys(("inter_op_threads", "intra_op_threads"), (0, 4096))}
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+_FLAG = re.compile(r"--(?:no)?(\w+)")
+
+
+def unknown_flag(name: str, known: Iterable[str]) -> str:
+    """Says that there is no such flag, and which are close."""
+    near = difflib.get_close_matches(name.removeprefix("no"), list(known), 3)
+    hint = f"did you mean --{' or --'.join(near)}?" if near else "see --help"
+    return f"unknown flag --{name}: {hint}"
+
+
+def must_be(value: str, kind: type, choices: Iterable[str] | None = None) -> str | None:
+    """Returns what a flag takes that has been given another value; None: text, of any kind.
+
+    must_be("cosin", str, ("linear", "cosine")) is "must be one of linear, cosine; did you mean
+    cosine?".
+    """
+    if not choices:
+        return f"must be {_KINDS[kind]}" if kind in _KINDS else None
+    return f"must be one of {', '.join(choices)}{closest(value, choices)}"
+
+
+def closest(value: str, choices: Iterable[str]) -> str:
+    """Returns "; did you mean cosine?" of the choice that is near to a value, or ""."""
+    near = difflib.get_close_matches(str(value).lower(), list(choices), 1, 0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def flags_in(problems: Iterable[str]) -> set[str]:
+    """Returns the names of the flags that messages name."""
+    return set(_FLAG.findall(" ".join(problems)))
+
+
+def apart_from(misread: Iterable[str], problems: Iterable[str]) -> list[str]:
+    """Returns those problems that name no flag which others name.
+
+    Args:
+        misread: what is wrong with flags that could not be read; what is said of these flags
+            besides may be for that reason alone.
+        problems: found in the others.
+    """
+    names = flags_in(misread)
+    return [problem for problem in problems if not names & flags_in([problem])]
 
 
 def of_numbers(config: "RunConfig") -> list[str]:

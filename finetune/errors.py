@@ -1,6 +1,7 @@
-"""The one exception that stands for a mistake of the user, and its form for scikit-learn."""
+"""The one exception that stands for a mistake of the user: its forms, and how several are told."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -27,3 +28,14 @@ class InputError(UserError, ValueError):
 
 class ArgumentError(InputError, TypeError):
     """An argument of an unknown name or a wrong type: a TypeError too, as Python raises one."""
+
+
+@contextlib.contextmanager
+def collected(problems: list[str]) -> Iterator[None]:
+    """Adds the problems of an exception that carries some to the list."""
+    try:
+        yield
+    except (UserError, ValueError) as error:
+        if not hasattr(error, "problems"):
+            raise
+        problems.extend(error.problems)

@@ -17,13 +17,15 @@ from finetune.task_kind import SCORE, SEPARATOR, TaskKind, described, same
 
 
 def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
-                  ask: Callable[[], Any]) -> list[str] | None:
+                  ask: Callable[[], Any], doubtful: bool = False) -> list[str] | None:
     """Returns --labels, else those bound to the checkpoint, else the processor's.
 
     Args:
         processor: an object with the original's four methods.
         problems: receives what is wrong.
         ask: calls the processor's get_labels; what that raises goes into the problems.
+        doubtful: whether flags are wrong. With flags or rows wrong the labels of a training may
+            be, too: that the folder has others of the same kind is then not told.
 
     Returns:
         The labels, [SCORE] for a regression, None if there was a problem. They know their kind.
@@ -56,13 +58,21 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
     found = config_problems.of_labels(labels, origin) + multilabel_problems.of_labels(
         config, labels, origin)
     if not found and bound and not same(bound, labels):
-        remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
-                  "name another --output_dir, or give --overwrite_output_dir to delete it")
-        held = described(len(bound), TaskKind.of(bound))
-        found.append(f"{folder} holds {held} ({', '.join(bound)}); this run {_has(bound, labels)} "
-                     f"({', '.join(labels)}): {remedy}")
+        of_one_kind = TaskKind.of(bound) is TaskKind.of(labels)
+        if config.do_train and of_one_kind and (problems or doubtful):
+            return None
+        found.append(_others_bound(bound, labels, folder))
     problems += found
     return None if found else labels
+
+
+def _others_bound(bound: list[str], labels: list[str], folder: str) -> str:
+    """Says that a folder's checkpoint has other labels than the run."""
+    remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
+              "name another --output_dir, or give --overwrite_output_dir to delete it")
+    held = described(len(bound), TaskKind.of(bound))
+    return (f"{folder} holds {held} ({', '.join(bound)}); this run {_has(bound, labels)} "
+            f"({', '.join(labels)}): {remedy}")
 
 
 def as_trained(config: RunConfig) -> RunConfig:

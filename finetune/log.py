@@ -21,6 +21,7 @@ _TRACED_ONCE = re.compile(r"calls to <function (Predictor\.__init__|IntegratedGr
                           r"make_step|in_a_row)\.<locals>\..* triggered tf\.function retracing")
 _CLEAR_LINE = "\r\033[K"
 _LEAST = contextvars.ContextVar("least", default=logging.INFO)  # level that the terminal shows
+_PART = contextvars.ContextVar("part", default="")  # in front of each line there
 
 
 class _Terminal(logging.StreamHandler):
@@ -84,7 +85,7 @@ def start(path: str | None = None) -> None:
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     terminal = _Terminal(sys.stderr)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setFormatter(logging.Formatter(_PART.get().replace("%", "%%") + "%(message)s"))
     terminal.setLevel(_LEAST.get())
     LOGGER.addHandler(terminal)
     if path:
@@ -110,6 +111,16 @@ def showing(everything: bool) -> Iterator[None]:
         yield
     finally:
         _LEAST.reset(before)
+
+
+@contextlib.contextmanager
+def part(name: str) -> Iterator[None]:
+    """Within the block logs that are started name on the terminal what part of the work it is."""
+    before = _PART.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _PART.reset(before)
 
 
 @contextlib.contextmanager
@@ -171,7 +182,7 @@ class Progress:
 
     def __init__(self, what: str, total: int, done: int = 0, log_every: int = 0):
         self._what, self._total, self._done, self._log_every = what, total, done, log_every
-        self._first, self._rows = done, 0
+        self._first, self._rows, self._part = done, 0, _PART.get()
         self._began = self._shown = time.monotonic()
         terminals = [handler for handler in LOGGER.handlers if isinstance(handler, _Terminal)]
         self._terminal = next((one for one in terminals if one.stream.isatty()
@@ -191,7 +202,7 @@ class Progress:
         if plain:
             LOGGER.info(self._line(now, note))
         elif self._terminal and now - self._shown > 0.5:
-            self._terminal.move(self._line(now, note))
+            self._terminal.move(self._part + self._line(now, note))
             self._shown = now
 
     def due(self) -> bool:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from finetune.config_problems import must_be
 from finetune.options.long_texts import NAMES, OF_WINDOWS, LongTexts
 
 _LEAST_LENGTH = 5  # of max_seq_length: a pair then has a token of each text
@@ -85,7 +86,7 @@ def of_folder(told: Mapping[str, Any], where: str, asked: Mapping[str, Any], max
 def _value_problem(name: str, value: Any) -> str | None:
     choices = _FIELDS[name].metadata["choices"]
     if choices:
-        return None if value in choices else f"must be one of {', '.join(choices)}"
+        return None if value in choices else must_be(value, str, choices)
     return None if type(value) is int else "must be a whole number"
 
 

@@ -13,12 +13,14 @@ from finetune import checkpoint, model, outputs
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.export.formats import chosen
 from finetune.members import folder as members
 from finetune.schedules import Plan
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
 _LONGEST_PATH, _LONGEST_NAME = 4000, 255  # bytes; Linux has 4,096, and files' names come on top
+_BESIDE_WEIGHTS = 2_000_000  # bytes of an exported format; 0.7 MB for 6 layers and 30,522 tokens
 
 
 def output_problems(config: RunConfig) -> list[str]:
@@ -130,17 +132,25 @@ def free_bytes(path: str) -> int:
 
 def room_problems(config: RunConfig, bert_config: BertConfig, num_labels: int, plan: Plan | None,
                   usage: Callable[[str], Any] = shutil.disk_usage) -> list[str]:
-    """Compares what the run's checkpoints take, with one being written, with the free disk."""
-    if plan is None or "://" in config.output_dir:
+    """Compares what checkpoints, one of them being written, and export take with the free disk."""
+    if "://" in config.output_dir:
         return []
-    count, size = checkpoint_room(config, bert_config, num_labels, plan)
-    needed = size * count
+    needed, parts, remedies = 0, [], ["make room"]
+    if plan:
+        count, size = checkpoint_room(config, bert_config, num_labels, plan)
+        needed += count * size
+        parts.append(f"{count} checkpoints of {size / 1e6:.0f} MB")
+        remedies.append("lower --keep_checkpoint_max")
+    if config.do_export:
+        exported = export_room(config, bert_config, num_labels)
+        needed += exported
+        parts.append(f"an export of {exported / 1e6:.0f} MB ({', '.join(chosen(config))})")
+        remedies.append("name fewer --export_formats")
     free = usage(_nearest(config.output_dir)).free
     if needed <= free:
         return []
-    return [f"--output_dir={config.output_dir}: {count} checkpoints of {size / 1e6:.0f} MB "
-            f"need {needed / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free; make room or "
-            "lower --keep_checkpoint_max"]
+    return [f"--output_dir={config.output_dir}: {' and '.join(parts)} need {needed / 1e6:.0f} MB, "
+            f"the disk has {free / 1e6:.0f} MB free; {' or '.join(remedies)}"]
 
 
 def room_told(prepared: "Prepared") -> str:
@@ -156,6 +166,8 @@ def room_told(prepared: "Prepared") -> str:
     if prepared.plan:
         count, size = checkpoint_room(config, prepared.bert_config, labels, prepared.plan)
         parts[f"{count} checkpoints"] = count * size
+    if config.do_export:
+        parts["export"] = export_room(config, prepared.bert_config, labels)
     if config.do_predict:
         parts["predictions"] = len(prepared.examples["test"]) * (24 * labels + 60)
     told = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in parts.items())
@@ -167,12 +179,24 @@ def room_told(prepared: "Prepared") -> str:
 def checkpoint_room(config: RunConfig, bert_config: BertConfig, num_labels: int,
                     plan: Plan) -> tuple[int, int]:
     """Returns how many checkpoints a run has at most, one being written, and the bytes of each."""
-    values = sum(tf.TensorShape(shape).num_elements()
-                 for shape in model.variable_shapes(bert_config, num_labels).values())
     kept = plan.steps // config.save_checkpoints_steps + 1
     if config.eval_every_steps:
         kept += plan.steps // config.eval_every_steps
     if config.keep_checkpoint_max:
         kept = min(kept, config.keep_checkpoint_max)
     kept += bool(config.average_checkpoints)
-    return kept + 1 + bool(config.eval_every_steps), 12 * values  # weight, adam_m, adam_v: float32
+    size = 3 * _weights_bytes(bert_config, num_labels)  # with adam_m and adam_v
+    return kept + 1 + bool(config.eval_every_steps), size
+
+
+def export_room(config: RunConfig, bert_config: BertConfig, num_labels: int) -> int:
+    """Returns the bytes that --do_export writes; an earlier export goes when the new one is whole.
+
+    Each format holds the weights; graph and vocabulary come on top.
+    """
+    return len(chosen(config)) * (_weights_bytes(bert_config, num_labels) + _BESIDE_WEIGHTS)
+
+
+def _weights_bytes(bert_config: BertConfig, num_labels: int) -> int:
+    return 4 * sum(tf.TensorShape(shape).num_elements()  # float32
+                   for shape in model.variable_shapes(bert_config, num_labels).values())

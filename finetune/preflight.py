@@ -3,11 +3,9 @@
 Nothing is written here. `check` returns what the run needs, or raises one UserError.
 """
 
-import contextlib
 import dataclasses
 import os
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -16,20 +14,18 @@ from finetune import checkpoint, checksums, metrics, outputs, training_plan
 from finetune.bert_config import BertConfig
 from finetune.confidence.stage import problems as confidence_problems
 from finetune.config import RunConfig
-from finetune.errors import UserError
+from finetune.config_problems import must_be
+from finetune.errors import UserError, collected
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
 from finetune.labels import labels_of_run, rare_labels
 from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
+from finetune.reading import ask, needed_splits, read_examples
 from finetune.schedules import Plan
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
-
-SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
-                 "test": "get_test_examples"}
-EXAMPLE_ATTRIBUTES = ("guid", "text_a", "text_b", "label")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +74,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
         UserError: with every problem found.
     """
     problems: list[str] = []
+    of_settings = [*known, *config.problems()]
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
     problems += (altered := _altered(config))
@@ -85,19 +82,18 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
-        with _collected(problems):
+        with collected(problems):
             if not altered and _has_model(config, problems):
-                labels = labels_of_run(config, processor, problems, lambda: _ask(
-                    processor, "get_labels", problems))
+                labels = labels_of_run(config, processor, problems, lambda: ask(
+                    processor, "get_labels", problems), bool(of_settings))
     if labels:
         problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
         problems += multilabel_problems(config, labels)
-    of_settings = [*known, *config.problems()]
     plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
                                                        tokenizer, problems)
     start = None
     if bert_config and labels and found_checkpoint:
-        with _collected(problems):
+        with collected(problems):
             start = choose_start(config, bert_config, labels)
             problems += confidence_problems(config, labels, examples, start.prefix)
     if bert_config and labels and writes:
@@ -123,21 +119,10 @@ def _of_labels(config: RunConfig, examples: dict[str, Sequence[Any]],
     return found
 
 
-@contextlib.contextmanager
-def _collected(problems: list[str]) -> Iterator[None]:
-    """Adds the problems of an exception that carries some to the list."""
-    try:
-        yield
-    except (UserError, ValueError) as error:
-        if not hasattr(error, "problems"):
-            raise
-        problems.extend(error.problems)
-
-
 def _with_model(config: RunConfig, problems: list[str]) -> tuple[RunConfig, list[str]]:
     """Fills in checkpoint, vocabulary and configuration; returns what to tell about them too."""
     told: list[str] = []
-    with _collected(problems):
+    with collected(problems):
         config, told = hub.with_checkpoint(config)
         config = _with_model_files(config)
     if problems:  # of a module that is not there nobody knows the casing
@@ -180,7 +165,7 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
         problems += [f"--{flag} is required: {beside}"
                      for flag in ("bert_config_file", "vocab_file") if not getattr(config, flag)]
     if config.bert_config_file:
-        with _collected(problems):
+        with collected(problems):
             bert_config = BertConfig.from_json_file(config.bert_config_file)
     if config.vocab_file:
         found = vocabulary_problems(config.vocab_file, config.do_lower_case)
@@ -207,7 +192,7 @@ def _has_model(config: RunConfig, problems: list[str]) -> bool:
     """Whether there is something to train or a trained classifier to run."""
     before = len(problems)
     if not config.do_train and not problems:
-        with _collected(problems):
+        with collected(problems):
             check_head(config)
     return len(problems) == before
 
@@ -221,61 +206,11 @@ def _other_vocabulary(config: RunConfig) -> list[str]:
             "beside the checkpoint"]
 
 
-def needed_splits(config: RunConfig) -> list[str]:
-    """Returns which of train, dev and test the flags ask for."""
-    dev = config.do_eval or (config.do_train and config.eval_every_steps > 0)
-    wanted = {"train": config.do_train, "dev": dev, "test": config.do_predict or config.do_explain}
-    return [split for split, needed in wanted.items() if needed]
-
-
-def read_examples(processor: Any, splits: Sequence[str], data_dir: str, problems: list[str]
-                  ) -> dict[str, Sequence[Any]]:
-    """Returns the examples of splits; what is wrong with one goes into the problems instead."""
-    examples = {}
-    for split in splits:
-        asked = f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
-        rows = _ask(processor, SPLIT_METHODS[split], own := [], data_dir)
-        if own:  # a folder that is not there is told once, and not for each of its files
-            problems += [problem for problem in own if problem not in problems]
-            continue
-        if not isinstance(rows, Sequence) or isinstance(rows, str):
-            looked_at = [rows]
-        else:  # of a sequence that is not in memory one example stands for all
-            looked_at = rows if isinstance(rows, (list, tuple)) else rows[:1]
-        wrong = [row for row in looked_at
-                 if not all(hasattr(row, name) for name in EXAMPLE_ATTRIBUTES)]
-        if wrong:
-            problems.append(f"{asked} gave {type(wrong[0]).__name__}; must be a list of examples "
-                            "with " + ", ".join(EXAMPLE_ATTRIBUTES))
-        elif not rows:
-            problems.append(f"the {split} split is empty: {asked} gave no rows")
-        else:
-            examples[split] = rows
-    return examples
-
-
-def _ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> Any:
-    """Calls a method of a processor; whatever it raises becomes a problem, not a traceback."""
-    before = len(problems)
-    try:
-        with _collected(problems):
-            return getattr(processor, method)(*arguments)
-    except NotImplementedError:
-        problems.append(f"{type(processor).__name__} has no {method}, which this run needs")
-    except (Exception, SystemExit) as error:  # a user's own code can raise anything
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        problems.append(f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
-                        f"{error} ({frame.filename}:{frame.lineno}: {frame.line})")
-    if problems[before:] and all(one in problems[:before] for one in problems[before:]):
-        del problems[before:]  # get_labels reads the training file again
-    return None
-
-
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
     known = metrics.names(labels)
     if config.metric_for_best and labels and config.metric_for_best not in known:
-        problems.append(f"--metric_for_best={config.metric_for_best}: must be one of "
-                        + ", ".join(known))
+        problems.append(f"--metric_for_best={config.metric_for_best}: "
+                        f"{must_be(config.metric_for_best, str, known)}")
     usual = next((name for name in getattr(processor, "metrics", ()) if name in known), known[0])
     return config.metric_for_best or usual

@@ -93,6 +93,11 @@ def argument_problems(arguments: Sequence[str]) -> list[str]:
               if one.startswith("-") and len(one.partition("=")[0]) > _LONGEST_NAME)]
 
 
+def flag_name(argument: str) -> str:
+    """Returns the name of the flag that an argument begins with, "" where it begins with none."""
+    return argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
+
+
 def read_settings(path: str) -> dict[str, str]:
     """Reads a --config file.
 
@@ -106,8 +111,10 @@ def read_settings(path: str) -> dict[str, str]:
     settings = load(path, "config")
     if not isinstance(settings, dict):
         raise UserError(f"--config={path}: must hold flags as 'name: value'")
-    problems = [f"--config={path}: {name}: {problem}" for name, value in settings.items()
-                if (problem := value_problem(value))]
+    problems = [f"--config={path}: {problem}"
+                for problem in argument_problems([f"--{name}" for name in settings])]
+    problems += [f"--config={path}: {name}: {problem}" for name, value in settings.items()
+                 if (problem := value_problem(value))]
     if problems:
         raise UserError(problems)
     return {str(name): as_text(value) for name, value in settings.items() if value is not None}

@@ -289,4 +289,5 @@ def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:
     asked, trained = (forms.get(str(name), str(name)[:100]) for name in
                       (bert_config.hidden_act, trained))
     close = "; the two differ by less than 5e-4" if {asked, trained} == set(forms.values()) else ""
-    return [f"hidden_act is {asked}, and was {trained} when the checkpoint was trained{close}"]
+    return [f"hidden_act, the layers' activation function, is {asked}, and was {trained} when the "
+            f"checkpoint was trained{close} (docs/checkpoints.md)"]

@@ -22,7 +22,8 @@ from finetune.tokenization import Tokenizer
 from finetune.training_loss import BALANCED
 
 _LARGEST = 1e6  # of a weight; the least is 1 / _LARGEST
-_MOST = 20  # messages
+_MOST = 20  # messages, or labels in one
+_FORM = 'a label, a tab and its weight on each line, as "bug<TAB>2.5"'
 
 
 def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str] | None,
@@ -45,7 +46,7 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     if config.find_lr and (held := checkpoint.latest(config.output_dir)):
         problems.append(f"--find_lr begins with the weights that a training would: "
                         f"--output_dir={config.output_dir} has trained ones, {held}; name another")
-    weights = _class_weights(config, labels, problems) if labels else ()
+    weights = _class_weights(config, labels, problems)
     if "train" not in examples:
         return None
     rows = len(examples["train"])
@@ -59,10 +60,10 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     return plan
 
 
-def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
+def _class_weights(config: RunConfig, labels: Sequence[str] | None, problems: list[str]
                    ) -> tuple[float, ...]:
     given = {"class_weights": config.class_weights, "focal_gamma": config.focal_gamma or None}
-    kind = TaskKind.of(labels)
+    kind = TaskKind.of(labels) if labels else None
     if kind is TaskKind.MULTILABEL and config.class_weights is not None:
         problems.append(f"--class_weights={config.class_weights}: goes with one label a row; with "
                         "--task_type=multilabel a row may have several")
@@ -70,10 +71,6 @@ def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
     if kind is TaskKind.REGRESSION:
         problems += [f"--{name}={value}: goes with labels; a regression has none"
                      for name, value in given.items() if value is not None]
-        return ()
-    if TaskKind.of(labels) is TaskKind.MULTILABEL and config.class_weights:
-        problems.append(f"--class_weights={config.class_weights}: goes with one label a row; a "
-                        "multi-label row has any number of them")
         return ()
     if config.class_weights in (None, BALANCED):
         return ()
@@ -84,8 +81,12 @@ def _class_weights(config: RunConfig, labels: Sequence[str], problems: list[str]
         return ()
 
 
-def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
+def read_class_weights(path: str, labels: Sequence[str] | None) -> tuple[float, ...]:
     """Reads --class_weights=FILE: a label, a tab and its weight on each line, UTF-8.
+
+    Args:
+        path: of the file.
+        labels: of the run; None: not known, and only the form of the lines is looked at.
 
     Returns:
         The weights in the order of the labels.
@@ -98,19 +99,17 @@ def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
         text = inputs.read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{flag}: cannot be read: {reason}; must be {BALANCED}, or a file with a "
-                        "label, a tab and its weight on each line") from error
+        raise UserError(f"{flag}: cannot be read: {reason}; must be {BALANCED}, or a file with "
+                        f"{_FORM}{config_problems.closest(path, [BALANCED])}") from error
     found: dict[str, tuple[int, float]] = {}
-    problems = []
+    problems, formless, unknown = [], [], []
     for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1):
         label, tab, weight = line.rpartition("\t")
         where = f"{path}:{number}: "
         if not tab:
-            problems.append(f"{where}{config_problems.shown(line)}: must be a label, a tab and "
-                            "its weight")
-        elif label not in labels:
-            problems.append(f"{where}{config_problems.shown(label)} is not one of the labels, "
-                            + ", ".join(labels[:_MOST]) + (" ..." if len(labels) > _MOST else ""))
+            formless.append(f"{where}{config_problems.shown(line)}")
+        elif labels and label not in labels:
+            unknown.append(f"{where}{config_problems.shown(label)}")
         elif label in found:
             problems.append(f"{where}{config_problems.shown(label)} stands in line "
                             f"{found[label][0]} already")
@@ -120,13 +119,25 @@ def read_class_weights(path: str, labels: Sequence[str]) -> tuple[float, ...]:
                 problems.append(f"{where}the weight {config_problems.shown(weight)}: must be a "
                                 f"number from {1 / _LARGEST:g} to {_LARGEST:.0f}")
             found[label] = number, value or 0.0
-    missing = [label for label in labels if label not in found]
-    if missing:
-        problems.append(f"{flag}: has no weight for " + ", ".join(
-            map(config_problems.shown, missing[:_MOST])) + (" ..." if len(missing) > _MOST else ""))
+    problems += _once(formless, f": must be {_FORM}")
+    problems += _once(unknown, f" is not one of the labels, {_named(labels or ())}")
+    missing = [label for label in labels or () if label not in found]
+    if missing and not (formless or unknown):  # else it may stand in one of those
+        problems.append(f"{flag}: has no weight for {_named(missing)}; it must have {_FORM}")
     if problems:
         raise UserError(problems[:_MOST])
-    return tuple(found[label][1] for label in labels)
+    return tuple(found[label][1] for label in labels or ())
+
+
+def _once(lines: Sequence[str], problem: str) -> list[str]:
+    """Tells a problem that lines share with the first of them, and how many they are."""
+    more = f" ({len(lines):,} such lines)" if len(lines) > 1 else ""
+    return [f"{line}{problem}{more}" for line in lines[:1]]
+
+
+def _named(labels: Sequence[str]) -> str:
+    return ", ".join(map(config_problems.shown, labels[:_MOST])) + (
+        " ..." if len(labels) > _MOST else "")
 
 
 def _weight(text: str) -> float | None:

@@ -38,21 +38,28 @@ class Columns:
         return all(self._reaches(each) if self._by_position(each) else each in (self.names or ())
                    for each in columns)
 
-    def find(self, column: str, flag: str) -> Column:
-        """Returns where to look for a column in a row; reports one that is not there."""
+    def find(self, column: str, flag: str, is_default: bool = False) -> Column:
+        """Returns where to look for a column in a row; reports one that is not there.
+
+        Args:
+            column: name or position.
+            flag: the flag that asks for it.
+            is_default: the user has not given it.
+        """
+        asked = f"{flag}={column}" + (" (the default)" if is_default else "")
         if self._by_position(column):
             if not self._reaches(column):
-                self.problem(f"{flag}={column}: the header has only {len(self.names)} columns "
+                self.problem(f"{asked}: the header has only {len(self.names)} columns "
                               "(the first is 0)")
             return int(column)
         if self.names is None:
-            self.problem(f"{flag}={column} is a name, but the file has no header; give the "
+            self.problem(f"{asked} is a name, but the file has no header; give the "
                           "position, the first column is 0")
         elif column not in self.names:
-            self.problem(f"{flag}={column}: there is no such column"
+            self.problem(f"{asked}: there is no such column"
                           f"{suggestion(column, self.names)}; {self.described()}")
         elif self.names.count(column) > 1:
-            self.problem(f"{flag}={column}: the header has this name "
+            self.problem(f"{asked}: the header has this name "
                           f"{self.names.count(column)} times; give the position, the first "
                           "column is 0")
         elif self._positional:

@@ -72,6 +72,7 @@ class Delimited(DataProcessor):
         self.text_column = tuple(text_column or ())
         self.text_b_column = tuple(text_b_column or ())
         self.several, self.label_column = None, (label_column or "label",)
+        self._label_is_default = not label_column
         self.id_column = id_column
         self.header = checked_header(header)
         self.labels = checked_labels(labels) if labels is not None else None
@@ -91,6 +92,8 @@ class Delimited(DataProcessor):
         if self.labels is None and self.task_type != "regression":
             labels = _labels_of(examples, report, self.several)
             report.check()
+            if self.header is False:
+                _look_for_header(examples, report, self.several)
             self.labels = labels
         tell(self.notices, report)
         return examples
@@ -131,7 +134,7 @@ class Delimited(DataProcessor):
         """Returns the file of a split."""
         folder, file = data_dir or ".", self.files[name]
         if file:
-            return os.path.join(data_dir or "", file)
+            return _within(folder, file, name) if data_dir else file
         if not storage.is_folder(folder):
             raise DataError(f"--data_dir={folder}: there is no such folder")
         paths = self._candidates(name, data_dir) or self._candidates(
@@ -171,7 +174,7 @@ class Delimited(DataProcessor):
         first_row = next(rows, None)
         if first_row is None:
             if not report.failed:
-                report.problem(0, "holds no examples")
+                report.problem(0, "is empty: it holds no examples")
             raise report.error()
         rows, first = chain([first_row], rows), 0
         if data_format in ("jsonl", "json"):
@@ -219,8 +222,8 @@ class Delimited(DataProcessor):
             report.path,
             text_a=tuple(columns.find(each, "--text_column") for each in text),
             text_b=tuple(columns.find(each, "--text_b_column") for each in self.text_b_column),
-            label=None if optional else tuple(columns.find(each, "--label_column")
-                                              for each in labels),
+            label=None if optional else tuple(
+                columns.find(each, "--label_column", self._label_is_default) for each in labels),
             row_id=columns.find(row_id, "--id_column") if row_id else None)
         for label, column in zip(labels, split.label or (), strict=False):
             if column in (*split.text_a, *split.text_b):
@@ -232,6 +235,31 @@ class Delimited(DataProcessor):
         if split.label and len(split.label) == 1:
             split = dataclasses.replace(split, label=split.label[0])
         return split
+
+
+def _within(folder: str, file: str, name: str) -> str:
+    """Returns the path of a split's file within the data folder.
+
+    Raises:
+        DataError: it is not there, but there is one of this path from where the user stands.
+    """
+    path = os.path.join(folder, file)
+    if not storage.is_there(path) and storage.is_file(file):
+        there = "" if storage.is_remote(folder) else (
+            f"; as seen from that folder it is --{name}_file={os.path.relpath(file, folder)}")
+        raise DataError(f"--{name}_file={file}: is looked for within --data_dir={folder}, where it "
+                        f"is not; from the current folder it is there{there}")
+    return path
+
+
+def _look_for_header(examples: Sequence[InputExample], report: Report,
+                     way: several.Several | None) -> None:
+    """Tells of a first row whose label no other row has, as that of a header would be."""
+    rows = iter(examples)
+    names = several.names_in(next(rows), way)
+    if names and not any(name in several.names_in(row, way) for row in rows for name in names):
+        report.notice(f"read as a row, as --header=false says, and no other has the label "
+                      f"{listed(names)}; if this line is a header, say --header=true", 1)
 
 
 def _labels_of(examples: Sequence[InputExample], report: Report,

@@ -88,7 +88,7 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
         One example a row, in the order of the file; of rows with a problem there is none.
     """
     builder = _Builder(split, name, labels, report, numbers, several)
-    empty = True
+    empty, number = True, None
     others: dict[str, None] = {}  # a set that keeps its order
     for number, (line, cells) in enumerate(rows, start=first):
         if split.only and len(cells) > split.only[0] and cells[split.only[0]] != split.only[1]:
@@ -100,9 +100,10 @@ def make_examples(rows: Iterable[Row], split: Split, name: str, labels: Sequence
             yield example
     builder.finish()
     if empty and not report.failed:
-        report.problem(0, "holds no examples" + (
-            f" with {quoted(split.only[1])} in column {split.only[0]}; there is {listed(others)}"
-            if others else ""))
+        report.problem(0, f"holds no examples with {quoted(split.only[1])} in column "
+                       f"{split.only[0]}; there is {listed(others)}" if others else
+                       "holds a header and no examples" if first else
+                       "is empty: it holds no examples" if number is None else "holds no examples")
 
 
 class _Builder:
@@ -122,6 +123,7 @@ class _Builder:
             *self.text_a, *self.text_b, *as_columns(split.label), 0) if isinstance(column, int))
         self.empty = {"text": 0, "second text": 0}
         self.wrong_labels: dict[str, list[int]] = {}  # label -> lines
+        self.wrong_flags: dict[str, list[tuple[int, str]]] = {}  # label -> lines and cells
         self.no_numbers: list[tuple[int, str]] = []  # lines and what stands there
         self.has_numbers = False
         self.short: list[int] = []  # lines left out
@@ -162,6 +164,11 @@ class _Builder:
             # What stands in other lines too, or is a number, heads no column.
             header = lines == [1] and not is_number(label)
             self.report.problem(lines[0], text + self._hint_at_header(header))
+        for label, cells in self.wrong_flags.items():
+            line, text = cells[0]
+            more = f" ({len(cells):,} such rows)" if len(cells) > 1 else ""
+            self.report.problem(line, f"the column of the label {quoted(label)} holds "
+                                f"{quoted(text)}; allowed are 0 and 1{more}")
         if len(self.no_numbers) > 1 and not self.has_numbers:
             line, label = self.no_numbers[0]
             self.report.problem(line, f"label {quoted(label)} is not a finite number, and neither "
@@ -201,11 +208,13 @@ class _Builder:
         return joined
 
     def _several(self, line: int, cells: Any, problems: list[str]) -> tuple[str, ...] | None:
-        names, wrong = self.several.read(cells, self.split.label)
+        names, wrong, misread = self.several.read(cells, self.split.label)
         unknown = [name for name in names if name and name not in (self.labels or ())]
         if self.name == "test":
-            return None if wrong or unknown else names
+            return None if wrong or misread or unknown else names
         problems += wrong
+        for name, text in misread.items():
+            self.wrong_flags.setdefault(name, []).append((line, text))
         for name in unknown if self.labels is not None else ():
             self.wrong_labels.setdefault(name, []).append(line)
         return names

@@ -1,7 +1,7 @@
 """Rows with any number of labels: names in one cell, a list of them, or a column of 0 and 1 each.
 
-    Several(",").read(["it crashes", "ui, crash"], 1)                     # (("ui", "crash"), [])
-    Several(",", ("ui", "docs")).read(["it crashes", "1", "0"], (1, 2))   # (("ui",), [])
+    Several(",").read(["it crashes", "ui, crash"], 1)              # (("ui", "crash"), [], {})
+    Several(",", ("ui", "docs")).read(["it", "1", "0"], (1, 2))    # (("ui",), [], {})
 """
 
 from collections import Counter
@@ -31,12 +31,17 @@ class Several:
         self.separator, self.columns = separator, tuple(columns)
 
     def read(self, cells: Any, where: Column | tuple[Column, ...]
-             ) -> tuple[tuple[str, ...], list[str]]:
-        """Returns the labels of a row, blanks around them left out, and what is wrong with them.
+             ) -> tuple[tuple[str, ...], list[str], dict[str, str]]:
+        """Reads the labels of a row.
 
         Args:
             cells: of the row, see `readers`.
             where: the column, or the columns of 0 and 1 in the order of `columns`.
+
+        Returns:
+            The labels, blanks around them left out; what is wrong with them; and by their names
+            the cells of 0 and 1 that hold something else, which a column is likely to do in every
+            row.
         """
         if self.columns:
             return self._of_columns(cells, where)
@@ -53,11 +58,11 @@ class Several:
         twice = [name for name, count in Counter(names).items() if name and count > 1]
         if twice:
             problems.append(f"the labels {quoted(text)} hold {listed(twice)} more than once")
-        return tuple(names), problems
+        return tuple(names), problems, {}
 
     def _of_columns(self, cells: Any, where: tuple[Column, ...]
-                    ) -> tuple[tuple[str, ...], list[str]]:
-        names, problems = [], []
+                    ) -> tuple[tuple[str, ...], list[str], dict[str, str]]:
+        names, problems, misread = [], [], {}
         for name, column in zip(self.columns, where, strict=True):
             text, problem = cell_text(cells, column)
             if problem:
@@ -65,11 +70,10 @@ class Several:
                 if isinstance(cells, list):  # a short row: the next columns are not there either
                     break
             elif (text or "").strip() not in ("0", "1"):
-                problems.append(f"the column of the label {quoted(name)} holds {quoted(text or '')}"
-                                "; allowed are 0 and 1")
+                misread[name] = text or ""
             elif text.strip() == "1":
                 names.append(name)
-        return tuple(names), problems
+        return tuple(names), problems, misread
 
 
 def _of_list(values: Sequence[Any], column: Column) -> tuple[list[str], list[str]]:

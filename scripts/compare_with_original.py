@@ -86,10 +86,9 @@ def fast_run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="compare_with_original.sh", allow_abbrev=False,
-        description="Trains both engines on a task, N seeds each, and compares features, "
-        "probabilities, scores, time and memory.")
+    parser = command.Parser(
+        prog="compare_with_original.sh", description="Trains both engines on a task, N seeds "
+        "each, and compares features, probabilities, scores, time and memory.")
     parser.add_argument("task", metavar="TASK", help="a --task_name, or own: your own files")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each engine (default 3)")
     parser.add_argument("--output_dir", default="output/comparison",

@@ -59,7 +59,7 @@ def _summary(conversion: str, folder: str, done: Any) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = command.Parser(
         prog="convert_checkpoint.sh", description="Converts checkpoints. OUT must be new or an "
         "empty folder; it is written completely or not at all.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

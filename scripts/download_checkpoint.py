@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser(names.base_url)
     options = parser.parse_args(arguments)
     if options.list:
-        print(table(names))
+        command.show(table(names))
         return 0
     if not options.name:
         parser.error("which one? Give a NAME, or --list to see them all")
@@ -53,7 +53,7 @@ def table(names: catalogue.Catalogue) -> str:
 
 
 def _parser(base_url: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = command.Parser(
         prog="download_checkpoint.sh", description="Fetches a pre-trained checkpoint by name, "
         "checks it, and puts it into FOLDER/NAME.")
     parser.add_argument("name", metavar="NAME", nargs="?", help="a name that --list shows")

@@ -33,7 +33,7 @@ def fetch(options: argparse.Namespace) -> None:
     """
     files = glue.load(options.files)
     if options.list:
-        print(table(files))
+        command.show(table(files))
         return
     folders = files.find(options.tasks)
     if options.mrpc_dir and "MRPC" not in [folder.name for folder in folders]:
@@ -64,7 +64,7 @@ def table(files: glue.Files) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = command.Parser(
         prog="download_glue.sh", description="Fetches the files of GLUE's tasks, checks them, and "
         "puts them into glue_data/TASK.")
     parser.add_argument("tasks", metavar="TASK", nargs="*",

@@ -25,6 +25,7 @@ from finetune.task_kind import TaskKind  # noqa: E402
 
 _CHUNK = 1 << 16  # bytes read at a time; a pipe gives what it has
 _LONGEST = 10_000_000  # bytes of a line
+_STDIN = "the texts come from standard input: scripts/predict.sh MODEL < FILE"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +42,9 @@ def answer(options: argparse.Namespace) -> None:
     Raises:
         UserError: the model cannot be read; a line is no text. Those before it are answered.
     """
+    if os.path.isfile(options.MODEL):  # a prefix is none: its files have endings
+        raise UserError(f"{options.MODEL}: is a file; MODEL is a run's output_dir, or a "
+                        f"checkpoint's prefix, and {_STDIN}")
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained
@@ -127,8 +131,8 @@ def _json(model: Any, found: np.ndarray) -> Iterator[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="predict.sh", allow_abbrev=False,
+    parser = command.Parser(
+        prog="predict.sh", words=_STDIN,
         description="Answers lines of standard input with a trained model, as they come. A line "
         "is a text, or two texts of a pair with a tab between them, as the model was trained.")
     parser.add_argument("MODEL", help="a run's output_dir (its best checkpoint, else its newest), "

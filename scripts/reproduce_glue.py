@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="reproduce_glue.sh", allow_abbrev=False)
+    parser = command.Parser(prog="reproduce_glue.sh")
     parser.add_argument("--checkpoint", default=os.path.join("checkpoints", "bert-base-uncased"))
     parser.add_argument("--glue_dir", default="glue_data")
     parser.add_argument("--output_dir", default=os.path.join("output", "glue"))

@@ -60,8 +60,8 @@ def serve(folder: str, host: str, port: int, limits: Limits) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="serve.sh", allow_abbrev=False, description="Serves a trained model over HTTP.",
+    parser = command.Parser(
+        prog="serve.sh", description="Serves a trained model over HTTP.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("MODEL", help="a run's output_dir (its best checkpoint, else its newest), "
                         "or a checkpoint's prefix")

@@ -19,7 +19,7 @@
 #
 # Environment variables:
 #   PYTHON   the Python to use, instead of the first of python3.13 to python3.10 and python3
-#   VENV     where the environment lies, instead of .venv in the project's folder
+#   VENV     where the environment lies, instead of .venv in the project's folder; a link leads there
 #            (for the original: VENV_ORIGINAL)
 
 set -euo pipefail
@@ -34,9 +34,15 @@ die() {
     exit 1
 }
 
-# The folder $1, absolute and without symbolic links in its parents; makes the parents.
+# The folder $1, absolute and without symbolic links; makes its parents. An environment knows itself
+# by its folder: one that a link leads to must not look like one that was moved, and be made anew.
 venv_folder() {
     local parent
+    if [ -L "$1" ]; then
+        [ -d "$1" ] || die "$1 is a link to a folder that is not there; make the folder, or remove the link."
+        (cd -- "$1" >/dev/null && pwd -P)
+        return
+    fi
     parent="$(dirname -- "$1")"
     mkdir -p -- "$parent" || die "cannot make the folder $parent for the environment."
     printf '%s/%s\n' "$(cd -- "$parent" >/dev/null && pwd -P)" "$(basename -- "$1")"

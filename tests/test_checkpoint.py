@@ -257,7 +257,11 @@ def test_damaged_data(tmp_path, damage):
     damage(tmp_path / "model.ckpt-7.data-00000-of-00001")
     with pytest.raises(UserError) as caught:
         checkpoint.read(prefix, ["weight"])
-    assert str(caught.value).startswith(f"{prefix}: weight is damaged and cannot be read: ")
+    what = "not there" if damage is pathlib.Path.unlink else "damaged or cut"
+    assert str(caught.value).startswith(
+        f"{prefix}: is no whole TensorFlow checkpoint: {prefix}.data-00000-of-00001 is {what}, "
+        "weight cannot be read (TensorFlow: ")
+    assert str(caught.value).endswith("; copy or download the checkpoint's files again")
 
 
 @pytest.mark.parametrize("damage", [cut, lambda path: path.write_bytes(b""), pathlib.Path.unlink])
@@ -267,7 +271,10 @@ def test_damaged_index(tmp_path, damage):
     damage(tmp_path / "model.ckpt-7.index")
     with pytest.raises(UserError) as caught:
         checkpoint.shapes(prefix)
-    assert str(caught.value).startswith(f"{prefix}: is no whole TensorFlow checkpoint: ")
+    what = "not there" if damage is pathlib.Path.unlink else "damaged or cut"
+    assert str(caught.value).startswith(
+        f"{prefix}: is no whole TensorFlow checkpoint: {prefix}.index is {what} (TensorFlow: ")
+    assert str(caught.value).endswith("; copy or download the checkpoint's files again")
 
 
 def test_errors_are_best_when_lowest(tmp_path):

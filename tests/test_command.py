@@ -3,12 +3,15 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from finetune import command, stopping
 from finetune.errors import UserError
 from finetune.log import LOGGER
+from tests.conftest import ROOT
 
 
 def raising(error):
@@ -62,3 +65,50 @@ def test_the_gpus_are_hidden_and_the_level_of_tensorflow_can_be_chosen(monkeypat
     command.hide_gpus()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+@pytest.fixture
+def parser():
+    """Of a script with a word, a list of words, a number and a choice."""
+    made = command.Parser(prog="do.sh", words="do.sh MODEL < FILE")
+    made.add_argument("MODEL")
+    made.add_argument("--length", type=int)
+    made.add_argument("--part", choices=("head", "head_tail"))
+    return made
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ([], ["MODEL is missing; see do.sh --help"]),
+    (["a", "my file"], ["unexpected argument 'my file': do.sh MODEL < FILE"]),
+    (["a", "--lenght=3", "--zzz"], ["unknown flag --lenght: did you mean --length?",
+                                    "unknown flag --zzz: see --help"]),
+    (["a", "--len=3"], ["unknown flag --len: did you mean --length?"]),
+    (["a", "--length=x"], ["--length=x: must be a whole number"]),
+    (["a", "--length"], ["--length: expected one argument"]),
+    (["a", "--part=haed"], ["--part=haed: must be one of head, head_tail; did you mean head?"])])
+@pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])
+def test_mistakes_in_the_arguments_of_a_script(parser, arguments, said, parse, capsys):
+    with pytest.raises(SystemExit) as caught:
+        getattr(parser, parse)(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr() == ("", "".join(f"error: {one}\n" for one in said))
+
+
+def test_arguments_of_a_script(parser, capsys):
+    options = parser.parse_args(["a", "--part=head", "--length=3"])
+    assert vars(options) == {"MODEL": "a", "part": "head", "length": 3}
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--help"])
+    assert caught.value.code == 0 and capsys.readouterr().out.startswith("usage: do.sh [-h] ")
+
+
+@pytest.mark.parametrize("words", [
+    ["run_classifier_custom.py"], ["scripts/predict.py"],
+    ["scripts/convert_checkpoint.py", "strip"]])
+def test_help_is_for_a_reader_that_stops_too(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, *words, "--help"], cwd=ROOT, stdout=writing,
+                          stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -111,12 +111,16 @@ def test_an_unknown_flag_is_refused_with_the_closest(argument, name, closest):
 
 
 @pytest.mark.parametrize(("argument", "said"), [
-    ("--learning_rate=abc", "--learning_rate=abc"),
-    ("--max_seq_length=1.5", "--max_seq_length=1.5"),
-    ("--train_batch_size=", "--train_batch_size="),
-    ("--do_eval=maybe", "--do_eval=maybe"),
-    ("--header=yes", "--header=yes: value should be one of <auto|true|false>"),
-    ("--data_format=xml", "--data_format=xml: value should be one of <tsv|csv|jsonl|json>"),
+    ("--train_batch_size=", "--train_batch_size=: must be a whole number"),
+    ("--learning_rate=abc", "--learning_rate=abc: must be a number"),
+    ("--max_seq_length=1.5", "--max_seq_length=1.5: must be a whole number"),
+    ("--do_eval=maybe", "--do_eval=maybe: must be true or false"),
+    ("--header=yes", "--header=yes: must be one of auto, true, false"),
+    ("--data_format=xml", "--data_format=xml: must be one of tsv, csv, jsonl, json"),
+    ("--lr_schedule=cosin", "--lr_schedule=cosin: must be one of linear, constant, cosine, "
+     "triangular, one_cycle; did you mean cosine?"),
+    ("--window_pooling=Max", "; did you mean max?"),
+    ("--engine=orignal", "; did you mean original?"),
     ("--learning_rate", "learning_rate"),
     ("--flagfile=none", "none"),
     ("--nodo_lower_case=true", "nodo_lower_case")])
@@ -136,8 +140,37 @@ def test_a_stray_word_is_refused(arguments):
 def test_all_mistakes_are_told_together():
     found = refused("--lerning_rate=1", "--max_seq_length=x", "--zzzqqq", "stray", "--seed=y")
     assert sorted(message.split(":")[0] for message in found) == [
-        "flag --max_seq_length=x", "flag --seed=y", "unexpected argument 'stray'",
+        "--max_seq_length=x", "--seed=y", "unexpected argument 'stray'",
         "unknown flag --lerning_rate", "unknown flag --zzzqqq"]
+
+
+def test_what_hides_a_flag_hides_no_other():
+    found = refused("--nodo_eval=true", "--flagfile=none", "--seed=y", "--learning_rate")
+    for part in ("none", "--nodo_eval=true", "--seed=y", "--learning_rate"):
+        assert sum(part in message for message in found) == 1, (part, found)
+
+
+def test_of_flags_that_cannot_be_read_no_consequence_is_told(tmp_path):
+    found = refused("--eval_every_steps=x", "--early_stopping_patience=2", "--seed=-1",
+                    f"--labels_file={tmp_path / 'none'}")
+    assert [one.split("=")[0] for one in found] == ["--eval_every_steps", "--labels_file", "--seed"]
+    with pytest.raises(UserError) as caught:
+        entry.make_config(["--data_dr=data", "--do_train"])
+    assert [one.split(":")[0] for one in caught.value.problems] == [
+        "unknown flag --data_dr", "--output_dir is required"]
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["--lerning_rate=1", "--do_train"], True),
+    (["--xla=on", "--lr_schedule=x", "--do_train"], True),
+    (["--lerning_rate=1", "--do_eval"], False),  # what a checkpoint decides is not known
+    (["--text_colum=x", "--do_train"], False), (["--do_eva", "--do_train"], False),
+    (["--zzzqqq", "--do_train"], False), (["stray", "--do_train"], False)])
+def test_what_is_wrong_with_the_data_is_told_where_no_flag_at_fault_decides_it(
+        main, tmp_path, arguments, told):
+    (tmp_path / "train.tsv").write_text("text\tlabel\na\tbug\n")
+    status, said = main(*arguments, f"--data_dir={tmp_path}", "--output_dir=output")
+    assert status == 2 and ('every row has the label "bug"' in said) == told, said
 
 
 def test_what_is_lacking_and_what_does_not_fit_are_told_together():
@@ -180,7 +213,7 @@ def test_the_command_line_wins_over_the_file_wherever_it_stands(settings, place)
 def test_mistakes_in_the_file_are_refused_as_on_the_command_line(settings):
     file = settings(lerning_rate=1, max_seq_length="x")
     assert {message.removeprefix(f"{file}: ").split(":")[0] for message in refused(file)} == {
-        "unknown flag --lerning_rate", "flag --max_seq_length=x"}
+        "unknown flag --lerning_rate", "--max_seq_length=x"}
 
 
 # --- --help ----------------------------------------------------------------------------------
@@ -212,7 +245,8 @@ def test_help_wins_over_mistakes_and_ends_with_0(capsys):
 
 
 @pytest.mark.parametrize(("arguments", "status"), [
-    (["--help"], 0), (["--zzzqqq"], 2), ([], 2)])
+    (["--help"], 0), (["--zzzqqq"], 2), ([], 2),
+    (["--lerning_rate=1", "--do_train", "--data_dir=no", "--output_dir=o"], 2)])
 def test_what_needs_no_work_starts_no_tensorflow(arguments, status):
     # "under a second", said so that a busy machine cannot fail it
     code = ("import sys, run_classifier_custom\n"

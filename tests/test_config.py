@@ -256,6 +256,12 @@ def test_arguments_that_are_no_utf_8():
     assert message.startswith("unknown flag '--xxxx") and len(message) < 200
 
 
+def test_a_name_in_a_file_that_is_too_long(written):
+    path = written(json.dumps({"x" * 200: 1}))
+    message, = refused(read_settings, path)
+    assert message.startswith(f"--config={path}: unknown flag '--xxxx")
+
+
 def test_as_dict_is_ready_for_json_and_leaves_out_what_must_not_be_repeated():
     settings = RunConfig(**ENOUGH, labels=("a", "b"), config="old.yaml",
                          sweep="sweep.yaml", overwrite_output_dir=True).as_dict()

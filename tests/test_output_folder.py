@@ -157,6 +157,23 @@ def test_room_for_the_checkpoints(tiny_config, tmp_path, settings, count):
     assert problem.endswith("make room or lower --keep_checkpoint_max")
 
 
+@pytest.mark.parametrize(("settings", "count"), [
+    ({}, 3), ({"export_formats": ("tflite",)}, 1), ({"export_formats": ("tflite", "onnx")}, 2)])
+@pytest.mark.parametrize("plan", [Plan(100, 10), None])
+def test_room_for_the_export(tiny_config, tmp_path, settings, count, plan):
+    config = RunConfig(output_dir=str(tmp_path), do_export=True, **settings)
+    values = sum(int(np.prod(shape)) for shape in model.variable_shapes(tiny_config, 3).values())
+    needed = count * (4 * values + 2_000_000) + (2 * values * 12 if plan else 0)
+
+    def found(free):
+        return room_problems(config, tiny_config, 3, plan, functools.partial(disk, free))
+    assert found(needed) == []
+    problem, = found(needed - 1)
+    assert f"an export of {count * (4 * values + 2_000_000) / 1e6:.0f} MB (" in problem
+    assert ("2 checkpoints" in problem) == bool(plan)
+    assert problem.endswith("or name fewer --export_formats")
+
+
 def test_the_room_of_a_bucket_is_not_asked_for(tiny_config):
     assert room_problems(RunConfig(output_dir="gs://bucket/out"), tiny_config, 3, Plan(100, 10),
                          functools.partial(disk, 0)) == []

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model, preflight
+from finetune import checkpoint, model, preflight, reading
 from finetune.bert_config import BertConfig, variable_shapes
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -97,7 +97,7 @@ def test_a_run_that_can_start(check, tiny, tmp_path):
     ({"do_train": True}, ["train"]), ({"do_eval": True}, ["dev"]), ({"do_predict": True}, ["test"]),
     ({"do_train": True, "eval_every_steps": 5}, ["train", "dev"])])
 def test_splits_that_a_run_needs(flags, splits):
-    assert preflight.needed_splits(RunConfig(**flags)) == splits
+    assert reading.needed_splits(RunConfig(**flags)) == splits
 
 
 @pytest.mark.parametrize(("answers", "settings", "says"), [
@@ -284,6 +284,15 @@ def test_other_labels_than_the_folders_are_refused(problems, trained, labels, to
                         "--overwrite_output_dir to delete it")
 
 
+def test_that_labels_are_not_the_folders_is_not_told_where_they_may_be_wrong(problems, trained):
+    answers = {"train": rows("bug", "feature"), "dev": rows("bug")}
+    wrong = {"labels": ("bug", "feature", "question")}
+    [problem] = problems(answers, **wrong, learning_rate=0.0)
+    assert problem == "--learning_rate=0.0: must be a number above 0"
+    [problem] = problems({**answers, "dev": DataError("d: label")}, **wrong)
+    assert problem == "d: label"
+
+
 def test_labels_of_a_checkpoint_elsewhere_are_bound_too(check, problems, trained, tiny, tmp_path):
     settings = {"do_train": False, "do_eval": False, "init_checkpoint": str(trained),
                 "output_dir": str(tmp_path / "new"), "vocab_file": str(tiny / "vocab.txt"),
@@ -338,5 +347,5 @@ def test_what_lacks_for_all_splits_is_told_once():
         get_train_examples = get_dev_examples = get_test_examples = gone
 
     found = []
-    assert preflight.read_examples(Processor(), ["train", "dev", "test"], "nowhere", found) == {}
+    assert reading.read_examples(Processor(), ["train", "dev", "test"], "nowhere", found) == {}
     assert found == ["--data_dir=nowhere: there is no such folder"]

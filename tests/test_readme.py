@@ -55,6 +55,7 @@ FOREIGN = {
     "dry_run", "ntasks", "requeue",  # of scripts/run_*.sh, tested below, and of SLURM
     "json", "host", "headless", "screenshot", "window", "virtual",  # predict.sh, serve.sh, chromium
     "export", "short", "check", "require", "only", "",  # of test_faults.sh, sha256sum and pip
+    "proto",  # of curl
     *(field.name for field in dataclasses.fields(Limits))}
 
 
@@ -392,7 +393,8 @@ MESSAGES = {
     "nothing tells whether the first line is a header":
         ["--text_column=1", "--label_column=2", "--do_train"],
     "--do_lower_case=True does not suit": ["--init_checkpoint={cased}", "--do_train"],
-    "holds a classifier of": ["--output_dir={trained}", "--labels=bug,feature", "--do_train"],
+    "holds a classifier of":
+        ["--output_dir={trained}", "--labels=bug,feature,question,crash", "--do_train"],
     "is that of a classifier": ["--output_dir={trained}", "--task_type=regression", "--do_eval"],
     "has no trained head (output_weights)": ["--labels=bug,feature,question", "--do_eval"],
     "not utf-8: byte 0x": ["--train_file=latin1.tsv", "--do_train"],

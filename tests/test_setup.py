@@ -142,6 +142,31 @@ def test_venv_elsewhere(project: Project, tmp_path: Path) -> None:
     assert not project.venv.exists()
 
 
+def test_link_leads_to_an_environment_that_is_used_as_it_is(project: Project, tmp_path: Path
+                                                            ) -> None:
+    project.add_python()
+    there = tmp_path / "other disk" / "venv"
+    project.run("setup.sh", VENV=str(there))
+    (there / "kept").touch()
+    project.venv.symlink_to(there)
+    done = project.run("setup.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{there}/bin/python\n", "")
+    assert (there / "kept").exists() and project.venv.is_symlink()
+
+
+def test_link_to_a_folder_that_is_not_ours_or_not_there(project: Project, tmp_path: Path) -> None:
+    project.add_python()
+    project.venv.symlink_to(tmp_path / "other")
+    done = project.run("setup.sh")
+    assert done.returncode == 1 and f"{project.venv} is a link to a folder that is not there" in (
+        done.stderr)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    done = project.run("setup.sh")
+    assert done.returncode == 1 and "but this script did not make it" in done.stderr
+    assert (tmp_path / "other" / "mine.txt").exists()
+
+
 def test_foreign_folder_is_left_untouched(project: Project) -> None:
     project.add_python()
     precious = write_script(project.venv / "bin" / "python", "precious")

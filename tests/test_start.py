@@ -220,17 +220,19 @@ def test_a_checkpoint_back_from_hugging_face_tells_its_length_too(choose, given,
         "--max_seq_length is 128, and was 64 when the checkpoint was trained"]
 
 
+_THEN = "when the checkpoint was trained"
+_CLOSE = "the two differ by less than 5e-4"
+
+
 @pytest.mark.parametrize("settings", [{}, PREDICT])
 @pytest.mark.parametrize(("beside", "asked", "told"), [
     ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
      "gelu",
-     "hidden_act is gelu (the original's tanh form), and was gelu_erf (the exact form) when the "
-     "checkpoint was trained; the two differ by less than 5e-4"),
+     f"gelu (the original's tanh form), and was gelu_erf (the exact form) {_THEN}; {_CLOSE}"),
     ({"bert_config.json": {"hidden_act": "gelu"}}, "gelu_erf",
-     "hidden_act is gelu_erf (the exact form), and was gelu (the original's tanh form) when the "
-     "checkpoint was trained; the two differ by less than 5e-4"),
+     f"gelu_erf (the exact form), and was gelu (the original's tanh form) {_THEN}; {_CLOSE}"),
     ({"bert_config.json": {"hidden_act": "relu"}}, "gelu",
-     "hidden_act is gelu (the original's tanh form), and was relu when the checkpoint was trained"),
+     f"gelu (the original's tanh form), and was relu {_THEN}"),
     ({"source.json": {"activation": "gelu_erf"}, "bert_config.json": {"hidden_act": "gelu"}},
      "gelu_erf", None),
     ({"source.json": {"name": "minilm"}, "bert_config.json": {"hidden_act": "gelu"}}, "gelu", None),
@@ -244,7 +246,8 @@ def test_another_activation_than_in_training_is_told(settings, beside, asked, to
     config = RunConfig(**{"output_dir": str(tmp_path / "out"), "do_train": True,
                           "init_checkpoint": prefix, **settings})
     chosen = start.choose_start(config, dataclasses.replace(tiny_config, hidden_act=asked), LABELS)
-    assert [note for note in chosen.notices if "hidden_act" in note] == ([told] if told else [])
+    assert [note for note in chosen.notices if "hidden_act" in note] == ([] if told is None else [
+        f"hidden_act, the layers' activation function, is {told} (docs/checkpoints.md)"])
 
 
 def test_the_own_folder_comes_before_init_checkpoint(choose, own, given, tiny_config):

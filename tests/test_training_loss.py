@@ -100,7 +100,7 @@ def test_weights_come_in_the_order_of_the_labels(written, content):
 @pytest.mark.parametrize(("content", "says"), [
     ("bug\t1\nfeature\t1\n", "--class_weights={}: has no weight for 'question'"),
     ("bug\t1\nfeature\t1\nbug\t2\nquestion\t1", "{}:3: 'bug' stands in line 1 already"),
-    ("bug\t1\nfeature\t1\nother\t2\nquestion\t1", "{}:3: 'other' is not one of the labels, bug, "),
+    ("bug\t1\nfeature\t1\nother\t2\nquestion\t1", "{}:3: 'other' is not one of the labels, 'bug'"),
     ("bug\t1\nfeature 1\nfeature\t1\nquestion\t1", "{}:2: 'feature 1': must be a label, a tab"),
     ("bug\t1\nfeature\t0\nquestion\t1", "{}:2: the weight '0': must be a number from 1e-06 to"),
     ("bug\t1\nfeature\t1_0\nquestion\t1", "{}:2: the weight '1_0'"),
@@ -114,7 +114,32 @@ def test_what_is_wrong_with_a_file(written, content, says):
     assert problem.startswith(says.format(path))
 
 
+def problems_of(path, labels=LABELS):
+    with pytest.raises(UserError) as caught:
+        read_class_weights(path, labels)
+    return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("labels", [LABELS, None])  # None: the data are wrong themselves
+def test_lines_of_another_form_are_told_once_with_the_form(written, labels):
+    assert problems_of(written("bug,1\nfeature,1\nquestion,1\n"), labels) == [
+        "1: 'bug,1': must be a label, a tab and its weight on each line, as \"bug<TAB>2.5\" (3 "
+        "such lines)"]
+
+
+def test_names_that_are_no_labels_are_told_once_and_not_as_labels_without_a_weight(written):
+    assert problems_of(written("Bug\t1\nfeatures\t1\nquestion\t1\n")) == [
+        "1: 'Bug' is not one of the labels, 'bug', 'feature', 'question' (2 such lines)"]
+
+
+def test_a_file_that_is_not_there_may_be_the_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [problem] = problems_of("balance")
+    assert "as \"bug<TAB>2.5\"" in problem and problem.endswith("; did you mean balanced?")
+
+
 @pytest.mark.parametrize(("settings", "labels", "says"), [
+    ({"class_weights": "none.tsv"}, None, "--class_weights=none.tsv: cannot be read"),
     ({"class_weights": "none.tsv"}, LABELS, "--class_weights=none.tsv: cannot be read"),
     ({"class_weights": "balanced"}, ["score"], "--class_weights=balanced: goes with labels"),
     ({"focal_gamma": 2.0}, ["score"], "--focal_gamma=2.0: goes with labels"),

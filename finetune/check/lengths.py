@@ -13,6 +13,7 @@ from finetune.windows import HEAD
 LADDER = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _CUT = 0.01  # of the rows: enough to be worth a look, and what a good length leaves
 _LOST = 0.25  # of the tokens
+_DEAR = 1.25  # times the tokens: what a length costs that may not be worth it
 _ELSE = ("--truncation=tail or head_tail keeps another part, --window_stride reads all "
          "(docs/long_texts.md).")
 
@@ -78,8 +79,10 @@ def _advice(survey: Survey, max_seq_length: int, longest: int, long_texts: LongT
                  and one["rows_cut"] <= _CUT * survey.rows), None)
     if best:
         cut = share(best["rows_cut"], survey.rows) if best["rows_cut"] else "none"
-        return (f"--max_seq_length={best['max_seq_length']} cuts {cut}, for "
-                f"{best['tokens'] / now:.2f} times the tokens to compute.")
+        times = best["tokens"] / now
+        return (f"--max_seq_length={best['max_seq_length']} cuts {cut}, for {times:.2f} times the "
+                f"tokens to compute." + (f" At --max_seq_length={max_seq_length} {_ELSE}"
+                                         if times >= _DEAR else ""))
     if max_seq_length < longest:
         most = options(survey, longest, long_texts)[-1]
         return (f"Even --max_seq_length={longest}, all that the model has positions for, cuts "

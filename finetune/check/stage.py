@@ -27,7 +27,8 @@ from finetune.check.findings import Finding, Severity, label_of, resolved
 from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.log import LOGGER, Progress
-from finetune.preflight import Prepared, read_examples
+from finetune.preflight import Prepared
+from finetune.reading import read_examples
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from finetune import arguments
 from finetune.config import RunConfig, flag_type
-from finetune.config_problems import shown
+from finetune.config_problems import must_be, shown
 from finetune.errors import InputError, UserError
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunConfig)}
@@ -131,7 +131,7 @@ def _typed(name: str, value: Any, problems: list[str]) -> Any:
     try:
         found = _CONVERT[kind](value)
         if choices and found not in choices:
-            problems.append(f"{name}={shown(value)}: must be one of {', '.join(choices)}")
+            problems.append(f"{name}={shown(value)}: {must_be(found, str, choices)}")
     except (TypeError, ValueError, OverflowError):
         problems.append(f"{name}={shown(value)}: must be {_KINDS[kind]}")
         return None

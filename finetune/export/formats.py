@@ -3,6 +3,8 @@
 import importlib.util
 from typing import TYPE_CHECKING
 
+from finetune.config_problems import must_be
+
 if TYPE_CHECKING:
     from finetune.config import RunConfig
 
@@ -34,8 +36,8 @@ def problems(config: "RunConfig") -> list[str]:
     asked = ",".join(config.export_formats or ())
     for name in chosen(config):
         if name not in FORMATS:
-            found.append(f"--export_formats={asked}: {name!r} is none; must be of "
-                         + ", ".join(FORMATS))
+            found.append(f"--export_formats={asked}: {name!r} is none: "
+                         + must_be(name, str, FORMATS))
         missing = [one for one in PACKAGES.get(name, ()) if not importlib.util.find_spec(one)]
         if missing:
             found.append(f"--export_formats={asked}: {name} needs {' and '.join(missing)}, which "

@@ -6,7 +6,6 @@ Every file of it has the header `index<tab>prediction` and a line for each row o
 in its order. Imports no TensorFlow.
 """
 
-import argparse
 import dataclasses
 import difflib
 import math
@@ -200,7 +199,7 @@ def _write(out: str, files: dict[str, str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status: 0 done, 2 a mistake, 130 stopped."""
-    parser = argparse.ArgumentParser(
+    parser = command.Parser(
         prog="make_submission.sh", description="Makes the zip that GLUE's leaderboard takes of "
         f"the {PREDICTIONS} of several runs.", epilog=f"Tasks: {', '.join(TASKS)}.")
     parser.add_argument("--out", required=True, help="the zip to write")

@@ -206,21 +206,28 @@ class Members:
             finished = dict(self._note.get("finished", {}))
             self._begin(finished)
             for number, member in enumerate(self._members, 1):
-                self._start_log()
-                fingerprint = self._fingerprint(member)
-                if finished.get(member.name) == fingerprint and self._is_whole(member):
-                    LOGGER.info("%s, %d of %d, has finished before", member.name, number, count)
-                    continue
-                LOGGER.info("%s, %d of %d", member.name, number, count)
-                if config.do_train:
-                    finished.pop(member.name, None)
-                    self._write_note(finished)
-                run_one(member.config, member.processor, member.command)
-                gc.collect()  # graphs and their variables lie in circles
-                finished[member.name] = fingerprint
-                self._write_note(finished)
+                with log.part(f"fold {number} of {count}" if config.kfold else
+                              f"{member.name}, {number} of {count}"):
+                    self._make(member, finished, run_one)
             self._start_log()
             self._combine()
+
+    def _make(self, member: Member, finished: dict[str, str], run_one: RunOne) -> None:
+        """Makes one training, unless it has finished before."""
+        self._start_log()
+        fingerprint = self._fingerprint(member)
+        if finished.get(member.name) == fingerprint and self._is_whole(member):
+            LOGGER.info("%s has finished before", member.name)
+            return
+        LOGGER.info("%s%s", member.name, ": trained on the other folds; dev is the fold itself"
+                    if self._config.kfold else "")
+        if self._config.do_train:
+            finished.pop(member.name, None)
+            self._write_note(finished)
+        run_one(member.config, member.processor, member.command)
+        gc.collect()  # graphs and their variables lie in circles
+        finished[member.name] = fingerprint
+        self._write_note(finished)
 
     def _begin(self, finished: dict[str, str]) -> None:
         """Deletes an earlier run, if that is asked for, and writes down what this one is."""

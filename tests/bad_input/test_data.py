@@ -70,16 +70,17 @@ def test_missing_folder(refused, tmp_path):
          f"--data_dir={tmp_path / 'nowhere'}", "no such folder")
 
 
-@pytest.mark.parametrize(("content", "flags"), [
-    ("", []), ("id\ttext\tlabel\n", []), ("", ["--task_name=cola"])])
+@pytest.mark.parametrize(("content", "flags", "told"), [
+    ("", [], "is empty"), ("id\ttext\tlabel\n", [], "holds a header and no examples"),
+    ("", ["--task_name=cola"], "is empty")])
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_empty_split(refused, issues, content, flags, split):
+def test_empty_split(refused, issues, content, flags, told, split):
     for name in ("train", "dev"):
         (issues / f"{name}.tsv").write_text("a\t0\t\tid\nb\t1\t\tlabel\n" if flags else
                                             "id\ttext\tlabel\na\tit crashes\tbug\nb\twhy\tno\n")
     (issues / f"{split}.tsv").write_text(content)
     only(refused(*flags, "--do_train", "--do_eval", "--do_predict", "--train_batch_size=1"),
-         issues / f"{split}.tsv", "holds no examples")
+         issues / f"{split}.tsv", told)
 
 
 def test_duplicate_label_names(refused, tmp_path):

@@ -198,8 +198,18 @@ def test_rows_that_are_cut(splits, look):
     assert found.details["tokens_lost"] == 3 * (33 - 16)
     assert found.examples[0].where == "train.tsv:2"
     assert found.advice.startswith("--max_seq_length=40 cuts none, for 1.0")
+    assert "--truncation" not in found.advice  # it costs next to nothing
     assert finding(look(splits, max_seq_length=33), "truncation").severity is Severity.FINE
     assert ("truncation", "train") not in told(look(splits, max_seq_length=33), *Severity)
+
+
+def test_where_a_longer_input_costs_much_the_ways_to_keep_the_length_are_named(splits, look):
+    for row in range(60):
+        put("train", row, f"{'open the file ' * 10} {row}")(splits)
+    advice = finding(look(splits), "truncation").advice
+    assert "times the tokens" in advice and advice.startswith("--max_seq_length=40 cuts none")
+    assert "At --max_seq_length=16 --truncation=tail or head_tail" in advice
+    assert "--window_stride reads all" in advice
 
 
 def test_what_each_length_would_cut(splits, look):

@@ -226,7 +226,7 @@ def test_elsewhere_the_card_is_written_last(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("settings", "expected"), [
     ({"export_formats": ("onnx",), "do_export": False}, ["give --do_export too"]),
     ({"export_formats": ("pb", "tflite")}, [
-        "--export_formats=pb,tflite: 'pb' is none; must be of saved_model, tflite, onnx, "]),
+        "--export_formats=pb,tflite: 'pb' is none: must be one of saved_model, tflite, onnx, "]),
     ({"engine": "original"}, ["--engine=original exports nothing; export its folder by "
                               "--do_export --output_dir=out"]),
     ({"sweep": "s.yaml", "do_train": True, "do_eval": True}, ["--sweep=s.yaml: export the run"])])

@@ -31,7 +31,7 @@ CASES = scale(400, 10_000)
 TO_THE_END = scale(2, 6)  # in a hundred, of the cases that pass the checks
 LIMIT = 30.0  # seconds; 0.05 is what a case takes
 MOST_SHOWN = 10
-# What `_ask` says of an exception in a processor: right for one of the user's, a defect in ours.
+# What reading.ask says of an exception in a processor: one of the user's, or a defect in ours.
 UNFORESEEN = re.compile(r"^error: (Delimited|[A-Z]\w*)\.get_\w+ failed: ", re.MULTILINE)
 
 

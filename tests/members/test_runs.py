@@ -146,7 +146,12 @@ def test_killed_it_goes_on_with_what_lacks(made, tmp_path, monkeypatch, capfd):
         assert run_classifier_custom.main(arguments) == 130
     assert not (folder / "out_of_fold.tsv").exists()
     assert run_classifier_custom.main(arguments) == 0
-    assert "fold-1, 1 of 2, has finished before" in capfd.readouterr().err
+    said = capfd.readouterr().err.splitlines()
+    assert "fold 1 of 2: fold-1 has finished before" in said
+    assert "fold 2 of 2: fold-2: trained on the other folds; dev is the fold itself" in said
+    assert any(line.startswith("fold 2 of 2: done in ") for line in said)
+    assert said[-1].startswith("done; ")
+    assert not any(line.startswith(("dev ", "done in")) for line in said)
     assert (folder / "out_of_fold.tsv").read_bytes() == whole
     assert (folder / "fold-1" / "runs.json").read_bytes() == first
 

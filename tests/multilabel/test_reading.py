@@ -80,6 +80,17 @@ def test_what_is_refused(read, content, given, problem):
     assert any(problem in one for one in error.value.problems), error.value.problems
 
 
+def test_a_column_that_is_none_of_0_and_1_is_told_once(read):
+    rows = "".join(f"x\tno{number}\t{number % 2}\n" for number in range(30)) + "x\t1\t?\n"
+    with pytest.raises(DataError) as error:
+        read("text\ta\tb\n" + rows, label_column="a,b")
+    first, second = error.value.problems
+    assert first.endswith('train.tsv:2: the column of the label "a" holds "no0"; allowed are 0 and '
+                          "1 (30 such rows)")
+    assert second.endswith('train.tsv:32: the column of the label "b" holds "?"; allowed are 0 and '
+                           "1")
+
+
 def test_a_list_that_holds_no_texts(read):
     with pytest.raises(DataError, match="train.jsonl:1: the list in \"label\" holds what is no"):
         read('{"text": "a", "label": ["ui", null]}\n', "train.jsonl")

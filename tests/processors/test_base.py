@@ -97,10 +97,12 @@ def test_a_label_with_a_byte_order_mark_inside_can_be_seen(write, problems):
         "by --labels"]
 
 
-@pytest.mark.parametrize("content", ["", "label\tsentence\tx\n"])
-def test_a_file_without_rows(write, problems, content):
+@pytest.mark.parametrize(("content", "told"), [
+    ("", "is empty: it holds no examples"),
+    ("label\tsentence\tx\n", "holds a header and no examples")])
+def test_a_file_without_rows(write, problems, content, told):
     folder = write("dev.tsv", content)
-    assert problems(Toy().get_dev_examples, folder) == ["dev.tsv: holds no examples"]
+    assert problems(Toy().get_dev_examples, folder) == [f"dev.tsv: {told}"]
 
 
 def test_a_missing_file_tells_what_the_folder_has(write, problems):

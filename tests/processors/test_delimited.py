@@ -112,8 +112,9 @@ def test_a_test_file_without_the_named_label_proves_no_header(write, problems):
     ("Text,lable\na,1\n", {"text_column": ["text"]}, [
         'train.csv:1: --text_column=text: there is no such column, closest is "Text"; the header '
         'has "Text", "lable" (if line 1 is none, say --header=false, give positions)',
-        'train.csv:1: --label_column=label: there is no such column, closest is "lable"; the '
-        'header has "Text", "lable" (if line 1 is none, say --header=false, give positions)']),
+        'train.csv:1: --label_column=label (the default): there is no such column, closest is '
+        '"lable"; the header has "Text", "lable" (if line 1 is none, say --header=false, give '
+        "positions)"]),
     ("foo,label\na,1\n", {}, [
         'train.csv:1: there is no column "text", "sentence" or "title" and "body"; the header has '
         '"foo", "label" (if line 1 is none, say --header=false, give positions); say '
@@ -131,8 +132,11 @@ def test_a_test_file_without_the_named_label_proves_no_header(write, problems):
         'train.csv:1: --id_column=key: there is no such column; the header has "text", "label" (if '
         "line 1 is none, say --header=false, give positions)"]),
     ("a,1\nb,0\n", {"text_column": ["0"], "header": "false"}, [
-        "train.csv:1: --label_column=label is a name, but the file has no header; give the "
-        "position, the first column is 0"]),
+        "train.csv:1: --label_column=label (the default) is a name, but the file has no header; "
+        "give the position, the first column is 0"]),
+    ("text,lable\na,1\n", {"label_column": "label"}, [
+        'train.csv:1: --label_column=label: there is no such column, closest is "lable"; the '
+        'header has "text", "lable" (if line 1 is none, say --header=false, give positions)']),
     ("text,label\na,1\n", {"label_column": "text"}, [
         'train.csv:1: column "text" is both a text and the label']),
 ])
@@ -213,6 +217,21 @@ def test_one_label_is_no_task(write, problems):
     assert task.get_labels() is None
 
 
+@pytest.mark.parametrize(("content", "options", "told"), [
+    ("text,label\na,1\nb,0\nc,0\nd,1\n", {}, '"label"'),
+    ("text,label\na,ui\nb,\nc,ui\nd,docs\n", {"task_type": "multilabel"}, '"label"'),
+    ("a,1\nb,0\nc,0\nd,1\n", {}, None),
+    ("a,\nb,ui\nc,docs\n", {"task_type": "multilabel"}, None),
+    ("text,label\na,1\nb,0\n", {"header": "true"}, None)])
+def test_a_header_that_is_read_as_a_row_is_told(write, content, options, told):
+    task = Delimited(**{"header": "false", "text_column": ["0"], "label_column": "1", **options})
+    folder = write("train.csv", content)
+    task.get_train_examples(folder)
+    assert task.notices == ([] if told is None else [
+        f"{folder}/train.csv:1: read as a row, as --header=false says, and no other has the label "
+        f"{told}; if this line is a header, say --header=true"])
+
+
 def test_labels_that_look_wrong_are_told(write):
     task = Delimited(label_column="text", text_column=["label"])
     content = "text,label\n" + "".join(f"text {number},x\n" for number in range(30))
@@ -237,6 +256,20 @@ def test_files_by_flag_with_and_without_a_folder(write, tmp_path, monkeypatch):
         "train": f"{folder}/sub/mine.txt"}
 
 
+@pytest.mark.parametrize(("data_dir", "within"), [
+    ("data", "mine.tsv"), ("other", "../data/mine.tsv")])
+def test_a_file_that_is_there_from_the_current_folder_alone(
+        write, problems, tmp_path, monkeypatch, data_dir, within):
+    write("data/mine.tsv", "text\tlabel\na\t1\n")
+    write("other/x", "")
+    monkeypatch.chdir(tmp_path)
+    task = Delimited(train_file="data/mine.tsv")
+    assert problems(task.get_train_examples, data_dir) == [
+        f"--train_file=data/mine.tsv: is looked for within --data_dir={data_dir}, where it is "
+        "not; from the current folder it is there; as seen from that folder it is "
+        f"--train_file={within}"]
+
+
 @pytest.mark.parametrize("files, options, problem", [
     (["train.tsv", "train.json"], {}, 'DIR: "train.tsv", "train.json" could all be the train '
      "split; say --train_file=... to choose one"),
@@ -247,8 +280,8 @@ def test_files_by_flag_with_and_without_a_folder(write, tmp_path, monkeypatch):
      '"train.csv"'),
     (["train.dat"], {"train_file": "train.dat"}, 'train.dat: the extension ".dat" tells no format; '
      "say --data_format=tsv, csv, jsonl or json"),
-    (["train.csv"], {}, "train.csv: holds no examples"),
-    (["train.json"], {}, "train.json: holds no examples"),
+    (["train.csv"], {}, "train.csv: is empty: it holds no examples"),
+    (["train.json"], {}, "train.json: is empty: it holds no examples"),
 ])
 def test_file_problems(write, tmp_path, problems, files, options, problem):
     for name in files:
@@ -258,7 +291,8 @@ def test_file_problems(write, tmp_path, problems, files, options, problem):
 
 def test_a_file_with_a_header_only(write, problems):
     folder = write("dev.csv", "text,label\n")
-    assert problems(Delimited().get_dev_examples, folder) == ["dev.csv: holds no examples"]
+    assert problems(Delimited().get_dev_examples, folder) == [
+        "dev.csv: holds a header and no examples"]
 
 
 def test_data_files_leaves_out_what_is_not_clear(write):

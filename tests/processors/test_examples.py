@@ -102,7 +102,8 @@ def test_rows_of_others_are_left_out_and_labels_renamed():
 
 
 def test_no_examples():
-    assert made([])[1] == ["f: holds no examples"]
+    assert made([])[1] == ["f: is empty: it holds no examples"]
+    assert made([], first=1)[1] == ["f: holds a header and no examples"]
     split = Split("f", text_a=1, only=(0, "de"))
     assert made([["fr", "a"], ["en", "b"], ["fr", "c"]], split)[1] == [
         'f: holds no examples with "de" in column 0; there is "fr", "en"']

@@ -275,7 +275,7 @@ def test_damaged_modules(make, cache):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert "is damaged and cannot be read" in refused(folder)
+    assert "is damaged or cut" in refused(folder)
     assert not cache.exists()
 
 
@@ -450,7 +450,7 @@ def test_mistakes_are_told_together(make, data, tiny, tmp_path, main):
     assert said.splitlines() == [
         "error: --num_train_epochs=0.0: must be a number above 0",
         f"error: --bert_hub_module_handle={folder} and --init_checkpoint="
-        f"{tiny / 'bert_model.ckpt'} exclude each other: give one of them"]
+        f"{tiny} exclude each other: give one of them"]
     status, said = main(*usual, "--bert_hub_module_handle=nowhere", "--labels=bug,feature",
                         f"--vocab_file={tiny / 'vocab.txt'}")
     assert status == 2

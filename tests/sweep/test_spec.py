@@ -87,9 +87,9 @@ def test_all_else_is_as_on_the_command_line(read):
 @pytest.mark.parametrize(("content", "message"), [
     ({"grid": {"lerning_rate": [1]}},
      "grid: lerning_rate: there is no such flag: did you mean learning_rate"),
-    ({"grid": {"learning_rate": ["abc"]}}, "grid: learning_rate: flag --learning_rate=abc"),
-    ({"grid": {"train_batch_size": [1.5]}}, "grid: train_batch_size: flag --train_batch_size=1.5"),
-    ({"grid": {"header": ["maybe"]}}, "grid: header: flag --header=maybe: value should be one of"),
+    ({"grid": {"learning_rate": ["abc"]}}, "grid: learning_rate: --learning_rate=abc: must be"),
+    ({"grid": {"train_batch_size": [1.5]}}, "grid: train_batch_size: --train_batch_size=1.5: must"),
+    ({"grid": {"header": ["maybe"]}}, "grid: header: --header=maybe: must be one of"),
     ({"grid": {"learning_rate": []}}, "grid: learning_rate: must be a list of values"),
     ({"grid": {"learning_rate": 1}}, "grid: learning_rate: must be a list of values, as [1]"),
     ({"grid": {"learning_rate": [None]}}, "grid: learning_rate: has no value"),

@@ -93,6 +93,16 @@ def test_a_folder_that_cannot_serve(answered, tiny, tmp_path):
     assert (status, said) == (2, "") and error.startswith(f"error: {tmp_path}: ")
 
 
+@pytest.mark.parametrize("first", [[], ["model"]])
+def test_a_file_among_the_arguments_is_told_where_texts_come_from(tmp_path, capsys, first):
+    (tmp_path / "texts.txt").write_text("a\n")
+    with pytest.raises(SystemExit) if first else pytest.MonkeyPatch.context():
+        assert predict.main([*first, str(tmp_path / "texts.txt")]) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "texts.txt") in said and said.count("\n") == 1
+    assert said.endswith("the texts come from standard input: scripts/predict.sh MODEL < FILE\n")
+
+
 def test_a_line_without_end(monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "_LONGEST", 100_000)
     path = tmp_path / "long"

@@ -192,7 +192,7 @@ def no_checkpoint(folder):
     (too_many_labels, "is a classifier of 3 labels, and has 4 names: a, b, c, d"),
     (too_long, r"run_config.json: max_seq_length=41: must be 3 to 40"),
     (other_casing, "do_lower_case=False does not suit"),
-    (torn, "is damaged and cannot be read"),
+    (torn, "is damaged or cut"),
     (no_checkpoint, "the folder holds no checkpoint")],
     ids=lambda one: getattr(one, "__name__", ""))
 def test_what_cannot_serve(classifier, tmp_path, damage, told):
