@@ -4,10 +4,10 @@
     dense(); attention()        # each runs its products once
 
 What a step could not do without: for each dense layer y = x W, and for its gradients dx = dy W^T
-and dW = x^T dy, with the rows that ours has: all real tokens (where ours makes the first two in
-halves), and [CLS] alone for what nothing else of the last layer needs. Attention: q k^T and p v,
-and the two gradients of each, in the two groups that ours makes, each as wide as its longest row.
-Every product has operands of its own, filled with random numbers; layers are run one
+and dW = x^T dy, with the rows that ours has: all real tokens, and [CLS] alone for what nothing else
+of the last layer needs; query, key and value are one product where one input feeds them. Attention:
+q k^T and p v, and the two gradients of each, in as many groups as ours makes, each as wide as its
+longest row. Every product has operands of its own, filled with random numbers; layers are run one
 after the other, the products of one layer as TensorFlow likes.
 
 Letters: B batch, S longest length, T tokens, H hidden, N heads, D head width, I intermediate.
@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.bert_config import BertConfig
+from finetune.training_step import GROUPS
 
 Shape = tuple[int, int, int]  # rows, in, out
 
@@ -26,17 +27,18 @@ Shape = tuple[int, int, int]  # rows, in, out
 def dense_shapes(config: BertConfig, tokens: int, rows: int) -> list[list[Shape]]:
     """Returns (rows, in, out) of every dense product: a list for each layer, then the pooler."""
     hidden, inner = config.hidden_size, config.intermediate_size
-    full = [*[(tokens, hidden, hidden)] * 4, (tokens, hidden, inner), (tokens, inner, hidden)]
-    last = [*[(tokens, hidden, hidden)] * 2, *[(rows, hidden, hidden)] * 2, (rows, hidden, inner),
-            (rows, inner, hidden)]
+    full = [(tokens, hidden, 3 * hidden), (tokens, hidden, hidden), (tokens, hidden, inner),
+            (tokens, inner, hidden)]
+    last = [(tokens, hidden, 2 * hidden), (rows, hidden, hidden), (rows, hidden, hidden),
+            (rows, hidden, inner), (rows, inner, hidden)]
     return [full] * (config.num_hidden_layers - 1) + [last, [(rows, hidden, hidden)]]
 
 
-def attention_groups(lengths: np.ndarray) -> list[tuple[int, int]]:
-    """Returns (rows, longest) of each group of a batch; lengths int[B] fall (layout.py)."""
-    ends = np.cumsum(lengths)
-    first = max(1, int((2 * ends <= ends[-1]).sum()))
-    return [(len(some), int(some[0])) for some in (lengths[:first], lengths[first:]) if len(some)]
+def attention_groups(lengths: np.ndarray, groups: int = GROUPS) -> list[tuple[int, int]]:
+    """Returns (rows, longest) of each group of a batch; lengths int[B] fall."""
+    ends = [len(lengths) * end // groups for end in range(groups + 1)]
+    return [(end - start, int(max(lengths[start:end])))
+            for start, end in zip(ends, ends[1:], strict=False) if end > start]
 
 
 @tf.function(reduce_retracing=True)

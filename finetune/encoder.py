@@ -12,8 +12,6 @@ The layers compute in the type of their kernels, see `model.logits`:
 Letters: B batch, S longest length, T tokens, H hidden, N heads, D head width, I intermediate.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 
@@ -78,65 +76,64 @@ def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Te
 
 
 def attention(weights: Weights, config: BertConfig, layout: Layout, scope: str,
-              hidden: Sequence[tf.Tensor], dropout: Dropout, cls_only: bool) -> list[tf.Tensor]:
+              hidden: tf.Tensor, dropout: Dropout, cls_only: bool) -> tf.Tensor:
     """Multi-head self-attention (arXiv:1706.03762).
 
     A token attends to all tokens of its own row. Padding gets -10000 before the softmax, which
     leaves it exactly 0.
 
     Args:
-        hidden: float32[T, H] of each group.
+        hidden: float32[T, H].
         cls_only: only the first token of each row asks; F, the places that ask, is then 1 and not
             S.
 
     Returns:
-        float32[T, H] of each group; with cls_only float32[B, H].
+        float32[T, H]; with cls_only float32[B, H].
     """
-    heads, rate = config.num_attention_heads, config.attention_probs_dropout_prob
-    asking = _first(layout, hidden) if cls_only else hidden
-    query, key, value = (dense(weights, f"{scope}/{name}", of)
-                         for name, of in (("query", asking), ("key", hidden), ("value", hidden)))
+    heads = config.num_attention_heads
+    inner = [f"{scope}/{part}" for part in ("query", "key", "value")]
+    own = 2 if cls_only else 3  # of query, key and value what every token has
+    joined = layout.split(_project(weights, inner[-own:], hidden))                # [T, own * H]
+    if cls_only:
+        asking = layout.split_rows(_project(weights, inner[:1], layout.first(hidden)))    # [B, H]
     contexts = []
-    for group, q, k, v in zip(layout.groups, query, key, value, strict=True):
-        q = (tf.reshape(q, [group.batch, heads, 1, config.hidden_size // heads]) if cls_only
-             else group.heads(q, heads))                                        # [B, N, F, D]
+    for index, group in enumerate(layout.groups):
+        parts = group.heads(joined[index], own, heads)                        # [B, N, S, D] each
+        if cls_only:
+            width = config.hidden_size // heads
+            parts = [tf.reshape(asking[index], [group.batch, heads, 1, width]), *parts]
         shape = [group.batch, heads, 1 if cls_only else group.length, group.length]
-        context = attend(q, group.heads(k, heads), group.heads(v, heads), group.mask,
-                         dropout.mask(shape, rate, q.dtype))                    # [B, N, F, D]
+        mask = dropout.mask(shape, config.attention_probs_dropout_prob, hidden.dtype)
+        context = attend(*parts, group.mask, mask)                               # [B, N, F, D]
         contexts.append(tf.reshape(context, [group.batch, config.hidden_size]) if cls_only
                         else group.tokens(context))
-    return contexts
+    return tf.concat(contexts, 0)
+
+
+def _project(weights: Weights, scopes: list[str], x: tf.Tensor) -> tf.Tensor:
+    """Several dense layers on one input as one product: float32[T, H] -> float32[T, parts * H]."""
+    kernel = tf.concat([weights[f"{scope}/kernel"] for scope in scopes], 1)
+    bias = tf.concat([weights[f"{scope}/bias"] for scope in scopes], 0)
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
 def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scope: str,
-                      hidden: Sequence[tf.Tensor], dropout: Dropout, cls_only: bool
-                      ) -> list[tf.Tensor]:
+                      hidden: tf.Tensor, dropout: Dropout, cls_only: bool) -> tf.Tensor:
     """One layer: attention and feed-forward, each with its residual and LayerNorm.
 
-    Args:
-        hidden: float32[T, H] of each group.
-
     Returns:
-        float32[T, H] of each group; with cls_only float32[B, H], the output for [CLS] alone.
+        float32[T, H]; with cls_only float32[B, H], the layer's output for [CLS] alone.
     """
-    def output(scope: str, inner: Sequence[tf.Tensor], residual: Sequence[tf.Tensor]
-               ) -> list[tf.Tensor]:
-        return [layer_norm(weights, scope, dropout(one, config.hidden_dropout_prob) + rest)
-                for one, rest in zip(dense(weights, f"{scope}/dense", inner), residual,
-                                     strict=True)]
-
+    rate = config.hidden_dropout_prob
     context = attention(weights, config, layout, f"{scope}/attention/self", hidden, dropout,
                         cls_only)
-    attended = output(f"{scope}/attention/output", context,
-                      _first(layout, hidden) if cls_only else hidden)
-    inner = map(activation(config.hidden_act, dropout.active),
-                dense(weights, f"{scope}/intermediate/dense", attended))               # [T, I]
-    return output(f"{scope}/output", list(inner), attended)
-
-
-def _first(layout: Layout, hidden: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """float32[T, H] of each group -> float32[B, H], the first token ([CLS]) of its rows."""
-    return [group.first(one) for group, one in zip(layout.groups, hidden, strict=True)]
+    residual = layout.first(hidden) if cls_only else hidden
+    context = dropout(dense(weights, f"{scope}/attention/output/dense", context), rate)
+    attended = layer_norm(weights, f"{scope}/attention/output", context + residual)
+    inner = activation(config.hidden_act, dropout.active)(
+        dense(weights, f"{scope}/intermediate/dense", attended))                       # [T, I]
+    output = dropout(dense(weights, f"{scope}/output/dense", inner), rate)
+    return layer_norm(weights, f"{scope}/output", output + attended)
 
 
 def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
@@ -150,11 +147,11 @@ def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.T
     Returns:
         1 + num_hidden_layers tensors float32[T, H]: the embedding and every layer's output.
     """
-    outputs = [layout.split(embed(weights, config, layout, input_ids, segment_ids, dropout))]
+    outputs = [embed(weights, config, layout, input_ids, segment_ids, dropout)]
     for index in range(config.num_hidden_layers):
         outputs.append(transformer_layer(weights, config, layout, f"bert/encoder/layer_{index}",
                                          outputs[-1], dropout, cls_only=False))
-    return [tf.concat(groups, 0) for groups in outputs]
+    return outputs
 
 
 def encode_cls(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
@@ -164,15 +161,14 @@ def encode_cls(weights: Weights, config: BertConfig, layout: Layout, input_ids: 
     Returns:
         float32[B, H], the last layer's output for the first token of every row.
     """
-    hidden = layout.split(embed(weights, config, layout, input_ids, segment_ids, dropout))
+    hidden = embed(weights, config, layout, input_ids, segment_ids, dropout)
     last = config.num_hidden_layers - 1
     for index in range(last + 1):
         hidden = transformer_layer(weights, config, layout, f"bert/encoder/layer_{index}", hidden,
                                    dropout, cls_only=index == last)
-    return tf.concat(hidden, 0)
+    return hidden
 
 
 def pool(weights: Weights, first_tokens: tf.Tensor) -> tf.Tensor:
     """The pooled output: tanh(dense([CLS])), float32[B, H] -> float32[B, H]."""
-    [pooled] = dense(weights, "bert/pooler/dense", [first_tokens])
-    return tf.tanh(pooled)
+    return tf.tanh(dense(weights, "bert/pooler/dense", first_tokens))

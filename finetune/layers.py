@@ -8,7 +8,7 @@ Letters: B batch, F tokens that ask, S tokens asked, T tokens, H hidden, N heads
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -95,25 +95,9 @@ class Dropout:
         return tf.cast(keep, dtype) * (1.0 / (1.0 - rate))
 
 
-def dense(weights: Weights, scope: str, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """x[T, in] @ kernel[in, out] + bias[out], for each of the parts of a batch.
-
-    The gradients of kernel and bias are taken over all parts at once: adding up those of the parts
-    would read and write as much again as the kernel holds.
-    """
-    kernel, bias = (tf.convert_to_tensor(weights[f"{scope}/{name}"]) for name in ("kernel", "bias"))
-    if len(parts) == 1:
-        return [tf.nn.bias_add(tf.matmul(parts[0], kernel), bias)]
-
-    @tf.custom_gradient
-    def run(kernel, bias, *parts):
-        def gradient(*upstream):
-            by_all = tf.concat(upstream, 0)
-            return (tf.matmul(tf.concat(parts, 0), by_all, transpose_a=True),
-                    tf.raw_ops.BiasAddGrad(out_backprop=by_all),
-                    *(tf.matmul(one, kernel, transpose_b=True) for one in upstream))
-        return [tf.nn.bias_add(tf.matmul(part, kernel), bias) for part in parts], gradient
-    return run(kernel, bias, *parts)
+def dense(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
+    """x[..., in] @ kernel[in, out] + bias[out]."""
+    return tf.nn.bias_add(tf.matmul(x, weights[f"{scope}/kernel"]), weights[f"{scope}/bias"])
 
 
 def layer_norm(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:

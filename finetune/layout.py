@@ -1,13 +1,11 @@
 """Where the tokens of a batch lie: packed (no padding) or padded (static shapes).
 
-The encoder works on `[tokens, hidden]`, on each group of a batch's rows by itself, and asks the
-group for `[batch, heads, length, ...]` only where rows must not mix, in attention. Two layouts
-share that interface:
+The encoder works on `[tokens, hidden]` and asks its layout for `[batch, heads, length, ...]` only
+where rows must not mix, in attention. Two layouts share that interface:
 
 *   PackedLayout: T is the number of real tokens. Nothing is computed for padding but attention
-    scores, up to the longest row of the group. Used on CPU and GPU.
-*   PaddedLayout: T = B * S with padding in place. Every shape is static, and there is one group.
-    Used on TPU and with XLA.
+    scores: the rows fall into groups, each cut to its own longest row. Used on CPU and GPU.
+*   PaddedLayout: T = B * S with padding in place. Every shape is static. Used on TPU and with XLA.
 
 Example, rows of 3 and 1 tokens in one group, one head:
 
@@ -30,7 +28,6 @@ class PackedGroup:
     """
 
     def __init__(self, lengths: tf.Tensor):
-        self._lengths = lengths
         self.batch = tf.shape(lengths)[0]
         self.length = tf.reduce_max(lengths)
         self.mask = tf.sequence_mask(lengths, self.length)                             # [B, S]
@@ -46,23 +43,24 @@ class PackedGroup:
         """Returns int32[T], the place of each token in its row, from 0."""
         return self._slot_of_token % self.length
 
-    def first(self, tokens: tf.Tensor) -> tf.Tensor:
-        """float[T, H] -> float[B, H], the first token ([CLS]) of every row."""
-        return tf.gather(tokens, tf.cumsum(self._lengths, exclusive=True))
-
-    def heads(self, tokens: tf.Tensor, heads: int) -> tf.Tensor:
-        """float[T, N * D] -> float[B, N, S, D].
+    def heads(self, tokens: tf.Tensor, parts: int, heads: int) -> list[tf.Tensor]:
+        """float[T, parts * N * D] -> `parts` tensors float[B, N, S, D].
 
         Empty slots hold what some other token has; nothing may come of it.
         """
-        width = tokens.shape[-1] // heads
+        width = tokens.shape[-1] // (parts * heads)
         there = tf.minimum(self._token_of_slot, self._count - 1)
+        back = self._by_token(heads)
 
         @tf.custom_gradient
         def move(values):
-            def gradient(upstream):
-                return _gather_rows(upstream, self._by_token(heads), heads)
-            return tf.gather(tf.reshape(values, [-1, width]), self._by_slot(there, heads)), gradient
+            values = tf.reshape(values, [-1, width])                         # [T * parts * N, D]
+            moved = [tf.gather(values, self._by_slot(there * parts + part, heads))
+                     for part in range(parts)]
+
+            def gradient(*upstream):
+                return tf.concat([_gather_rows(one, back, heads) for one in upstream], -1)
+            return moved, gradient
         return move(tokens)
 
     def tokens(self, context: tf.Tensor) -> tf.Tensor:
@@ -101,31 +99,39 @@ class PackedLayout:
 
     Args:
         lengths: int32[B], tokens of each row.
-        halved: whether the rows, two at least, fall into two groups of about as many tokens. The
-            groups are computed side by side, and attention is cheapest where they lie sorted by
-            length.
+        groups: into how many groups of about as many rows attention parts the batch; it is
+            cheapest where they lie sorted by length.
     """
 
-    def __init__(self, lengths: tf.Tensor, halved: bool = False):
+    def __init__(self, lengths: tf.Tensor, groups: int = 1):
+        self.lengths = lengths
         self.length = tf.reduce_max(lengths)
-        if not halved:
-            self._parts = [lengths]
-        else:
-            ends = tf.cumsum(lengths)
-            first = tf.maximum(1, tf.reduce_sum(tf.cast(2 * ends <= ends[-1], tf.int32)))
-            self._parts = [lengths[:first], lengths[first:]]
-        self.groups = [PackedGroup(part) for part in self._parts]
+        ends = [tf.shape(lengths)[0] * end // groups for end in range(1, groups)]
+        self._rows = tf.stack([*ends, tf.shape(lengths)[0]]) - tf.stack([0, *ends])  # of each
+        parts = tf.split(lengths, self._rows, num=groups) if groups > 1 else [lengths]
+        self._tokens = tf.stack([tf.reduce_sum(part) for part in parts])
+        self.groups = [PackedGroup(part) for part in parts]
 
     def positions(self) -> tf.Tensor:
         """Returns int32[T], the place of each token in its row, from 0."""
         return tf.concat([group.positions() for group in self.groups], 0)
 
+    def first(self, tokens: tf.Tensor) -> tf.Tensor:
+        """float[T, H] -> float[B, H], the first token ([CLS]) of every row."""
+        return tf.gather(tokens, tf.cumsum(self.lengths, exclusive=True))
+
     def split(self, tokens: tf.Tensor) -> list[tf.Tensor]:
         """float[T, H] -> the same by group."""
-        if len(self._parts) == 1:
-            return [tokens]
-        first = tf.reduce_sum(self._parts[0])
-        return [tokens[:first], tokens[first:]]
+        return self._split(tokens, self._tokens)
+
+    def split_rows(self, rows: tf.Tensor) -> list[tf.Tensor]:
+        """float[B, H] -> the same by group."""
+        return self._split(rows, self._rows)
+
+    def _split(self, values: tf.Tensor, sizes: tf.Tensor) -> list[tf.Tensor]:
+        if len(self.groups) == 1:
+            return [values]
+        return tf.split(values, sizes, num=len(self.groups))
 
 
 class PaddedLayout:
@@ -155,10 +161,13 @@ class PaddedLayout:
         """float[T, H] -> the same by group."""
         return [tokens]
 
-    def heads(self, tokens: tf.Tensor, heads: int) -> tf.Tensor:
-        """float[T, N * D] -> float[B, N, S, D]."""
-        split = [self.batch, self.length, heads, tokens.shape[-1] // heads]
-        return tf.transpose(tf.reshape(tokens, split), [0, 2, 1, 3])
+    split_rows = split
+
+    def heads(self, tokens: tf.Tensor, parts: int, heads: int) -> list[tf.Tensor]:
+        """float[T, parts * N * D] -> `parts` tensors float[B, N, S, D]."""
+        width = tokens.shape[-1] // (parts * heads)
+        split = tf.reshape(tokens, [self.batch, self.length, parts, heads, width])
+        return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]), num=parts)
 
     def tokens(self, context: tf.Tensor) -> tf.Tensor:
         """float[B, N, S, D] -> float[T, N * D]."""

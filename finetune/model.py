@@ -90,14 +90,14 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
 
 
 def logits(weights: Weights, config: BertConfig, batch: Batch,
-           dropout_seed: tf.Tensor | None = None, halved: bool = False,
+           dropout_seed: tf.Tensor | None = None, groups: int = 1,
            precision: str = "float32") -> tf.Tensor:
     """Runs encoder and head on a packed or a padded batch.
 
     Args:
         batch: see batches.Batch; a padded one has input_ids of rank 2.
         dropout_seed: int32[2] in training; None: no dropout.
-        halved: whether a packed batch is computed in two groups, see PackedLayout.
+        groups: of a packed batch in attention, see PackedLayout.
         precision: the type in which the encoder's layers compute; variables, embeddings, pooler
             and head stay float32.
 
@@ -109,7 +109,7 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         layout = PaddedLayout(batch.lengths, input_ids.shape[1])
         input_ids, segment_ids = tf.reshape(input_ids, [-1]), tf.reshape(segment_ids, [-1])
     else:
-        layout = PackedLayout(batch.lengths, halved)
+        layout = PackedLayout(batch.lengths, groups)
     dropout = layers.Dropout(dropout_seed)
     cls = encoder.encode_cls(in_precision(weights, precision), config, layout, input_ids,
                              segment_ids, dropout)                                     # [B, H]

@@ -33,6 +33,7 @@ from finetune.schedules import Plan
 from finetune.training_loss import Losses
 from finetune.used_words import UsedWords
 
+GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
 PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
 Gradients = Sequence[tf.Tensor | tf.IndexedSlices]
 
@@ -124,13 +125,13 @@ def make_gradients(state: model.State, bert_config: BertConfig, config: RunConfi
     the lowest of them nothing is computed backwards.
     """
     parts, scaling = config.gradient_accumulation_steps, state.loss_scale
-    halved = config.train_batch_size // (replicas * parts) > 1
+    groups = max(1, min(GROUPS, config.train_batch_size // (replicas * parts)))
     trained = [state.weights[name] for name in names]
 
     def gradients_of(batch: Batch, seed: tf.Tensor) -> tuple[tf.Tensor, Gradients]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            logits = model.logits(state.weights, bert_config, batch, seed, halved,
+            logits = model.logits(state.weights, bert_config, batch, seed, groups,
                                   config.precision)
             loss = tf.reduce_sum(losses(logits, batch.label_ids)) / config.train_batch_size
             scaled = loss if scaling is None else loss * scaling[0]

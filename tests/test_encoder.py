@@ -35,11 +35,11 @@ def encode(weights, tiny_config, make_table):
     """Encodes rows of 7, 1 and 4 tokens, or some of them; `padded` is a width."""
     table = make_table(7, 1, 4)
 
-    def run(*rows, padded=None, config=tiny_config, seed=None, encode=last_layer, halved=False):
+    def run(*rows, padded=None, config=tiny_config, seed=None, encode=last_layer, groups=1):
         rows = np.array(rows or [0, 1, 2])
         batch = pad(table, rows, padded) if padded else pack(table, rows)
         lengths = tf.constant(batch.lengths)
-        layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths, halved)
+        layout = PaddedLayout(lengths, padded) if padded else PackedLayout(lengths, groups)
         return layout, encode(weights, config, layout, batch.input_ids.reshape(-1),
                               batch.segment_ids.reshape(-1), Dropout(seed))
     return run
@@ -51,19 +51,14 @@ def real_tokens(layout, hidden):
     return hidden.numpy()
 
 
-def cls_of(layout, hidden):
-    [group] = layout.groups
-    return group.first(hidden)
-
-
 @pytest.mark.parametrize("width", [7, 12, 40])
 def test_padding_changes_nothing(encode, weights, width):
     layout, hidden = encode()
     padded_layout, padded_hidden = encode(padded=width)
     assert hidden.shape == (12, 16) and padded_hidden.shape == (3 * width, 16)
     np.testing.assert_allclose(real_tokens(padded_layout, padded_hidden), hidden, atol=2e-6)
-    np.testing.assert_allclose(encoder.pool(weights, cls_of(padded_layout, padded_hidden)),
-                               encoder.pool(weights, cls_of(layout, hidden)), atol=2e-6)
+    np.testing.assert_allclose(encoder.pool(weights, padded_layout.first(padded_hidden)),
+                               encoder.pool(weights, layout.first(hidden)), atol=2e-6)
 
 
 @pytest.mark.parametrize("padded", [None, 9])
@@ -75,13 +70,14 @@ def test_a_row_does_not_depend_on_its_neighbours(encode, padded):
     np.testing.assert_allclose(swapped, np.concatenate(alone[::-1]), atol=2e-6)
 
 
+@pytest.mark.parametrize("groups", [2, 3])
 @pytest.mark.parametrize("function", [last_layer, encoder.encode_cls])
-def test_halves_change_nothing(encode, weights, function):
+def test_groups_in_attention_change_nothing(encode, weights, function, groups):
     found = []
-    for halved in (False, True):
+    for count in (1, groups):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            values = encode(halved=halved, encode=function)[1]
+            values = encode(groups=count, encode=function)[1]
             score = tf.reduce_sum(values * tf.random.stateless_normal(values.shape, [2, 2]))
         gradients = tape.gradient(score, weights)
         found.append([values, *(tf.convert_to_tensor(one) for name, one in gradients.items()
@@ -97,8 +93,8 @@ def test_attention_sees_no_padding_however_low_the_scores(tiny_config):
     # All real scores are 8 * -900 / sqrt(8) = -2546, those of the places behind them 0 - 10000.
     weights = linear("query", 0.0, 30.0) | linear("key", 0.0, -30.0) | linear("value", 1.0, 0.0)
     hidden = tf.random.stateless_normal([4, 16], [5, 6])
-    [found] = encoder.attention(weights, tiny_config, PackedLayout(tf.constant([3, 1])), "a",
-                                [hidden], Dropout(None), cls_only=False)
+    found = encoder.attention(weights, tiny_config, PackedLayout(tf.constant([3, 1])), "a", hidden,
+                              Dropout(None), cls_only=False)
     mean = tf.reduce_mean(hidden[:3], 0)
     np.testing.assert_allclose(found, [mean, mean, mean, hidden[3]], atol=1e-6)
 
@@ -127,7 +123,7 @@ def test_cls_alone_is_the_first_token_of_all(encode, weights, tiny_config, padde
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(weights)
         layout, hidden = encode(padded=padded, config=config)
-        whole = cls_of(layout, hidden)
+        whole = layout.first(hidden)
         alone = encode(padded=padded, config=config, encode=encoder.encode_cls)[1]
         scores = [tf.reduce_sum(values * upstream) for values in (alone, whole)]
     assert alone.shape == (3, 16) and relative(alone, whole) < 3e-6
@@ -149,8 +145,7 @@ def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
                                   segment_ids, Dropout(None))
 
     def in_a_graph(weights, config, layout, input_ids, segment_ids, dropout):
-        return run(tf.reduce_sum(tf.cast(layout.groups[0].mask, tf.int32), 1), input_ids,
-                   segment_ids)
+        return run(layout.lengths, input_ids, segment_ids)
 
     for rows in ((0, 1, 2), (2,)):
         found, expected = (encode(*rows, encode=function)[1]

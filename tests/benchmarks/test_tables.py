@@ -208,11 +208,11 @@ def test_products_by_hand():
     config = BertConfig.from_dict({**TINY, "vocab_size": 60}, "tiny")  # 2 layers, 16 and 24 wide
     lengths = np.array([5, 4, 2])
     assert products.dense_shapes(config, 11, 3) == [
-        [*[(11, 16, 16)] * 4, (11, 16, 24), (11, 24, 16)],
-        [*[(11, 16, 16)] * 2, *[(3, 16, 16)] * 2, (3, 16, 24), (3, 24, 16)], [(3, 16, 16)]]
+        [(11, 16, 48), (11, 16, 16), (11, 16, 24), (11, 24, 16)],
+        [(11, 16, 32), (3, 16, 16), (3, 16, 16), (3, 16, 24), (3, 24, 16)], [(3, 16, 16)]]
     assert products.attention_groups(lengths) == [(1, 5), (2, 4)]
-    full = 11 * (4 * 16 * 16 + 2 * 16 * 24)
-    last = 11 * 2 * 16 * 16 + 3 * (3 * 16 * 16 + 2 * 16 * 24)
+    full = 11 * (16 * 48 + 16 * 16 + 2 * 16 * 24)
+    last = 11 * 16 * 32 + 3 * (3 * 16 * 16 + 2 * 16 * 24)
     attention = 12 * 16 * (1 * (5 + 1) * 5 + 2 * (4 + 1) * 4)
     assert products.Products(config).operations(lengths) == (6 * (full + last), attention)
 

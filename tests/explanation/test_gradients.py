@@ -47,13 +47,13 @@ def slow(made, input_ids, segment_ids, label, points=800):
         layout = PaddedLayout(tf.fill([len(some)], size), size)
         with tf.GradientTape() as tape:
             tape.watch(words)
-            hidden = [layer_norm(weights, "bert/embeddings",
-                                 tf.reshape(words + rest, [-1, config.hidden_size]))]
+            hidden = layer_norm(weights, "bert/embeddings",
+                                tf.reshape(words + rest, [-1, config.hidden_size]))
             for layer in range(config.num_hidden_layers):
                 hidden = encoder.transformer_layer(
                     weights, config, layout, f"bert/encoder/layer_{layer}", hidden, Dropout(None),
                     cls_only=False)
-            pooled = encoder.pool(weights, layout.first(hidden[0]))
+            pooled = encoder.pool(weights, layout.first(hidden))
             logit = heads.classify(weights, pooled, Dropout(None))[:, label]
         slopes = tape.gradient(logit, words).numpy().astype(float)
         total += (slopes * (end - start)).sum((0, 2)) / points

@@ -250,14 +250,17 @@ def test_packing_and_padding_lose_and_move_nothing(counted, lengths, draw):
         assert len(packed.input_ids) == sum(lengths[row] for row in rows)
 
 
-@every(lengths=LENGTHS, halved=st.booleans(), heads=st.integers(1, 3))
-def test_tokens_go_to_their_heads_and_come_back(counted, lengths, halved, heads):
+@every(lengths=LENGTHS, groups=st.integers(1, 3), heads=st.integers(1, 3), parts=st.integers(1, 3))
+def test_tokens_go_to_their_heads_and_come_back(counted, lengths, groups, heads, parts):
     with counted("packing"):
-        layout = PackedLayout(tf.constant(lengths), halved and len(lengths) > 1)
-        tokens = tf.reshape(tf.range(sum(lengths) * heads * 2, dtype=tf.float32),
-                            [sum(lengths), heads * 2])
-        back = [group.tokens(group.heads(some, heads)) for group, some in
-                zip(layout.groups, layout.split(tokens), strict=True)]
+        groups = min(groups, len(lengths))
+        layout = PackedLayout(tf.constant(lengths), groups)
+        tokens = tf.reshape(tf.range(sum(lengths) * parts * heads * 2, dtype=tf.float32),
+                            [sum(lengths), parts * heads * 2])
+        moved = [group.heads(some, parts, heads) for group, some in
+                 zip(layout.groups, layout.split(tokens), strict=True)]
+        back = [tf.concat([group.tokens(one) for one in some], -1)
+                for group, some in zip(layout.groups, moved, strict=True)]
         np.testing.assert_array_equal(tf.concat(back, 0), tokens)
 
 

@@ -129,8 +129,7 @@ def test_every_layer_at_lengths_1_to_512(batches, weights, result, make, close):
             ours = ours.numpy() if make is packed else ours.numpy()[real.reshape(-1)]
             close(f"output of every layer, {form}", ours, their[real], 1e-5,
                   f"width {real.shape[1]}")
-        [group] = layout.groups
-        for cls in (group.first(outputs[-1]), encoder.encode_cls(*inputs)):
+        for cls in (layout.first(outputs[-1]), encoder.encode_cls(*inputs)):
             close(f"pooled output, {form}", encoder.pool(weights, cls), result[f"{number}:pooled"],
                   1e-5, f"width {real.shape[1]}")
 
@@ -247,7 +246,7 @@ def test_dropout_is_where_the_original_has_it_at_its_rate(batches, weights, resu
     layout, ids, segments = lay_out(batch, padded)
     ours = Recorded()
     outputs = encoder.encode(weights, DROPPING, layout, ids, segments, ours)
-    heads.classify(weights, encoder.pool(weights, layout.groups[0].first(outputs[-1])), ours)
+    heads.classify(weights, encoder.pool(weights, layout.first(outputs[-1])), ours)
     np.testing.assert_allclose([rate for rate, _ in ours.places], rates, rtol=1e-6)
     assert [np.prod(shape) for _, shape in ours.places] == [
         np.prod(shape) for _, _, shape in theirs]

@@ -57,7 +57,7 @@ def pooled(folder, config, ids, mask, segments):
     layout = PackedLayout(tf.constant(mask.sum(1), tf.int32))
     hidden = encoder.encode(weights, config, layout, ids[real], segments[real],
                             layers.Dropout(None))[-1]
-    return encoder.pool(weights, layout.groups[0].first(hidden)).numpy()
+    return encoder.pool(weights, layout.first(hidden)).numpy()
 
 
 # ---- modules made by bert.modeling and by Keras, in a process of their own
