@@ -50,12 +50,13 @@ def initial_value(name: str, shape: tuple[int, ...], deviation: float, seed: int
 
 
 def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
-          segment_ids: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+          segment_ids: tf.Tensor, dropout: Dropout, fused: bool = False) -> tf.Tensor:
     """Sums word, segment and position embeddings.
 
     Args:
         input_ids: int32[T].
         segment_ids: int32[T], 0 or 1.
+        fused: see `layers.layer_norm`; so everywhere here.
 
     Returns:
         float[T, H], in the type in which the layers compute.
@@ -70,7 +71,7 @@ def embed(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Te
     # each position once.
     table = weights["bert/embeddings/position_embeddings"][:layout.length]             # [S, H]
     positions = dense_gather(table, layout.positions())                                # [T, H]
-    hidden = layer_norm(weights, "bert/embeddings", words + segments + positions)
+    hidden = layer_norm(weights, "bert/embeddings", words + segments + positions, fused)
     hidden = dropout(hidden, config.hidden_dropout_prob)
     return tf.cast(hidden, weights["bert/encoder/layer_0/output/dense/kernel"].dtype)
 
@@ -118,7 +119,8 @@ def _project(weights: Weights, scopes: list[str], x: tf.Tensor) -> tf.Tensor:
 
 
 def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scope: str,
-                      hidden: tf.Tensor, dropout: Dropout, cls_only: bool) -> tf.Tensor:
+                      hidden: tf.Tensor, dropout: Dropout, cls_only: bool,
+                      fused: bool = False) -> tf.Tensor:
     """One layer: attention and feed-forward, each with its residual and LayerNorm.
 
     Returns:
@@ -129,11 +131,11 @@ def transformer_layer(weights: Weights, config: BertConfig, layout: Layout, scop
                         cls_only)
     residual = layout.first(hidden) if cls_only else hidden
     context = dropout(dense(weights, f"{scope}/attention/output/dense", context), rate)
-    attended = layer_norm(weights, f"{scope}/attention/output", context + residual)
+    attended = layer_norm(weights, f"{scope}/attention/output", context + residual, fused)
     inner = activation(config.hidden_act, dropout.active)(
         dense(weights, f"{scope}/intermediate/dense", attended))                       # [T, I]
     output = dropout(dense(weights, f"{scope}/output/dense", inner), rate)
-    return layer_norm(weights, f"{scope}/output", output + attended)
+    return layer_norm(weights, f"{scope}/output", output + attended, fused)
 
 
 def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
@@ -155,17 +157,17 @@ def encode(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.T
 
 
 def encode_cls(weights: Weights, config: BertConfig, layout: Layout, input_ids: tf.Tensor,
-               segment_ids: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+               segment_ids: tf.Tensor, dropout: Dropout, fused: bool = False) -> tf.Tensor:
     """Runs the transformer for the sake of [CLS]: in the last layer nothing else is computed.
 
     Returns:
         float32[B, H], the last layer's output for the first token of every row.
     """
-    hidden = embed(weights, config, layout, input_ids, segment_ids, dropout)
+    hidden = embed(weights, config, layout, input_ids, segment_ids, dropout, fused)
     last = config.num_hidden_layers - 1
     for index in range(last + 1):
         hidden = transformer_layer(weights, config, layout, f"bert/encoder/layer_{index}", hidden,
-                                   dropout, cls_only=index == last)
+                                   dropout, cls_only=index == last, fused=fused)
     return hidden
 
 

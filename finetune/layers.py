@@ -100,12 +100,26 @@ def dense(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
     return tf.nn.bias_add(tf.matmul(x, weights[f"{scope}/kernel"]), weights[f"{scope}/bias"])
 
 
-def layer_norm(weights: Weights, scope: str, x: tf.Tensor) -> tf.Tensor:
-    """Normalises the last dimension of x[T, H] (arXiv:1607.06450)."""
-    normal = _layer_norm(tf.cast(x, tf.float32),
-                         tf.convert_to_tensor(weights[f"{scope}/LayerNorm/gamma"]),
-                         tf.convert_to_tensor(weights[f"{scope}/LayerNorm/beta"]))
+def layer_norm(weights: Weights, scope: str, x: tf.Tensor, fused: bool = False) -> tf.Tensor:
+    """Normalises the last dimension of x[T, H] (arXiv:1607.06450).
+
+    Args:
+        fused: in the form that is fastest on a CPU where no gradient is asked for.
+    """
+    normal = (_fused_layer_norm if fused else _layer_norm)(
+        tf.cast(x, tf.float32), tf.convert_to_tensor(weights[f"{scope}/LayerNorm/gamma"]),
+        tf.convert_to_tensor(weights[f"{scope}/LayerNorm/beta"]))
     return tf.cast(normal, x.dtype)
+
+
+def _fused_layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    """As a batch norm whose channels are the tokens: a form that oneDNN does in one pass."""
+    count, none = tf.shape(x)[0], tf.constant([], tf.float32)
+    normal = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(x, [1, count, x.shape[-1], 1]), scale=tf.fill([count], 1.0),
+        offset=tf.fill([count], 0.0), mean=none, variance=none, epsilon=LAYER_NORM_EPSILON,
+        data_format="NCHW", is_training=True).y
+    return tf.reshape(normal, tf.shape(x)) * gamma + beta
 
 
 @tf.custom_gradient

@@ -91,7 +91,7 @@ def create(config: BertConfig, num_labels: int, seed: int, values: Mapping[str, 
 
 def logits(weights: Weights, config: BertConfig, batch: Batch,
            dropout_seed: tf.Tensor | None = None, groups: int = 1,
-           precision: str = "float32") -> tf.Tensor:
+           precision: str = "float32", fused: bool = False) -> tf.Tensor:
     """Runs encoder and head on a packed or a padded batch.
 
     Args:
@@ -100,6 +100,7 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         groups: of a packed batch in attention, see PackedLayout.
         precision: the type in which the encoder's layers compute; variables, embeddings, pooler
             and head stay float32.
+        fused: whether LayerNorm has the form that suits a CPU where no gradient is asked for.
 
     Returns:
         float32[B, L].
@@ -112,7 +113,7 @@ def logits(weights: Weights, config: BertConfig, batch: Batch,
         layout = PackedLayout(batch.lengths, groups)
     dropout = layers.Dropout(dropout_seed)
     cls = encoder.encode_cls(in_precision(weights, precision), config, layout, input_ids,
-                             segment_ids, dropout)                                     # [B, H]
+                             segment_ids, dropout, fused)                              # [B, H]
     pooled = encoder.pool(weights, tf.cast(cls, tf.float32))
     return heads.classify(weights, pooled, dropout)
 

@@ -72,14 +72,15 @@ class Predictor:
         self._widths, self._pooling = widths, pooling
         self._strategy = strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
         self._own = workers.replica_ids(strategy)
-        self._alone_on_cpu = (not widths and strategy.num_replicas_in_sync == 1
-                              and "CPU" in strategy.extended.worker_devices[0])
+        on_cpu = not widths and all("CPU" in one for one in strategy.extended.worker_devices)
+        self._alone_on_cpu = on_cpu and strategy.num_replicas_in_sync == 1
         self._num_labels = state.weights["output_weights"].shape[0]
         packed = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))._replace(
             label_ids=heads.label_spec(state.kind, state.weights))
 
         def on_replica(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-            logits = model.logits(state.weights, bert_config, batch, precision=precision)
+            logits = model.logits(state.weights, bert_config, batch, precision=precision,
+                                  fused=on_cpu)
             return heads.answers(logits, state.kind), heads.losses(logits, batch.label_ids)
 
         @tf.function(input_signature=None if widths else [packed] * len(self._own),

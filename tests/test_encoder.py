@@ -4,6 +4,7 @@ That its numbers are the original's is the subject of parity/test_model_parity.p
 """
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -155,10 +156,12 @@ def test_cls_alone_in_a_graph_of_any_size(encode, weights, tiny_config):
 
 @pytest.mark.parametrize(("spread", "expected"), [
     (1.0, 1.0), (1e-5, 0.995037), (1e-6, 0.707107), (0.0, 0.0)])
-def test_layer_norm_of_values_close_together(spread, expected):
+@pytest.mark.parametrize("fused", [False, True])
+def test_layer_norm_of_values_close_together(spread, expected, fused):
     # spread / sqrt(spread ** 2 + 1e-12): ordinary values do not show an epsilon of 1e-7
     weights = {"x/LayerNorm/gamma": tf.fill([2], 2.0), "x/LayerNorm/beta": tf.constant([0.0, 1.0])}
-    found = layers.layer_norm(weights, "x", tf.constant([[spread, -spread]]))
+    norm = tf.function(functools.partial(layers.layer_norm, weights, "x", fused=fused))  # fuses
+    found = norm(tf.constant([[spread, -spread]]))
     np.testing.assert_allclose(found, [[2 * expected, 1 - 2 * expected]], atol=2e-6)
 
 
@@ -217,6 +220,19 @@ def test_gradients_of_our_own_are_tensorflows(ours, theirs, shapes):
                        for value, score in zip(values, scores, strict=True))
     for one, other in zip(found, expected, strict=True):
         assert relative(one, other) < 2e-6
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 1e3])
+def test_layer_norm_without_a_gradient_is_the_same(spread):
+    names = ("x/LayerNorm/gamma", "x/LayerNorm/beta")
+    weights = {name: tf.Variable(tf.random.stateless_normal([48], [place, 1]))
+               for place, name in enumerate(names)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 48])])
+    def run(x):
+        return [layers.layer_norm(weights, "x", x + x, fused) for fused in (True, False)]
+
+    assert relative(*run(spread * tf.random.stateless_normal([70, 48], [1, 2]))) < 1e-6
 
 
 def test_gelu_without_a_gradient_is_the_same():

@@ -1,14 +1,16 @@
 """Predictions: in the order of the input, whatever the batches and the layout."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from finetune import model
+from finetune import predictor as prediction
 from finetune.batches import Batch, pack
-from finetune.predictor import Predictor
+from finetune.predictor import Predictor, side_by_side
 
 LENGTHS = (4, 9, 1, 6, 9, 2, 4)
 
@@ -45,6 +47,41 @@ def test_batches_and_layout_change_nothing(predictor, expected, make_table, batc
     np.testing.assert_allclose(found.probabilities, expected[0], atol=1e-6)
     np.testing.assert_allclose(found.losses, expected[1], atol=2e-6)
     assert found.probabilities.std(axis=0).min() > 1e-4  # rows differ, so their order is tested
+
+
+def test_batches_side_by_side_change_nothing(state, tiny_config, expected, make_table, monkeypatch):
+    monkeypatch.setattr(prediction, "MIN_TOKENS", 1)
+    found = Predictor(state, tiny_config).predict(make_table(*LENGTHS), 1)  # 5 of them
+    np.testing.assert_allclose(found.probabilities, expected[0], atol=1e-6)
+    np.testing.assert_allclose(found.losses, expected[1], atol=2e-6)
+
+
+def test_side_by_side_keeps_the_order_and_begins_few():
+    begun, others = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if item == 0:
+            assert others.wait(20)  # until the one after it is done: both are under way
+        else:
+            others.set()
+        return item
+
+    results = side_by_side(work, iter(range(7)))
+    assert next(results) == 0 and len(begun) <= prediction.AT_ONCE + 1
+    assert list(results) == [1, 2, 3, 4, 5, 6] and sorted(begun) == list(range(7))
+
+
+def test_side_by_side_hands_on_what_goes_wrong():
+    def work(item):
+        if item == 3:
+            raise ValueError("3")
+        return item
+
+    results = side_by_side(work, range(100))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(results)
 
 
 def test_the_weights_of_the_moment_count(state, predictor, make_table):
