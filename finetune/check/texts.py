@@ -26,7 +26,8 @@ _HTML = re.compile(
     r"</?(?:a|abbr|b|blockquote|body|br|code|dd|details|div|dl|dt|em|font|h[1-6]|head|hr|html|i|img|"
     r"li|ol|p|pre|script|section|small|span|strong|style|sub|summary|sup|table|tbody|td|th|thead|tr|"
     r"u|ul)(?:\s[^<>]*)?/?>|&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9a-f]{2,5});", re.IGNORECASE)
-_URLS = re.compile(r"\s*(?:<?(?:https?://|www\.)\S+\s*)+")
+# A blank or the end stands behind each, so that one in another is not tried in every way.
+_URLS = re.compile(r"\s*(?:<?(?:https?://|www\.)\S+(?:\s+|\Z))+")
 _LETTER = re.compile(r"[^\W\d_]")
 
 WHAT = {"empty": "have a text without a single token", "encoding": "hold damaged characters",

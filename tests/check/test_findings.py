@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -138,6 +139,14 @@ def test_html_is_told_of_but_not_types_and_placeholders(splits, look):
 
 
 def test_unknown_words_and_how_often(splits, look):
+def test_addresses_in_addresses_are_read_in_a_moment():
+    many = ",".join(f"http://a.b/{number}" for number in range(40))
+    began = time.process_time()
+    assert list(texts.marks(f"{many} and more")) == []  # 2 ** 40 ways to take it apart
+    assert time.process_time() - began < 1
+    assert list(texts.marks(f" <{many}> www.c.d\n")) == ["only_url"]
+
+
     for row in (3, 4, 9):
         put("train", row, "open the \u65e5 file \u65e5 of \u672c please")(splits)
         splits["train"][row].text_a += f" {['app', 'page', 'mode'][row % 3]}"
