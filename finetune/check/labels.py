@@ -38,7 +38,8 @@ def findings(surveys: Mapping[str, Survey], labels: Sequence[str], buffered: boo
 
 
 def _training(train: Survey, labels: Sequence[str], buffered: bool) -> Iterator[Finding]:
-    counts = {label: train.counts().get(label, 0) for label in labels}
+    known = train.counts()
+    counts = {label: known.get(label, 0) for label in labels}
     yield from rare(counts, train.rows)
     top = max(counts, key=counts.get)
     most, least = counts[top], min(filter(None, counts.values()), default=0)
@@ -119,9 +120,9 @@ def _never_trained(train: Survey, dev: Survey) -> Iterator[Finding]:
 def _shifted(train: Survey, dev: Survey) -> Iterator[Finding]:
     from scipy import special  # takes its time to import
 
-    names = list(dict.fromkeys([*train.counts(), *dev.counts()]))
-    table = np.array([[survey.counts().get(name, 0) for name in names]
-                      for survey in (train, dev)], np.float64)
+    known = [train.counts(), dev.counts()]
+    names = list(dict.fromkeys([*known[0], *known[1]]))
+    table = np.array([[counts.get(name, 0) for name in names] for counts in known], np.float64)
     table = table[:, table.any(0)]
     if table.shape[1] < 2 or not table.sum(1).all():
         return
