@@ -6,7 +6,6 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -74,20 +73,22 @@ def _training(train: Survey, together: np.ndarray, labels: Sequence[str]) -> Ite
 def _sets(train: Survey, together: np.ndarray, counts: Mapping[str, int]) -> Finding:
     """Tells how many labels rows have and which go together; looks for one that implies another."""
     labels, none = list(counts), train.counts().get(NONE, 0)
-    pairs = {(labels[a], labels[b]): int(together[a, b])
-             for a, b in combinations(range(len(labels)), 2) if together[a, b]}
-    pairs = dict(sorted(pairs.items(), key=lambda pair: -pair[1]))
-    implied = [(labels[a], labels[b]) for a in range(len(labels)) for b in range(len(labels))
-               if a != b and together[a, a] >= FEW and together[a, b] == together[a, a]]
+    first, second = np.nonzero(np.triu(together, 1))
+    order = np.argsort(-together[first, second], kind="stable")[:_PAIRS]
+    most = [[labels[a], labels[b], int(together[a, b])]
+            for a, b in zip(first[order].tolist(), second[order].tolist(), strict=True)]
+    own = together.diagonal()[:, None]
+    always = (together == own) & (own >= FEW)
+    np.fill_diagonal(always, False)
+    implied = [[labels[a], labels[b]] for a, b in np.argwhere(always).tolist()]
     kinds = sum(count > 0 for count in train.counts().values())
     said = (f"{sum(counts.values()) / max(train.rows, 1):.2f} labels a row, in {kinds:,} different "
             f"sets; {share(none, train.rows)} have none")
-    if pairs:
-        (a, b), most = next(iter(pairs.items()))
-        said += f"; most often together: {a!r} and {b!r}, in {most:,}"
+    if most:
+        a, b, count = most[0]
+        said += f"; most often together: {a!r} and {b!r}, in {count:,}"
     if implied:
         said += "; " + ", ".join(f"every row with {a!r} has {b!r} too" for a, b in implied[:3])
-    most = [[*pair, count] for pair, count in list(pairs.items())[:_PAIRS]]
     return Finding("label_sets", Severity.LOOK if implied else Severity.FINE, "train", said, none,
                    train.rows, details={"labels": dict(counts), "none": none, "together": most,
-                                        "implied": [list(pair) for pair in implied]})
+                                        "implied": implied})
