@@ -73,8 +73,10 @@ def rare(counts: Mapping[str, int], rows: int) -> Iterator[Finding]:
 
 def _order(train: Survey, buffered: bool) -> Iterator[Finding]:
     codes = train.labels[~np.isnan(train.labels)]
+    if not codes.size:  # a split that a run refuses
+        return
     changes = int(np.count_nonzero(np.diff(codes)))
-    shares = np.unique(codes, return_counts=True)[1] / max(codes.size, 1)
+    shares = np.unique(codes, return_counts=True)[1] / codes.size
     expected = (codes.size - 1) * (1 - float(np.sum(shares ** 2)))  # in random order
     if changes < 0.5 * expected - 3 * expected ** 0.5:
         yield Finding(
