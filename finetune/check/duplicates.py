@@ -56,23 +56,40 @@ def _tolerance(survey: Survey, regression: bool) -> float:
     return 0.1 * float(np.ptp(known)) if regression and known.size else 0.0
 
 
+def clashing(keys: np.ndarray, labels: np.ndarray, tolerance: float
+             ) -> tuple[np.ndarray, np.ndarray, int]:
+    """Finds the texts whose rows have labels further apart than a tolerance.
+
+    Args:
+        keys: int64[N], the same for rows of the same text.
+        labels: float64[N]; nan: none.
+
+    Returns:
+        A row with the lowest and one with the highest label of each such text; how many rows with a
+        label these texts have in all.
+    """
+    rows = np.flatnonzero(~np.isnan(labels))
+    rows = rows[np.lexsort((labels[rows], keys[rows]))]  # text by text, from the lowest label on
+    _, begins, sizes = np.unique(keys[rows], return_index=True, return_counts=True)
+    lowest, highest = rows[begins], rows[begins + sizes - 1]
+    apart = differ(labels[lowest], labels[highest], tolerance)
+    return lowest[apart], highest[apart], int(sizes[apart].sum())
+
+
 def _conflicting(survey: Survey, regression: bool) -> Iterator[Finding]:
-    first = first_alike(survey.plain)
-    rows = np.flatnonzero(differ(survey.labels, survey.labels[first],
-                                 _tolerance(survey, regression)))
-    if rows.size:
-        groups = np.unique(first[rows])
-        count = int(np.isin(first, groups).sum())
-        same = first_alike(survey.exact)
-        exact = int(differ(survey.labels, survey.labels[same],
-                           _tolerance(survey, regression)).sum())
+    tolerance = _tolerance(survey, regression)
+    lowest, highest, count = clashing(survey.plain, survey.labels, tolerance)
+    if count:
+        exact = clashing(survey.exact, survey.labels, tolerance)[2]
+        later, earlier = np.maximum(lowest, highest), np.minimum(lowest, highest)
+        order = np.argsort(later)
         what = "scores more than a tenth of their range apart" if regression else "different labels"
         yield Finding(
             "conflicts", graded(count, survey.rows, 0.01), survey.split,
-            f"{share(count, survey.rows)} share {len(groups):,} "
-            f"{'text' if len(groups) == 1 else 'texts'} with {what}, {exact:,} of them letter for "
-            "letter", count, survey.rows, details={"texts": len(groups), "exact": exact},
-            samples=doubles(survey.split, rows, survey.split, first[rows]))
+            f"{share(count, survey.rows)} share {len(later):,} "
+            f"{'text' if len(later) == 1 else 'texts'} with {what}, {exact:,} of them letter for "
+            "letter", count, survey.rows, details={"texts": len(later), "exact": exact},
+            samples=doubles(survey.split, later[order], survey.split, earlier[order]))
 
 
 def _row_ids(survey: Survey) -> Iterator[Finding]:

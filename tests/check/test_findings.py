@@ -84,7 +84,7 @@ def test_doubles_name_each_other_and_their_labels(splits, look):
     result = look(splits)
     conflict = finding(result, "conflicts")
     assert conflict.severity is Severity.LOOK and conflict.details == {
-        "texts": 1, "exact": 1}
+        "texts": 1, "exact": 2}
     [example] = conflict.examples
     assert (example.where, example.double_of) == ("train.tsv:202", "train.tsv:4")
     assert example.label != example.label_there == splits["train"][2].label
@@ -139,7 +139,6 @@ def test_html_is_told_of_but_not_types_and_placeholders(splits, look):
         assert list(texts.marks(text)) == []
 
 
-def test_unknown_words_and_how_often(splits, look):
 def test_addresses_in_addresses_are_read_in_a_moment():
     many = ",".join(f"http://a.b/{number}" for number in range(40))
     began = time.process_time()
@@ -148,6 +147,7 @@ def test_addresses_in_addresses_are_read_in_a_moment():
     assert list(texts.marks(f" <{many}> www.c.d\n")) == ["only_url"]
 
 
+def test_unknown_words_and_how_often(splits, look):
     for row in (3, 4, 9):
         put("train", row, "open the \u65e5 file \u65e5 of \u672c please")(splits)
         splits["train"][row].text_a += f" {['app', 'page', 'mode'][row % 3]}"
@@ -348,6 +348,17 @@ def test_doubles_whose_scores_are_far_apart(scored, look):
     result = look(scored, [SCORE])
     assert told(result) == {("duplicates", "train"): 2, ("conflicts", "train"): 3}
     assert [one.where for one in finding(result, "conflicts").examples] == ["train.tsv:22"]
+
+
+def test_scores_that_are_far_apart_but_not_from_the_first(scored, look):
+    for number, score in ((10, "2.4"), (20, "2.8"), (30, "2.1")):  # a tenth of the range is 0.5
+        scored["train"][number].text_a = scored["train"][10].text_a
+        scored["train"][number].label = score
+    conflict = finding(look(scored, [SCORE]), "conflicts")
+    assert (conflict.count, conflict.details) == (3, {"texts": 1, "exact": 3})
+    [example] = conflict.examples
+    assert (example.where, example.label) == ("train.tsv:32", "2.1")
+    assert (example.double_of, example.label_there) == ("train.tsv:22", "2.8")
 
 
 def test_scores_outside_of_train_and_shifted(scored, look):
