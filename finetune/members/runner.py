@@ -143,6 +143,11 @@ class Members:
         if config.kfold and len(note["members"]) != config.kfold:
             return [f"{told}: holds the models of --kfold={len(note['members'])}; name another "
                     "folder, or give --overwrite_output_dir to delete them"]
+        lacking = [name for name in self._names if name not in note["finished"]]
+        if lacking and not config.do_train:
+            return [f"{told}: {', '.join(lacking)} of the {len(self._names)} models have not "
+                    "finished their training; give --do_train and its flags, which goes on with "
+                    "them"]
         return []
 
     def _dealt(self) -> np.ndarray:

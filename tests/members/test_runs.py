@@ -156,6 +156,23 @@ def test_killed_it_goes_on_with_what_lacks(made, tmp_path, monkeypatch, capfd):
     assert (folder / "fold-1" / "runs.json").read_bytes() == first
 
 
+def test_a_model_whose_training_was_killed_does_not_answer(made, tmp_path, capfd):
+    folder, arguments = copy(made("ensemble"), tmp_path)
+    note = json.loads((folder / "members.json").read_text())
+    del note["finished"]["seed-43"]
+    (folder / "members.json").write_text(json.dumps(note))
+    before = (folder / "predictions.tsv").read_bytes()
+    asked = [*arguments, "--nodo_train", "--ensemble=3"]
+    assert run_classifier_custom.main(asked) == 2
+    assert ("seed-43, seed-44 of the 3 models have not finished their training; give --do_train"
+            ) in capfd.readouterr().err
+    assert json.loads((folder / "members.json").read_text()) == note
+    (folder / "predictions.tsv").unlink()
+    assert run_classifier_custom.main(arguments) == 0
+    assert run_classifier_custom.main([*arguments, "--nodo_train"]) == 0
+    assert (folder / "predictions.tsv").read_bytes() == before
+
+
 @pytest.mark.parametrize("changed, told", [
     (["--seed=43"], "dealt from other rows or with another --seed"),
     (["--train_file=dev.tsv", "--train_batch_size=2"], "dealt from other rows"),
