@@ -276,9 +276,11 @@ class Run:
 
     def _checkpoint(self) -> str:
         """Returns the prefix of the checkpoint whose weights are in memory."""
+        if not self._config.do_train:
+            return self._prepared.start.prefix
         step = int(self._state.step.numpy())
-        return (os.path.join(self._config.output_dir, f"model.ckpt-{step}")
-                if self._config.do_train else self._prepared.start.prefix)
+        prefix = os.path.join(self._config.output_dir, f"model.ckpt-{step}")
+        return checkpoint.averaged(prefix) or prefix
 
     def _export(self) -> None:
         """Writes the weights that are in memory: the best, else the newest."""

@@ -1,5 +1,8 @@
 """--average_checkpoints: the mean of the last checkpoints answers, and disturbs nobody."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ from finetune import Predictor, model
 from finetune.bert_config import BertConfig
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
+from finetune.export import facts
+from finetune.options.long_texts import LongTexts
 from finetune.training import chosen_weights
 from tests.end_to_end.conftest import data, names, results, run  # noqa: F401
 
@@ -50,6 +55,20 @@ def test_the_mean_answers_and_training_goes_on_without_it(run, data, tmp_path): 
     assert f"goes on from {folder / 'model.ckpt-6'}\n" in said
     assert not [name for name in names(folder) if "averaged" in name]
     assert checkpoint.chosen(str(folder)) == str(folder / "model.ckpt-9")
+
+
+def test_a_calibration_is_that_of_the_mean(run, data, tmp_path):  # noqa: F811
+    folder = tmp_path / "out"
+    said = run(*ASKED, "--average_checkpoints=3", "--do_eval", "--do_predict",
+               "--min_precision=0.01", f"--output_dir={folder}")
+    told = json.loads((folder / "calibration.json").read_text())
+    assert told["checkpoint"] == NAME
+    assert f"{folder / 'calibration.json'}: temperature 1.0000, threshold" in said
+    assert Predictor(folder).threshold == told["threshold"] > 0
+    assert Predictor(folder / "model.ckpt-6").threshold is None
+    assert facts._calibration(str(folder), SimpleNamespace(
+        step=6, max_seq_length=told["reading"]["max_seq_length"], do_lower_case=True,
+        long_texts=LongTexts())) == told  # on the card of an export, which has the mean
 
 
 def test_the_mean_of_another_step_is_not_used(tmp_path):
