@@ -18,6 +18,7 @@ import numpy as np
 
 from finetune import eval_results, evaluation, metrics, outputs
 from finetune.check.findings import as_text
+from finetune.errors import UserError
 from finetune.log import LOGGER, duration
 from finetune.multilabel import scores as scoring
 from finetune.multilabel import thresholds
@@ -180,9 +181,17 @@ class _Features:
         least = 2 if sum(1 for _ in examples()) >= _OFTEN else 1
         for kind in ({"ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"},
                      {"ngram_range": (2, 4), "analyzer": "char_wb"}):
-            self._kinds.append(TfidfVectorizer(
-                sublinear_tf=True, min_df=least, max_features=_FEATURES, **kind))
-            self._kinds[-1].fit(text for row in examples() for text in self._texts(row))
+            made = TfidfVectorizer(sublinear_tf=True, min_df=least, max_features=_FEATURES, **kind)
+            try:
+                made.fit(text for row in examples() for text in self._texts(row))
+            except ValueError as error:  # of names, for example, no word is in two rows
+                if hasattr(error, "problems"):  # a DataError: the file has changed
+                    raise
+                continue
+            self._kinds.append(made)
+        if not self._kinds:
+            raise UserError("--baseline: the texts of the training split have nothing in common, "
+                            "or are empty: see whether --text_column names the right columns")
         return self.of(examples())
 
     def _texts(self, row: Any) -> list[str]:

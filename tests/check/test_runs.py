@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import model
+from finetune import baseline, model
 from finetune.bert_config import BertConfig
 from finetune.check import cost
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
+from finetune.errors import UserError
 from processors import streamed
 from tests.end_to_end.conftest import (  # noqa: F401
     SMALL,
@@ -226,3 +227,17 @@ def test_the_baseline_of_a_regression_of_pairs(run, tmp_path):  # noqa: F811
                               "mse", "mae"]
     assert float(baseline["pearson"]) > 0.9  # what both texts have in common tells it
     assert "baseline: TF-IDF and ridge regression" in said
+
+
+@pytest.mark.parametrize("rows", [4, 150])
+def test_a_baseline_of_texts_that_share_no_word_goes_by_pieces_of_words(rows):
+    names = [f"{'aeiou'[number % 2]}n{number:03}" for number in range(rows)]
+    examples = [types.SimpleNamespace(text_a=name, text_b=None, label=name[0]) for name in names]
+    answers = baseline.fitted_answers(lambda: examples, examples, ["a", "e"], 1)
+    assert answers.argmax(1).tolist() == [number % 2 for number in range(rows)]
+
+
+def test_a_baseline_of_empty_texts_is_refused():
+    examples = [types.SimpleNamespace(text_a=" ", text_b=None, label=label) for label in "ab"]
+    with pytest.raises(UserError, match="--baseline: the texts of the training split"):
+        baseline.fitted_answers(lambda: examples, examples, ["a", "b"], 1)
