@@ -73,8 +73,9 @@ def run(strategy: tf.distribute.Strategy, state: model.State, prepared: Prepared
         if diverged(losses):
             break
     if len(losses) < 2 * WINDOW:
-        raise UserError(f"--find_lr: the loss is not a number any more after {len(losses)} steps, "
-                        f"at the rate {rates[len(losses)]:.1e}: too few to tell anything")
+        why = "four times its lowest" if math.isfinite(loss) else "not a number any more"
+        raise UserError(f"--find_lr: the loss is {why} after {len(losses)} steps, at the rate "
+                        f"{rates[step]:.1e}: too few to tell anything")
     if workers.is_chief(strategy):
         _tell(config.output_dir, rates[:len(losses)], losses)
 

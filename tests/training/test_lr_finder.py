@@ -1,9 +1,11 @@
 """--find_lr: what it suggests, what it writes, and that it leaves nothing else."""
 
+import math
 import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from finetune.checkpoints import checkpoint
 from finetune.training import lr_finder
@@ -83,6 +85,17 @@ def test_it_writes_its_two_files_and_the_training_after_it_is_as_without(
         np.testing.assert_array_equal(one, other, err_msg=name)
     status, said = main(*arguments, "--find_lr")
     assert status == 2 and "has trained ones" in said and "name another" in said
+
+
+@pytest.mark.parametrize(("losses", "told"), [
+    ([0.5, math.nan], "the loss is not a number any more after 1 steps, at the rate 1.2e-07"),
+    ([0.01] * 10 + [0.9], "the loss is four times its lowest after 11 steps, at the rate 5.1e-07")])
+def test_too_few_steps_are_told_with_their_reason(main, arguments, monkeypatch, losses, told):
+    made = iter(losses)
+    monkeypatch.setattr(lr_finder, "TrainingStep", lambda *_, **__: (
+        lambda batches: [tf.constant([next(made)])]))
+    status, said = main(*arguments, "--find_lr")
+    assert status == 2 and told in said
 
 
 @pytest.mark.parametrize(("flags", "says"), [
