@@ -32,6 +32,7 @@ from finetune.members.deal import deal, same_text, strata
 from finetune.members.fold_processor import FoldProcessor
 from finetune.sweep.processes import flags_of
 from finetune.task_kind import TaskKind
+from finetune.training import chosen_weights
 from finetune.training.schedules import Plan
 
 _FILE = "run_classifier_custom.py"
@@ -186,7 +187,8 @@ class Members:
             rows = len(self._folds) - int(np.bincount(self._folds).max())
             problem = Plan.problem(config, rows)
             plan = None if problem else Plan.of(config, rows)
-            found += [f"--kfold={config.kfold}: {problem}"] if problem else []
+            lacking = [problem] if problem else chosen_weights.problems(config, plan.steps)
+            found += [f"--kfold={config.kfold}: {one}" for one in lacking]
         if plan and "://" not in self._folder:
             count, size = output_folder.checkpoint_room(
                 config, self._prepared.bert_config, len(self._prepared.labels), plan)

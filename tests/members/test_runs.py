@@ -207,6 +207,16 @@ def test_all_mistakes_are_told_before_anything_is_written(tmp_path, data, main):
         assert told in said
 
 
+def test_folds_too_small_for_a_mean_of_checkpoints_are_told_before_the_first(
+        tiny, data, tmp_path, main):
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={tiny}", "--kfold=2",
+                        "--do_train", *SMALL, "--num_train_epochs=2", "--average_checkpoints=3",
+                        "--save_checkpoints_steps=2", f"--output_dir={tmp_path / 'out'}")
+    assert status == 2 and ("--kfold=2: --average_checkpoints=3: 3 steps with "
+                            "--save_checkpoints_steps=2 make 2 checkpoints") in said, said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_regression_has_scores_out_of_fold(tiny, tiny_cased, tmp_path):
     for fold, source in ((1, tiny), (2, tiny_cased)):
         make_trained(tmp_path / f"fold-{fold}", source, ["score"])
