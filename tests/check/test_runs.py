@@ -3,6 +3,7 @@
 import json
 import re
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -241,3 +242,23 @@ def test_a_baseline_of_empty_texts_is_refused():
     examples = [types.SimpleNamespace(text_a=" ", text_b=None, label=label) for label in "ab"]
     with pytest.raises(UserError, match="--baseline: the texts of the training split"):
         baseline.fitted_answers(lambda: examples, examples, ["a", "b"], 1)
+
+
+def test_the_models_of_many_labels_do_not_lie_in_memory_together(monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+
+    there, most, fit = weakref.WeakSet(), [], LogisticRegression.fit
+
+    def counted(self, *args):
+        there.add(self)
+        most.append(len(there))
+        return fit(self, *args)
+    monkeypatch.setattr(LogisticRegression, "fit", counted)
+    labels = [f"label {number}" for number in range(10)]
+    examples = [types.SimpleNamespace(text_a=f"word{number % 9} of {number}", text_b=None,
+                                      label=labels[number % 9]) for number in range(90)]
+    answers = baseline.fitted_answers(lambda: examples, examples, labels, 1)
+    assert len(most) == 9 and max(most) <= 2
+    np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-6)
+    assert answers.argmax(1).tolist() == [number % 9 for number in range(90)]
+    assert not answers[:, 9].any()  # no row has it
