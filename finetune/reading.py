@@ -8,9 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from finetune import config_problems
 from finetune.config import RunConfig
-from finetune.errors import collected
+from finetune.errors import Problem, collected
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
@@ -22,7 +21,7 @@ _APART = ("Training", "Long texts", "Evaluation and prediction", "Devices")
 
 
 def problems(config: RunConfig, make_processor: Callable[[RunConfig], Any],
-             misread: Sequence[str]) -> list[str]:
+             misread: Sequence[Problem]) -> list[str]:
     """Returns what is wrong with the rows of a training whose flags cannot all be read.
 
     Args:
@@ -40,11 +39,10 @@ def problems(config: RunConfig, make_processor: Callable[[RunConfig], Any],
     return found
 
 
-def _is_apart(problem: str) -> bool:
+def _is_apart(problem: Problem) -> bool:
     """Whether a flag that cannot be read, or what it is likely meant to be, is _APART."""
-    named = config_problems.flags_in([problem])
     groups = {field.metadata["group"] for field in dataclasses.fields(RunConfig)
-              if field.name in named}
+              if field.name in problem.flags}
     return bool(groups) and groups <= set(_APART)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finetune import config_problems, inputs
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 
 MOST_BYTES = 1_000_000  # of a file of settings; PyYAML takes some seconds for so many
 _LONGEST_NAME = 100  # of a flag
@@ -149,14 +149,15 @@ def read_labels_file(path: str) -> tuple[str, ...]:
     """Reads --labels_file: one label a line, UTF-8.
 
     Raises:
-        UserError: the file cannot be read, or its labels cannot serve.
+        UserError: the file cannot be read, or its labels cannot serve; its problems know the flag.
     """
+    flag = f"--labels_file={path}"
     try:
         text = inputs.read_bytes(path, once=True).decode("utf-8-sig")
         labels = tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
-    problems = config_problems.of_labels(labels, f"--labels_file={path}")
+        raise UserError(Problem(f"{flag}: cannot be read: {error}", ["labels_file"])) from error
+    problems = config_problems.of_labels(labels, flag)
     if problems:
-        raise UserError(problems)
+        raise UserError(Problem(problem, ["labels_file"]) for problem in problems)
     return labels
