@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from finetune import inputs
 from finetune.config import RunConfig
 from finetune.errors import Problem, collected
 
@@ -60,7 +61,11 @@ def read_examples(processor: Any, splits: Sequence[str], data_dir: str, problems
     for split in splits:
         asked = f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
         rows = ask(processor, SPLIT_METHODS[split], own := [], data_dir)
-        if own:  # a folder that is not there is told once, and not for each of its files
+        if own:
+            of_folder = inputs.why_no_folder(data_dir) if hasattr(processor, "data_files") else None
+            if data_dir and of_folder:  # told once, and not for each of its files
+                problems.append(f"--data_dir={data_dir}: {of_folder}")
+                return examples
             problems += [problem for problem in own if problem not in problems]
             continue
         if not isinstance(rows, Sequence) or isinstance(rows, str):
