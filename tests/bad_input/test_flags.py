@@ -27,6 +27,7 @@ def test_that_windows_are_too_few_is_told_only_where_they_could_be_counted(refus
     only(refused(*flags, "--max_windows=90"), f"{issues / 'dev.tsv'}:3: ")
     replaced(issues / "dev.tsv", 3, b"x\tit crashes\tbug")
     only(refused(*flags, "--max_windows=2"), "--train_batch_size=100: int(17 rows")
+    only(refused(*flags, "--max_windows=2", "--vocab_file=none"), "--vocab_file=none: ")
 
 
 def test_a_flag_that_is_no_number(refused):
