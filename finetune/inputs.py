@@ -58,7 +58,7 @@ def why_no_folder(path: str) -> str | None:
     if "://" in path or os.path.isdir(path):
         return None
     if os.path.exists(path):
-        return f"is a file; its folder is meant, {os.path.dirname(path) or '.'}"
+        return f"is a file; give its folder, {os.path.dirname(path) or '.'}"
     return f"there is no such folder{did_you_mean(path)}"
 
 

@@ -147,8 +147,8 @@ def _decode_in_part(data: bytes, encoding: str, error: UnicodeError, report: Rep
         raise DataError(f"{report.path}: starts with the mark of UTF-16 and is not {encoding}; say "
                         "--encoding=utf-16") from error
     if _begins(report.path, data) or _is_binary(data):
-        raise DataError(_begins(report.path, data) or f"{report.path}: is neither {encoding} nor "
-                        f"other text, or UTF-16 (--encoding=utf-16); {_READ}") from error
+        raise DataError(_begins(report.path, data) or f"{report.path}: is not "
+                        f"text, or it is UTF-16: say --encoding=utf-16; {_READ}") from error
     hint = ("; say --encoding=... or convert the file, for example with "
             "iconv -f WINDOWS-1252 -t UTF-8 old > new")
     try:

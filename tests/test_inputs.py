@@ -26,7 +26,7 @@ def test_closest(folder, path, found):
 
 @pytest.mark.parametrize(("path", "why"), [
     ("examples/issues", None), ("gs://bucket", None),
-    ("examples/issues/dev.tsv", "is a file; its folder is meant, examples/issues"),
+    ("examples/issues/dev.tsv", "is a file; give its folder, examples/issues"),
     ("examples/isues", "there is no such folder; did you mean examples/issues?"),
     ("zzz", "there is no such folder")])
 def test_why_no_folder(folder, path, why):

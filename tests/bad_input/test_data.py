@@ -81,7 +81,7 @@ def test_a_folder_of_a_like_name(refused, issues, task):
 def test_a_file_for_a_folder(refused, issues, task):
     path = issues / "train.tsv"
     only(refused("--do_train", "--do_eval", f"--data_dir={path}", *task),
-         f"--data_dir={path}: is a file; its folder is meant, {issues}")
+         f"--data_dir={path}: is a file; give its folder, {issues}")
 
 
 @pytest.mark.parametrize(("content", "flags", "told"), [

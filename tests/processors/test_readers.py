@@ -237,8 +237,8 @@ def test_of_many_lines_that_do_not_decode_a_few_are_told(write, lines, last):
     (b"\x89PNG\r\n\x1a\n", "begins like a PNG picture"),
     (b"SQLite format 3\0\xff", "begins like an SQLite database"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1", "begins like an .xls table"),
-    (bytes(range(256)) * 100, "is neither utf-8 nor other text, or UTF-16 (--encoding=utf-16)"),
-    ("caf\xe9".encode("utf-16-be") * 10, "is neither utf-8 nor other text, or UTF-16")])
+    (bytes(range(256)) * 100, "is not text, or it is UTF-16: say --encoding=utf-16;"),
+    ("caf\xe9".encode("utf-16-be") * 10, "is not text, or it is UTF-16")])
 def test_a_file_that_is_no_text_is_told_in_one_message(write, problems, content, told):
     folder = write("a.tsv", content)
     message, = problems(read_text, f"{folder}/a.tsv", "utf-8", Report("a.tsv"))
