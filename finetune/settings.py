@@ -67,9 +67,10 @@ def _yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader)
-    except (yaml.constructor.ConstructorError, LookupError, TypeError, AttributeError,
-            OverflowError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError("a tag (!!name) does not fit its value") from error
+    except yaml.constructor.ConstructorError as error:  # it names the tag that is not taken
+        raise ValueError(str(error)) from error
     except yaml.YAMLError as error:  # which tells it in the words of its scanner
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1

@@ -224,7 +224,7 @@ def test_settings_are_read_as_they_would_stand_on_the_command_line(written, cont
     ("seed: !!int ''", "a tag (!!name) does not fit its value"),
     ("do_train: !!bool x", "a tag (!!name) does not fit its value"),
     ("data_dir: !!timestamp x", "a tag (!!name) does not fit its value"),
-    ("labels: !!map [a]", "a tag (!!name) does not fit its value"),
+    ("labels: !!map [a]", "cannot be read: expected a mapping node"),
     ("labels: *a", "line 1 is neither YAML nor JSON"),
     ('{"labels": ' + "[" * 100_000, "nested too deeply"),
     ("labels: " + "[" * 5_000, "nested too deeply"),
