@@ -201,6 +201,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+def as_given(value: Any) -> str:
+    """Returns the value of a flag for a message, as one writes it behind the flag."""
+    if value is None:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 def is_utf8(text: str) -> bool:
     """Whether a text can be written: halves of surrogate pairs, which stand for bytes, cannot."""
     return not _SURROGATE.search(text)

@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import os
-from typing import Any
 
 from finetune import bound_labels, checkpoint, heads, model, optimizer, outputs, restore_report
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.config import READING, RunConfig
+from finetune.config_problems import as_given
 from finetune.errors import UserError
 from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
@@ -259,18 +259,11 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
                        if value is not None} if isinstance(beside, dict) else {}
     trained = trained or {}
     now = config.as_dict()
-    return [f"--{name} is {_given(now[name])}, and was {_given(trained[name])} when the checkpoint "
-            "was trained"
+    return [f"--{name} is {as_given(now[name])}, and was {as_given(trained[name])} when the "
+            "checkpoint was trained"
             for name in READING
             if name in trained and trained[name] != now[name]
             and (name not in OF_WINDOWS or trained.get("window_stride") and now["window_stride"])]
-
-
-def _given(value: Any) -> str:
-    """Returns the value of a flag as one writes it."""
-    if value is None:
-        return "not given"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:

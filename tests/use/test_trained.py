@@ -128,6 +128,10 @@ def test_a_training_notes_what_it_was_on(main, issues, tiny, tmp_path):
                 f"--output_dir={tmp_path / 'single'}")[0] == 0
     assert "texts" not in json.loads((tmp_path / "single" / "runs.json").read_text())[-1]
     assert Predictor(tmp_path / "single").trained_on == "single"
+    status, said = main("--do_predict", "--max_seq_length=16", f"--data_dir={issues}",
+                        f"--output_dir={tmp_path / 'pairs'}")
+    assert status == 2 and "test.tsv:2: is a single text, but the model was trained on pai" in said
+    assert "(the training had --text_column=id --text_b_column=text) (6 such rows)" in said
 
 
 def test_threads_share_it(predictor):
