@@ -100,8 +100,8 @@ def problems_of_rows(folder: str, seen: Mapping[str, texts.Seen], config: RunCon
     for rows in seen.values():
         if unlike := rows.unlike(form):
             row, count = unlike
-            more = f" ({count:,} such rows)" if count > 1 else ""
-            found.append(f"{where(row)}: {texts.refusal(form, _remedy(folder, form, config))}{more}")
+            why = texts.refusal(form, _remedy(folder, form, config))
+            found.append(f"{where(row)}: {why}" + f" ({count:,} such rows)" * (count > 1))
     return found
 
 
