@@ -3,8 +3,9 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from finetune import bound_labels, checkpoint, heads, log, model, outputs, texts
+from finetune import bound_labels, heads, log, model, outputs, texts
 from finetune.check.findings import where
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.config_problems import as_given
 from finetune.multilabel import thresholds
