@@ -19,7 +19,8 @@ from finetune.config_problems import must_be
 from finetune.errors import UserError, collected
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
-from finetune.labels import labels_of_run, rare_labels
+from finetune.labels import labels_of_run
+from finetune.labels import notices as label_notices
 from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
 from finetune.reading import ask, needed_splits, read_examples
@@ -107,7 +108,7 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     problems += output_problems(config) if writes else []
     if problems := list(dict.fromkeys(of_settings + problems)):
         raise UserError(problems)
-    notices = [*told, *getattr(processor, "notices", ()), *rare_labels(examples, labels),
+    notices = [*told, *getattr(processor, "notices", ()), *label_notices(examples, labels),
                *start.notices]
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
     return Prepared(config, bert_config, tokenizer, labels, examples, files,

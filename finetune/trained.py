@@ -34,6 +34,7 @@ from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence import record
 from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
+from finetune.config_problems import named
 from finetune.errors import ArgumentError, UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import blocks
@@ -236,7 +237,7 @@ class Predictor:
         from finetune.explanation import Explainer  # here: few callers explain
 
         if label is not None and label not in self.labels:
-            raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
+            raise UserError(f"label {label!r} is not one of {named(self.labels)}")
         rows = as_rows(texts, self.trained_on)
         with self._lock, traces.forgotten():
             explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,

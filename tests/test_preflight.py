@@ -180,7 +180,7 @@ def test_labels_that_are_numbers_are_taken_as_text(check, kind):
 
 
 @pytest.mark.parametrize(("label", "told"), [
-    (1.5, "label 1.5"), (True, "label True"), (b"bug", "label b'bug'"), (["bug"], "label ['bug']")])
+    (1.5, "label 1.5"), (True, "label True"), (b"bug", "label b'bug'"), (["bug"], 'label ["bug"]')])
 def test_labels_of_rows_that_are_of_another_type(problems, label, told):
     assert problems({"dev": rows("bug", label)}) == (
         f'example row-1: {told} is not one of "bug", "feature", "question"',)
