@@ -49,7 +49,9 @@ class Seen:
         found = self._found = {}
         for row in self._rows:
             kind = PAIRS if row.text_b else SINGLE if row.text_b is None else _HALF
-            found.setdefault(kind, [row, 0])[1] += 1
+            if kind not in found:
+                found[kind] = [row, 0]
+            found[kind][1] += 1
             yield row
 
     def form(self) -> str:

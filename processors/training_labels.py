@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from processors import several
-from processors.errors import Report, listed, quoted
+from processors.errors import MAX_SHOWN, Report, listed, quoted
 from processors.examples import InputExample, is_number
 
 # From so many rows on no label column has as good as a label for every row. 100 of CLINC150's
@@ -37,6 +37,13 @@ def of(examples: Sequence[InputExample], report: Report, column: str,
     """
     labels = Counter(label for example in examples for label in several.names_in(example, way))
     once = sum(count == 1 for count in labels.values())
+    if len(examples) >= _MANY and once >= _ALONE * len(examples):
+        numbers = "; numbers are learned with --task_type=regression" * all(map(is_number, labels))
+        report.problem(0, f"{len(labels):,} different labels in {len(examples):,} rows, {once:,} "
+                       f"of them in a single row: {column} is hardly the column of the labels. "
+                       "Name that by --label_column, or insist on this one by --labels or "
+                       f"--labels_file{numbers}")
+        return ()
     if len(labels) < 2 and way:
         report.problem(0, f"the labels of all rows are {listed(labels) or 'none'}; a classifier "
                        "needs two labels or more")
@@ -51,16 +58,12 @@ def of(examples: Sequence[InputExample], report: Report, column: str,
     alike: dict[str, list[str]] = {}
     for label in sorted(labels):
         alike.setdefault(label.strip().casefold(), []).append(label)
-    for group in alike.values():
-        if len(group) > 1:
-            report.notice(f"the labels {listed(group)} differ only in case or blanks")
-    if len(examples) >= _MANY and once >= _ALONE * len(examples):
-        numbers = "; numbers are learned with --task_type=regression" * all(map(is_number, labels))
-        report.problem(0, f"{len(labels):,} different labels in {len(examples):,} rows, {once:,} "
-                       f"of them in a single row: {column} is hardly the column of the labels. "
-                       "Name that by --label_column, or insist on this one by --labels or "
-                       f"--labels_file{numbers}")
-    elif len(labels) > max(20, len(examples) // 2):
+    groups = [group for group in alike.values() if len(group) > 1]
+    for group in groups[:MAX_SHOWN]:
+        report.notice(f"the labels {listed(group)} differ only in case or blanks")
+    if len(groups) > MAX_SHOWN:
+        report.notice(f"... and {len(groups) - MAX_SHOWN:,} more such groups of labels")
+    if len(labels) > max(20, len(examples) // 2):
         report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
                       "label column?")
     if all(re.fullmatch("-?[0-9]{1,1000}", label) for label in labels):  # int() takes 4,300

@@ -242,6 +242,15 @@ def test_labels_that_look_wrong_are_told(write):
         f"{folder}/train.csv: 31 different labels in 31 rows: is this the label column?"]
 
 
+def test_of_labels_that_are_alike_some_are_told(write):
+    folder = write("train.csv", "text,label\n" + "".join(
+        f"t,{case}{number}\n" for case in "xX" for number in range(24)))
+    task = Delimited(text_column=["text"])
+    task.get_train_examples(folder)
+    assert len(task.notices) == 20 + 2
+    assert task.notices[-2].endswith("/train.csv: ... and 4 more such groups of labels")
+
+
 @pytest.mark.parametrize(("unique", "rows", "refused"), [
     (95, 100, True), (94, 100, False), (99, 99, False), (1000, 1050, True)])
 def test_a_label_for_nearly_every_row_is_refused(write, unique, rows, refused):
