@@ -11,12 +11,14 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from finetune.config_problems import shown
+from finetune.config_problems import is_utf8, shown
 from finetune.errors import ArgumentError, InputError
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 SINGLE, PAIRS, BOTH = "single", "pairs", "both"  # what was trained on
 TEXTS = "texts"  # its name in runs.json
+HALVED = ("holds half a surrogate pair, which is no character; text.encode('utf-8', 'replace')"
+          ".decode() makes a question mark of it")
 AS_TUPLE = '("a text", "its pair")'
 
 
@@ -68,6 +70,11 @@ def problems(texts: Iterable[Text], trained_on: str | None, name: str) -> list[s
     return [found[0] + more] if found else []
 
 
+def halved(*texts: str | None) -> bool:
+    """Whether a text holds half a surrogate pair, as a string cut in JavaScript does."""
+    return not all(is_utf8(text) for text in texts if text)
+
+
 def is_one(given: Any) -> bool:
     """Whether a text or a pair is given, and not a list."""
     return isinstance(given, (str, tuple))
@@ -103,4 +110,6 @@ def _rows(many: Sequence[Any]) -> Iterator[Row]:
         if not isinstance(a, str) or not isinstance(b, str | None):
             raise ArgumentError(f"text {place} is {shown(text)}; it has to be a string, or a tuple "
                                 "of two")
+        if halved(a, b):
+            raise InputError(f"text {place} {HALVED}")
         yield Row(str(place), a, b)
