@@ -219,7 +219,7 @@ def splits(X: Any, y: Any, dev: Any, problems: list[str]
         if len(problems) == before and len(found[split][0]) != len(found[split][1]):
             problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
                             f"{len(found[split][1]):,}")
-        problems += _mixed(found[split][0], x_name)
+    problems += _mixed(found["train"][0], "X")  # dev is held against train
     if dev is not None and not problems:
         trained_on = asked.form(pair(text)[1] for text in found["train"][0])
         problems += asked.problems(found["dev"][0], trained_on, "texts of dev: row")
