@@ -132,6 +132,9 @@ def test_the_numbers_of_a_small_run_are_in_it(tmp_path):
     assert text.index("text 4") < text.index("text 7")
     assert "0.1054 right bug bug 0.9000 0.9000 example dev-0" in text
     assert "furthest from the truth (2 answered wrong, 6 right), the hardest first" in text
+    twice = page(facts(tmp_path, np.tile(TRUTH, 2), np.tile(ANSWERS, (2, 1))),
+                 TaskKind.CLASSIFICATION)
+    assert "The 10 of 16 dev rows" in twice and "(4 answered wrong, 6 right)" in twice
     marks = re.findall(r'<td class="heat( wrong)?" [^>]*>(\w+)</td>', content)
     assert marks == [(" wrong", "wrong")] * 2 + [("", "right")] * 6
     assert "bug 0.6667 0.6667 0.6667 3" in text  # of label bug two of three, both ways
