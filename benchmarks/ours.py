@@ -41,7 +41,7 @@ from finetune import (  # noqa: E402
 from finetune.features import blocks, decided_by  # noqa: E402
 from finetune.predictor import Predictor  # noqa: E402
 from finetune.tokenization import Tokenizer  # noqa: E402
-from finetune.training_step import Plan, TrainingStep  # noqa: E402
+from finetune.training.step import Plan, TrainingStep  # noqa: E402
 from processors import InputExample  # noqa: E402
 
 

@@ -100,8 +100,9 @@ def make_model(name: str, folder: str, vocabulary_of: str | None) -> None:
 
 def random_model(folder: str, vocabulary_of: str) -> None:
     """Writes a checkpoint of BERT-base's shape, as it is before pre-training."""
-    from finetune import checkpoint, encoder
+    from finetune import encoder
     from finetune.bert_config import BertConfig, variable_shapes
+    from finetune.checkpoints import checkpoint
     os.makedirs(folder, exist_ok=True)
     vocabulary = os.path.join(vocabulary_of, "vocab.txt")
     shutil.copy(vocabulary, folder)

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.bert_config import BertConfig
-from finetune.training_step import GROUPS
+from finetune.training.step import GROUPS
 
 Shape = tuple[int, int, int]  # rows, in, out
 

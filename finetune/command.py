@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, NoReturn
 
-from finetune import config_problems, log, stopping
+from finetune import config_problems, log
 from finetune.errors import UserError
+from finetune.training import stopping
 
 AFTER_STOP = "the same command goes on, training from its last checkpoint"
 _LONGEST = 4000  # characters of a message; some name a value of the user's as it stands

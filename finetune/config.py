@@ -9,7 +9,7 @@ import dataclasses
 import typing
 from typing import Any
 
-from finetune import config_problems, long_texts, training_problems
+from finetune import config_problems, long_texts
 from finetune.confidence import settings as confidence
 from finetune.export import formats
 from finetune.members import problems as members_problems
@@ -20,6 +20,7 @@ from finetune.options.long_texts import LongTexts
 from finetune.options.model import Model
 from finetune.options.training import Training
 from finetune.options.what_to_do import WhatToDo
+from finetune.training import problems as training_problems
 
 # How a text is read: what a trained model has to be asked with as it was trained.
 READING = ("max_seq_length", "do_lower_case", "text_column", "text_b_column", *long_texts.NAMES)

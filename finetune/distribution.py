@@ -4,9 +4,10 @@ import os
 
 import tensorflow as tf
 
-from finetune import batches, stopping, workers
+from finetune import batches, workers
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.training import stopping
 
 
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:

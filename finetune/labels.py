@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from finetune import bound_labels, checkpoint, config_problems, outputs
+from finetune import bound_labels, config_problems, outputs
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.multilabel import problems as multilabel_problems

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import bert_config, encoder, heads, layers, loss_scale, optimizer
+from finetune import bert_config, encoder, heads, layers
 from finetune.batches import Batch
 from finetune.bert_config import BertConfig
 from finetune.layers import Weights
 from finetune.layout import PackedLayout, PaddedLayout
 from finetune.task_kind import TaskKind
+from finetune.training import loss_scale, optimizer
 
 GLOBAL_STEP, LOSS_SCALE = "global_step", "loss_scale"
 
@@ -28,9 +29,9 @@ class State:
         weights: the trainable variables by TF1 name, encoder first.
         slots: adam_m and adam_v of each, as `<name>/adam_m`; empty outside training.
         step: int64[], updates made so far.
-        loss_scale: float32[2] in float16 training, see loss_scale.py; else None.
+        loss_scale: float32[2] in float16 training, see training/loss_scale.py; else None.
         decaying: variables of another state that a step of this one decays, by name
-            (used_words.py).
+            (training/used_words.py).
         kind: what the head answers with.
     """
 

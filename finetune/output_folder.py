@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, model, outputs
+from finetune import model, outputs
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.export.formats import chosen
 from finetune.members import folder as members
-from finetune.schedules import Plan
+from finetune.training.schedules import Plan
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared

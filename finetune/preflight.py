@@ -10,8 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, checksums, metrics, outputs, training_plan
+from finetune import metrics, outputs
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence.stage import problems as confidence_problems
 from finetune.config import RunConfig
 from finetune.config_problems import must_be
@@ -22,10 +23,11 @@ from finetune.labels import labels_of_run, rare_labels
 from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
 from finetune.reading import ask, needed_splits, read_examples
-from finetune.schedules import Plan
 from finetune.sources import hub
 from finetune.start import Start, check_head, choose_start
 from finetune.tokenization import Tokenizer, vocabulary_problems
+from finetune.training import plan as training_plan
+from finetune.training.schedules import Plan
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from finetune import checksums, log, outputs, records, summary, texts
+from finetune import log, outputs, records, summary, texts
+from finetune.checkpoints import checksums
 from finetune.config import RunConfig
 from finetune.multilabel import thresholds
 from finetune.preflight import Prepared

@@ -19,12 +19,9 @@ import tensorflow as tf
 
 from finetune import (
     bound_labels,
-    checkpoint,
-    chosen_weights,
     distribution,
     evaluation,
     log,
-    lr_finder,
     model,
     output_folder,
     outputs,
@@ -38,10 +35,10 @@ from finetune import (
 )
 from finetune.check import cost
 from finetune.check import stage as check
+from finetune.checkpoints import checkpoint
 from finetune.confidence import stage as confidence
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.events import EventWriter
 from finetune.explanation import report as explanations
 from finetune.export import exporter
 from finetune.export.settings import as_trained
@@ -53,7 +50,9 @@ from finetune.records import FeatureTable
 from finetune.report import writer as report_page
 from finetune.stages import COMPILE, Stopwatch
 from finetune.task_kind import TaskKind, label_type
-from finetune.trainer import Trainer
+from finetune.training import chosen_weights, lr_finder
+from finetune.training.events import EventWriter
+from finetune.training.trainer import Trainer
 
 
 def run(config: RunConfig, processor: Any, command: str, problems: Sequence[str] = (),

@@ -5,13 +5,15 @@ import dataclasses
 import os
 from typing import Any
 
-from finetune import bound_labels, checkpoint, heads, model, optimizer, outputs, restore_report
+from finetune import bound_labels, heads, model, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint, restore_report
 from finetune.config import READING, RunConfig
 from finetune.errors import UserError
 from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
 from finetune.task_kind import TaskKind, described, same
+from finetune.training import optimizer
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from finetune.task_kind import TaskKind, number
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
-    from finetune.schedules import Plan
+    from finetune.training.schedules import Plan
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20

@@ -2,7 +2,7 @@
 
     why_no_checkpoint("output/sweep/002_lr3e-05")      # "the sweep in output/sweep deleted ..."
 
-Below checkpoint.py, which asks, and below finetune/sweep/, which writes.
+Below checkpoints/, which asks, and below finetune/sweep/, which writes.
 """
 
 import csv

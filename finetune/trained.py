@@ -20,8 +20,6 @@ import numpy as np
 
 from finetune import (
     arguments,
-    checkpoint,
-    checksums,
     distribution,
     log,
     long_texts,
@@ -31,6 +29,7 @@ from finetune import (
     traces,
     trained_folder,
 )
+from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence import record
 from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 
-from finetune import bound_labels, checkpoint, heads, log, model, outputs
+from finetune import bound_labels, heads, log, model, outputs
+from finetune.checkpoints import checkpoint
 from finetune.multilabel import thresholds
 from finetune.multilabel.scores import HALF
 from finetune.sources import model_folder

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from finetune import checkpoint, output_folder
+from finetune import output_folder
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 

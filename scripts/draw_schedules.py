@@ -7,9 +7,9 @@ import pathlib
 
 import tensorflow as tf
 
-from finetune import schedules
 from finetune.config import RunConfig
 from finetune.report import charts
+from finetune.training import schedules
 
 PICTURE = pathlib.Path(__file__).parents[1] / "docs" / "schedules.svg"
 CONFIG = RunConfig(learning_rate=1.0, train_batch_size=32, num_train_epochs=3.0)

@@ -55,8 +55,8 @@ def make_checkpoint(folder: pathlib.Path, cased: bool = False, **sizes: int) -> 
     Args:
         sizes: of the model where they differ from TINY's.
     """
-    from finetune import checkpoint
     from finetune.bert_config import BertConfig, variable_shapes
+    from finetune.checkpoints import checkpoint
 
     folder.mkdir(parents=True)
     words = vocabulary(cased)

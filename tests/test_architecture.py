@@ -135,3 +135,12 @@ def test_an_installation_has_every_package():
     assert set(ast.literal_eval(listed[1])) == {
         ".".join(path.parent.relative_to(ROOT).parts) for folder in ("finetune", "processors")
         for path in (ROOT / folder).rglob("__init__.py")}
+
+
+def test_the_map_of_finetune_names_all_that_is_in_it():
+    entries = ast.get_docstring(TREES["finetune"]).partition("A map, in the order of a run:")[2]
+    named = re.findall(r"\w+/?", re.sub(r"(?m)^ +(\w+ )*\w+  +", "", entries))
+    there = [f"{path.name}/" if path.is_dir() else path.stem
+             for path in (ROOT / "finetune").iterdir()
+             if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")]
+    assert sorted(named) == sorted(there)

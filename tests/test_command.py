@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from finetune import command, stopping
+from finetune import command
 from finetune.errors import UserError
 from finetune.log import LOGGER
+from finetune.training import stopping
 from tests.conftest import ROOT
 
 

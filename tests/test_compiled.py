@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import distribution, model, training_step
+from finetune import distribution, model
 from finetune.batches import Batch
 from finetune.config import RunConfig
 from finetune.predictor import Predictor
-from finetune.schedules import Plan
 from finetune.task_kind import TaskKind
-from finetune.training_step import TrainingStep
+from finetune.training import step as training_step
+from finetune.training.schedules import Plan
+from finetune.training.step import TrainingStep
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 LENGTHS = (5, 1, 9, 3, 12, 2)

@@ -5,7 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from finetune import checkpoint, outputs
+from finetune import outputs
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.labels import labels_of_run, rare_labels
 

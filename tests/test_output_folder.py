@@ -10,7 +10,7 @@ import pytest
 from finetune import model, outputs
 from finetune.config import RunConfig
 from finetune.output_folder import output_problems, room_problems
-from finetune.schedules import Plan
+from finetune.training.schedules import Plan
 
 RUN = ["runs.json", "model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001"]
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import eval_results, outputs
-from finetune.events import EventWriter
+from finetune.training.events import EventWriter
 
 LABELS = ["bug", "feature", "question"]
 THIRDS = np.array([[0.25, 0.5, 0.25], [0.1, 0.2, 0.7], [0.5, 0.5, 0.0]], np.float32)

@@ -7,11 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model, preflight, reading
+from finetune import model, preflight, reading
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.schedules import Plan
+from finetune.training.schedules import Plan
 from processors.base import InputExample
 from processors.errors import DataError
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, records
+from finetune import records
+from finetune.checkpoints import checkpoint
 from tests.conftest import TEXTS
 
 SCORES = {"bug": "5.0", "feature": "2.5", "question": "-1"}

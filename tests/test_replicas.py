@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, heads, model, trainer, training_step
+from finetune import distribution, heads, model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
 from finetune.task_kind import TaskKind
+from finetune.training import step as training_step
+from finetune.training import trainer
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow

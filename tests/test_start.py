@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model, outputs, start
+from finetune import model, outputs, start
 from finetune.bert_config import variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 

@@ -11,9 +11,9 @@ import pytest
 from finetune import log, metrics, outputs, summary
 from finetune.config import RunConfig
 from finetune.feature_table import LengthSummary
-from finetune.schedules import Plan
 from finetune.start import Start
 from finetune.task_kind import TaskKind
+from finetune.training.schedules import Plan
 from processors.base import InputExample
 
 LABELS = ["bug", "feature", "question"]

@@ -16,16 +16,17 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, model, output_folder, workers
+from finetune import model, output_folder, workers
 from finetune.batches import training_order
 from finetune.check.findings import Finding, Severity
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.feature_table import offsets
 from finetune.log import duration
 from finetune.predictor import Predictor
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
-from finetune.training_step import TrainingStep
+from finetune.training.step import TrainingStep
 from finetune.windows import ranges
 
 _STEPS = 4  # the first batches of the run, behind two of the longest rows

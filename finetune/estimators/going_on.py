@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, eval_results, outputs, records
+from finetune import eval_results, outputs, records
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.report import curves
 

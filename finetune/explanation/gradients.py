@@ -24,7 +24,7 @@ from finetune import model
 from finetune.batches import Batch
 from finetune.bert_config import BertConfig
 from finetune.tokenization import Tokenizer
-from finetune.used_words import WORDS
+from finetune.training.used_words import WORDS
 
 BASELINE_TOKENS = ("[PAD]", "[MASK]", "[UNK]")  # the first that the vocabulary has
 RELATIVE, ABSOLUTE = 0.01, 0.001  # what may lack: a share of the logit's difference, or so much

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import os
 
-from finetune import checkpoint, outputs
+from finetune import outputs
+from finetune.checkpoints import checkpoint
 from finetune.config import READING, RunConfig
 from finetune.errors import UserError
 from finetune.start import own_checkpoint

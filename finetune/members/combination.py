@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, eval_results, evaluation, metrics, model, outputs
+from finetune import eval_results, evaluation, metrics, model, outputs
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.log import LOGGER
 from finetune.predictor import Predictions, mean

@@ -22,16 +22,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, log, output_folder, outputs, preflight, records, trouble
+from finetune import log, output_folder, outputs, preflight, records, trouble
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER
 from finetune.members import combination, folder
 from finetune.members.deal import deal, same_text, strata
 from finetune.members.fold_processor import FoldProcessor
-from finetune.schedules import Plan
 from finetune.sweep.processes import flags_of
 from finetune.task_kind import TaskKind
+from finetune.training.schedules import Plan
 
 _FILE = "run_classifier_custom.py"
 RunOne = Callable[..., None]  # settings, processor, command and more, see runner.run

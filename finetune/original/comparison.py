@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from finetune import checkpoint, metrics, model
+from finetune import metrics, model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.predictor import Predictor
 from finetune.records import FeatureTable
 from finetune.task_kind import TaskKind

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, outputs, records
+from finetune import outputs, records
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import convert

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, outputs, summary
+from finetune import outputs, summary
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, Progress
@@ -227,11 +228,10 @@ def execute(where: Environment, path: str) -> Iterator[str]:
     Raises:
         UserError: it failed; with its last words.
     """
-    environ = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
     last: deque[str] = deque(maxlen=40)
     process = subprocess.Popen(
-        command(where, path), env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        encoding="utf-8", errors="replace")
+        command(where, path), env={"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
     try:
         for line in process.stdout:
             last.append(line.rstrip())

@@ -237,7 +237,7 @@ def problems_of(folder: str, entry: Entry) -> list[str]:
 
 def _tensor_problems(prefix: str, shapes: dict[str, tuple[int, ...]]) -> list[str]:
     with log.quiet():  # here, since nothing else needs it
-        from finetune import checkpoint
+        from finetune.checkpoints import checkpoint
 
     problems = []
     try:
@@ -258,7 +258,7 @@ def _tensor_problems(prefix: str, shapes: dict[str, tuple[int, ...]]) -> list[st
 
 def _record(entry: Entry, folder: str) -> None:
     with log.quiet():  # as above
-        from finetune import checksums
+        from finetune.checkpoints import checksums
 
     files = sorted({*os.listdir(folder)} - {SOURCE_FILE})
     content: dict[str, Any] = {

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint, checksums, long_texts, outputs
+from finetune import long_texts, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint, checksums
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer, tensor_files

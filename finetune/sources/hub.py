@@ -18,7 +18,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import checkpoint, log, outputs
+from finetune import log, outputs
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.sources import download, saved_model

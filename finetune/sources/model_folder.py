@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from finetune import checkpoint, outputs, restore_report
+from finetune import outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint, restore_report
 from finetune.errors import UserError
 from finetune.sources import download
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 
 FILE = "saved_model.pb"

@@ -8,8 +8,9 @@ scripts/convert_checkpoint.sh strip is the command.
 
 import os
 
-from finetune import checkpoint, checksums, optimizer, outputs
+from finetune import outputs
 from finetune.bert_config import SOURCE_FILE
+from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.sources.model_folder import (
@@ -19,6 +20,7 @@ from finetune.sources.model_folder import (
     out_problems,
     own_folder_problems,
 )
+from finetune.training import optimizer
 
 
 def strip(source: str, out_folder: str, bert_config_file: str | None = None,

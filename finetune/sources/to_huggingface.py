@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune import bound_labels, checkpoint, long_texts, outputs
+from finetune import bound_labels, long_texts, outputs
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.model import GLOBAL_STEP
 from finetune.sources import huggingface, huggingface_tokenizer

@@ -18,12 +18,12 @@ from finetune.features import blocks, count_sequences, decided_by
 from finetune.output_folder import checkpoint_room, free_bytes
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
-from finetune.schedules import Plan
 from finetune.sweep import folders, speed
 from finetune.sweep.results import Outcome
 from finetune.sweep.spec import SweepFile, SweepRun
 from finetune.sweep.speed import Job
 from finetune.task_kind import label_type
+from finetune.training.schedules import Plan
 
 _TRAINING = {field.name: field.default for field in dataclasses.fields(RunConfig)
              if field.metadata["group"] == "Training" or field.name in ("seed", "output_dir")}

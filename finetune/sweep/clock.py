@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from finetune.config import RunConfig
 from finetune.log import LOGGER
-from finetune.schedules import Plan
 from finetune.sweep import speed
 from finetune.sweep.checks import Facts, kind
 from finetune.sweep.results import Outcome
 from finetune.sweep.speed import Speed
+from finetune.training.schedules import Plan
 
 _MOST_MEASURED = 4  # kinds of runs; more would take longer than it is worth
 

@@ -15,10 +15,11 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from finetune import settings, stopping
+from finetune import settings
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER
+from finetune.training import stopping
 
 LOCK = ".sweep.lock"
 INTERRUPTED = 130  # the exit status of a run that was stopped by Ctrl-C

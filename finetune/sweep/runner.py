@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from finetune import checkpoint, log, outputs, records, swept, trouble
+from finetune import log, outputs, records, swept, trouble
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER, duration

@@ -19,14 +19,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from finetune import checkpoint, distribution, log, model
+from finetune import distribution, log, model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.predictor import Predictor
 from finetune.records import FeatureTable
 from finetune.start import Start
 from finetune.task_kind import TaskKind
-from finetune.training_step import Plan, TrainingStep
+from finetune.training.step import Plan, TrainingStep
 
 SAMPLE_ROWS = {"train": 512, "dev": 64, "test": 64}
 _SECONDS = 4.0  # of steps, for each batch size

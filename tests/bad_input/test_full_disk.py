@@ -10,8 +10,9 @@ import types
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, preflight
-from finetune.trainer import Trainer
+from finetune import preflight
+from finetune.checkpoints import checkpoint
+from finetune.training.trainer import Trainer
 from tests.bad_input.conftest import SMALL, only
 
 

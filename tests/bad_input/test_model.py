@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from tests.bad_input.conftest import LABELS, only
 from tests.conftest import TINY, vocabulary
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from finetune import output_folder
-from finetune import trainer as training
+from finetune.training import trainer as training
 from tests.bad_input.conftest import SMALL, only, replaced, snapshot
 from tests.conftest import TINY, vocabulary
 

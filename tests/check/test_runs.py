@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, model
+from finetune import model
 from finetune.bert_config import BertConfig
 from finetune.check import cost
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from processors import streamed
 from tests.end_to_end.conftest import (  # noqa: F401

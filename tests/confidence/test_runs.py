@@ -100,7 +100,7 @@ def test_from_the_folder_alone(calibrated, rows, main, tmp_path):
 
 
 def test_a_calibration_of_other_weights_is_not_used(copied, rows, main):
-    from finetune import checkpoint
+    from finetune.checkpoints import checkpoint
 
     names = list(checkpoint.shapes(str(copied / "model.ckpt-7")))
     values = checkpoint.read(str(copied / "model.ckpt-7"), names)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import data  # noqa: F401  (a fixture)
 

@@ -11,7 +11,8 @@ import sys
 import tensorflow as tf
 
 import run_classifier_custom
-from finetune import heads, trainer
+from finetune import heads
+from finetune.training import trainer
 
 
 def main(devices: int, arguments: list[str]) -> int:

@@ -11,15 +11,16 @@ import pytest
 import tensorflow as tf
 
 import run_classifier_custom
-from finetune import checkpoint, heads, outputs
-from finetune.trainer import Trainer
+from finetune import heads, outputs
+from finetune.checkpoints import checkpoint
+from finetune.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import LABELS, SMALL, names, results, tensors
 
 KILL_AT_FIFTH_STEP = """
 import os, signal, sys
 import run_classifier_custom
-from finetune.trainer import Trainer
+from finetune.training.trainer import Trainer
 update, made = Trainer._update, []
 def until_killed(self, rows):
     made.append(rows)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from tests.end_to_end.conftest import ALL, IDS, names, results, table, tensors
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,9 @@ import types
 import pytest
 
 import run_classifier_custom
-from finetune import checkpoint, model
+from finetune import model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.explanation import Explainer
 from finetune.tokenization import Tokenizer
 from tests.conftest import WORDS

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from finetune.export import saved_model
 from finetune.export.formats import FORMATS
 from tests.conftest import TEXTS

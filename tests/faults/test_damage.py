@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import run_classifier_custom
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from tests.end_to_end.conftest import LABELS, data, names, tensors  # noqa: F401  (a fixture)
 from tests.faults.tally import scale
 

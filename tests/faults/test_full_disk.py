@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from finetune import checkpoint, records, runner
+from finetune import records, runner
+from finetune.checkpoints import checkpoint
 from tests.end_to_end.conftest import ROWS, tensors, write_rows
 from tests.faults.tally import scale
 

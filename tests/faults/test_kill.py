@@ -10,7 +10,7 @@ import time
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint
+from finetune.checkpoints import checkpoint
 from tests.conftest import make_checkpoint
 from tests.end_to_end.conftest import ROWS, write_rows
 from tests.faults.tally import scale

@@ -19,7 +19,8 @@ from hypothesis.errors import UnsatisfiedAssumption
 
 import processors
 import run_classifier_custom
-from finetune import batches, checkpoint, config_problems, outputs, upstream
+from finetune import batches, config_problems, outputs, upstream
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.feature_table import FeatureTable, InputFeatures

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, features, model
+from finetune import features, model
 from finetune.batches import Batch, pack
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.records import FeatureTable
 from finetune.sources import from_huggingface, to_huggingface
 from finetune.tokenization import Tokenizer

@@ -10,7 +10,7 @@ from finetune.config import RunConfig
 from finetune.feature_table import FeatureTable
 from finetune.predictor import Predictor
 from finetune.task_kind import TaskKind
-from finetune.training_step import Plan, TrainingStep
+from finetune.training.step import Plan, TrainingStep
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import Predictor, bound_labels, checkpoint
+from finetune import Predictor, bound_labels
+from finetune.checkpoints import checkpoint
 from finetune.task_kind import TaskKind
 from tests.end_to_end.conftest import results, table
 from tests.multilabel.conftest import LABELS, ROWS, flags, write_rows

@@ -115,9 +115,9 @@ def test_the_loss_is_that_of_torch():
 
 
 def test_the_focal_loss_is_taken_label_by_label():
-    from finetune import training_loss
     from finetune.config import RunConfig
-    from finetune.schedules import Plan
+    from finetune.training import loss as training_loss
+    from finetune.training.schedules import Plan
 
     logits, truth = np.array([[2.0, -1.0]], np.float32), np.array([[1, 1]], np.float32)
     right = 1 / (1 + np.exp(-logits.astype(np.float64)))

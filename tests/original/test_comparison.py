@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model
+from finetune import model
+from finetune.checkpoints import checkpoint
 from finetune.original import comparison
 from finetune.predictor import Predictor
 

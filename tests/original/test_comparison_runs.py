@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from finetune import checkpoint, preflight, records
+from finetune import preflight, records
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import blocks

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 import processors
-from finetune import checkpoint, heads, records
+from finetune import heads, records
 from finetune.batches import TrainingOrder
+from finetune.checkpoints import checkpoint
 from tests.conftest import ROOT, TINY, WORDS, make_checkpoint
 
 pytestmark = pytest.mark.slow

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import encoder, heads, layers, model, schedules, training_step
+from finetune import encoder, heads, layers, model
 from finetune.batches import Batch
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.layout import PackedLayout, PaddedLayout
+from finetune.training import schedules
+from finetune.training import step as training_step
 
 CONFIG = BertConfig(vocab_size=60, hidden_size=24, num_hidden_layers=3, num_attention_heads=4,
                     intermediate_size=40, hidden_dropout_prob=0.0,

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from finetune.estimators import going_on
-from finetune.events import EventWriter
 from finetune.report import curves
+from finetune.training.events import EventWriter
 
 
 def write(folder, begun, *told):

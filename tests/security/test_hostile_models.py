@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import bert_config, checkpoint
+from finetune import bert_config
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.sources import from_huggingface, saved_model
 from finetune.sources.torch_file import TorchFile

@@ -47,7 +47,7 @@ ALLOWED = {
     ("tests/export/test_formats.py", "tensorflow.saved_model.load"): "what the export has written",
     ("tests/export/test_runs.py", "tensorflow.saved_model.load"): "what the export has written",
     ("tests/parity/hub_modules.py", "tensorflow.saved_model.load"): "a module that it made itself",
-    ("tests/test_training_step.py", "tensorflow.py_function"): "counts calls",
+    ("tests/training/test_step.py", "tensorflow.py_function"): "counts calls",
     ("tests/test_readme.py", "exec"): "runs the README's own Python",
     ("tests/test_readme.py", "importlib.import_module"): "the project's benchmarks, by name",
 }

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from finetune import checkpoint
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.sources import catalogue, huggingface
 from finetune.sources.download import WrongFile

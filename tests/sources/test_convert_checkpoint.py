@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from finetune import checkpoint, command, model
+from finetune import command, model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from scripts import convert_checkpoint
 from tests.conftest import ROOT
 from tests.sources.huggingface_model import (

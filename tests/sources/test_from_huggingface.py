@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from finetune import bound_labels, checkpoint
+from finetune import bound_labels
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.sources import from_huggingface
 from finetune.task_kind import TaskKind

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import bert_config, checkpoint, encoder, layers
+from finetune import bert_config, encoder, layers
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.layout import PackedLayout

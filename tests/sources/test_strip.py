@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from finetune import checkpoint, model, optimizer
+from finetune import model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.sources import strip
+from finetune.training import optimizer
 
 LABELS = ("bug", "feature", "question")
 

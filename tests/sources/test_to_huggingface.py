@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from finetune import checkpoint, model
+from finetune import model
 from finetune.bert_config import BertConfig, variable_shapes
+from finetune.checkpoints import checkpoint
 from finetune.errors import UserError
 from finetune.sources import from_huggingface, to_huggingface
 from tests.conftest import TINY, vocabulary

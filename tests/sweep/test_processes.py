@@ -58,7 +58,7 @@ def test_a_run_that_was_stopped_stops_the_sweep(tmp_path):
 
 STOPPED = """
 import signal, sys, time
-from finetune import stopping
+from finetune.training import stopping
 from finetune.sweep import processes
 if sys.argv[2] == "in front":
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -98,7 +98,7 @@ def test_a_stop_is_passed_on_and_the_run_may_save(tmp_path, number, where):
 
 STOPPED_AT_ONCE = """
 import os, signal, subprocess, sys
-from finetune import stopping
+from finetune.training import stopping
 from finetune.sweep import processes
 
 class Popen(subprocess.Popen):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from finetune.config import RunConfig
-from finetune.schedules import Plan
 from finetune.start import Start
 from finetune.sweep import speed
 from finetune.sweep.speed import Job, Speed
+from finetune.training.schedules import Plan
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ LABELS = ["question", "bug", "feature"]
 
 def make_trained(folder, source, labels):
     """Writes what a run leaves: the encoder of `source` with a head for these labels."""
-    from finetune import checkpoint, checksums, outputs
+    from finetune import outputs
     from finetune.bert_config import BertConfig, variable_shapes
+    from finetune.checkpoints import checkpoint, checksums
 
     folder.mkdir(parents=True)
     for name in ("vocab.txt", "bert_config.json"):

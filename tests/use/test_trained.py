@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import Predictor, checkpoint
+from finetune import Predictor
+from finetune.checkpoints import checkpoint
 from finetune.errors import InputError, UserError
 from tests.conftest import ROOT, TEXTS
 from tests.use.conftest import LABELS, in_threads, make_trained

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import model, training_step
+from finetune import model
 from finetune.batches import pack, pad
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
-from finetune.used_words import WORDS, UsedWords
+from finetune.training import step as training_step
+from finetune.training.used_words import WORDS, UsedWords
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 CONFIG = RunConfig(train_batch_size=3, learning_rate=0.01)
@@ -97,6 +98,6 @@ def test_a_table_that_is_nearly_all_used_stays_whole(tiny_config, words, saves):
 
 
 def test_all_ids_are_looked_through(tiny_config, monkeypatch):
-    monkeypatch.setattr("finetune.used_words._SCANNED", 2)
+    monkeypatch.setattr("finetune.training.used_words._SCANNED", 2)
     used = UsedWords(CPU, create(tiny_config), np.array([7, 9, 30, 30, 7], np.int32))
     assert used.renumber(np.array(USED)).tolist() == [1, 2, 3]

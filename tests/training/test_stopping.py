@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from finetune import stopping
+from finetune.training import stopping
 
 NUMBERS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stopping.Stopped),
            (signal.SIGHUP, stopping.Stopped)]

@@ -1,4 +1,4 @@
-"""finetune/checkpoint_writer.py: training goes on while a checkpoint is written, and loses none."""
+"""checkpoints/writer.py: training goes on while a checkpoint is written, and loses none."""
 
 import os
 import threading
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint
-from finetune.checkpoint import Folder
-from finetune.checkpoint_writer import Writer
+from finetune.checkpoints import checkpoint
+from finetune.checkpoints.checkpoint import Folder
+from finetune.checkpoints.writer import Writer
 
 LONG = 60  # seconds; a wait this long has failed
 

@@ -19,7 +19,7 @@ from finetune.log import LOGGER, Progress
 from finetune.preflight import Prepared
 from finetune.records import FeatureTable
 from finetune.report import charts
-from finetune.training_step import TrainingStep
+from finetune.training.step import TrainingStep
 
 LOWEST, HIGHEST = 1e-7, 1.0
 STEPS = 100, 200  # an epoch's, but not fewer and not more than these

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from finetune import Predictor, checkpoint, chosen_weights, model
+from finetune import Predictor, model
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
+from finetune.training import chosen_weights
 from tests.end_to_end.conftest import data, names, results, run  # noqa: F401
 
 NAME = "model.ckpt-averaged-6"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune.restore_report import RestoreReport, compare, start_problems
+from finetune.checkpoints.restore_report import RestoreReport, compare, start_problems
 
 WANTED = {"bert/embeddings/word_embeddings": (9, 4), "bert/a": (4,), "bert/b": (4,),
           "bert/c": (4,), "bert/d": (4,), "bert/e": (4,), "bert/pooler/dense/bias": (4,)}

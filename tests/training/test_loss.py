@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
-from finetune import heads, training_loss
+from finetune import heads
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.schedules import Plan
-from finetune.training_plan import find, read_class_weights
+from finetune.training import loss as training_loss
+from finetune.training.plan import find, read_class_weights
+from finetune.training.schedules import Plan
 
 LABELS = ["bug", "feature", "question"]
 LABEL_IDS = np.array([0] * 6 + [1] * 3 + [2], np.int32)

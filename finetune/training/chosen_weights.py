@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, checkpoint_state, model, workers
+from finetune import model, workers
+from finetune.checkpoints import checkpoint
+from finetune.checkpoints import state as checkpoint_state
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.log import LOGGER

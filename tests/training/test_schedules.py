@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import schedules
 from finetune.config import RunConfig
-from finetune.schedules import Plan
+from finetune.training import schedules
+from finetune.training.schedules import Plan
 from scripts import draw_schedules
 from tests.conftest import ROOT
 

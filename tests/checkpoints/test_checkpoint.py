@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint
-from finetune.checkpoint import Folder
+from finetune.checkpoints import checkpoint
+from finetune.checkpoints.checkpoint import Folder
 from finetune.errors import UserError
 
 TENSORS = {"bert/pooler/dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from finetune import checksums
+from finetune.checkpoints import checksums
 
 NAMES = ("labels.txt", "vocab.txt", "bert_config.json")
 

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, model, stopping, trainer, training_step
+from finetune import distribution, model
 from finetune.batches import TrainingOrder, pack
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.schedules import Plan
-from finetune.trainer import Trainer
+from finetune.training import step as training_step
+from finetune.training import stopping, trainer
+from finetune.training.schedules import Plan
+from finetune.training.trainer import Trainer
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 

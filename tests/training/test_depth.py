@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import depth, model, training_step
+from finetune import model
 from finetune.batches import pack
 from finetune.config import RunConfig
-from finetune.schedules import Plan
-from finetune.training_step import TrainingStep
+from finetune.training import depth
+from finetune.training import step as training_step
+from finetune.training.schedules import Plan
+from finetune.training.step import TrainingStep
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 EMBEDDINGS, POOLER = "bert/embeddings/word_embeddings", "bert/pooler/dense/bias"

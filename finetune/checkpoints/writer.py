@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from finetune.checkpoint import Folder, snapshot
+from finetune.checkpoints.checkpoint import Folder, snapshot
 
 
 class Writer:

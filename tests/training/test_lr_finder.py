@@ -5,7 +5,8 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from finetune import checkpoint, lr_finder
+from finetune.checkpoints import checkpoint
+from finetune.training import lr_finder
 from tests.end_to_end.conftest import SMALL, data  # noqa: F401
 
 RATES = np.logspace(-7, 0, 141)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import heads, loss_scale, model
+from finetune import heads, model
 from finetune.config import RunConfig
-from finetune.schedules import Plan
-from finetune.training_step import TrainingStep, dropout_seed
+from finetune.training import loss_scale
+from finetune.training.schedules import Plan
+from finetune.training.step import TrainingStep, dropout_seed
 
 CPU = tf.distribute.OneDeviceStrategy("CPU:0")
 LENGTHS = (5, 1, 9, 3, 12, 2, 2)

@@ -12,18 +12,20 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint, distribution, loss_scale, model, schedules, stopping, workers
+from finetune import distribution, model, workers
 from finetune.batches import training_order
 from finetune.bert_config import BertConfig
-from finetune.checkpoint_writer import Writer
+from finetune.checkpoints import checkpoint
+from finetune.checkpoints.writer import Writer
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from finetune.events import EventWriter
 from finetune.log import LOGGER, Progress
 from finetune.records import FeatureTable
-from finetune.schedules import Plan
 from finetune.stages import Stopwatch
-from finetune.training_step import TrainingStep
+from finetune.training import loss_scale, schedules, stopping
+from finetune.training.events import EventWriter
+from finetune.training.schedules import Plan
+from finetune.training.step import TrainingStep
 
 _CURVE = 100  # points of a training curve, or a point at every step of a run that has fewer
 

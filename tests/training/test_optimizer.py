@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import optimizer
+from finetune.training import optimizer
 
 KERNEL, BIAS = "layer/kernel", "layer/bias"
 KERNEL_ERROR = 2e-5  # TensorFlow's kernel takes 1 - beta_2 in float32: 0.00099999, not 0.001

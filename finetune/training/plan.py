@@ -11,15 +11,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import checkpoint, chosen_weights, config_problems, inputs
+from finetune import config_problems, inputs
 from finetune.bert_config import BertConfig
+from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
 from finetune.features import count_sequences
-from finetune.schedules import Plan
 from finetune.task_kind import TaskKind
 from finetune.tokenization import Tokenizer
-from finetune.training_loss import BALANCED
+from finetune.training import chosen_weights
+from finetune.training.loss import BALANCED
+from finetune.training.schedules import Plan
 
 _LARGEST = 1e6  # of a weight; the least is 1 / _LARGEST
 _MOST = 20  # messages, or labels in one

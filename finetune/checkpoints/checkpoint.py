@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint_state, inputs, outputs, tensor_bundle
-from finetune.checkpoint_state import BEST_FILE, STATE_FILE, averaged
+from finetune import inputs, outputs
+from finetune.checkpoints import state as checkpoint_state
+from finetune.checkpoints import tensor_bundle
+from finetune.checkpoints.state import BEST_FILE, STATE_FILE, averaged
 from finetune.errors import UserError
 from finetune.metrics import LOWER_IS_BETTER
-from finetune.optimizer import SLOTS
 from finetune.sources import tensor_files
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
+from finetune.training.optimizer import SLOTS
 
 WRITING = ".writing-"
 PATTERN = frozenset("*?[]\\")  # characters that TensorFlow does not take for themselves

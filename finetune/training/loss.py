@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from finetune import heads
 from finetune.config import RunConfig
-from finetune.schedules import Plan
+from finetune.training.schedules import Plan
 
 BALANCED = "balanced"
 LEAST = 1e-12  # of 1 - p, whose power has no slope at 0

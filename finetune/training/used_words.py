@@ -16,8 +16,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from finetune import optimizer
 from finetune.model import State
+from finetune.training import optimizer
 
 WORDS = "bert/embeddings/word_embeddings"
 _SCANNED = 1 << 22  # ids looked through at a time

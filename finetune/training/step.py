@@ -14,24 +14,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from finetune import (
-    depth,
-    distribution,
-    heads,
-    loss_scale,
-    model,
-    optimizer,
-    schedules,
-    training_loss,
-    workers,
-)
+from finetune import distribution, heads, model, workers
 from finetune.batches import Batch, lay_out, longest_first
 from finetune.bert_config import BertConfig
 from finetune.config import RunConfig
 from finetune.records import FeatureTable
-from finetune.schedules import Plan
-from finetune.training_loss import Losses
-from finetune.used_words import UsedWords
+from finetune.training import depth, loss_scale, optimizer, schedules
+from finetune.training import loss as training_loss
+from finetune.training.loss import Losses
+from finetune.training.schedules import Plan
+from finetune.training.used_words import UsedWords
 
 GROUPS = 2  # of rows in attention, each as wide as its longest; more cost what they save
 PACKED = Batch(*(tf.TensorSpec([None], tf.int32) for _ in Batch._fields))
