@@ -12,13 +12,15 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from finetune.config_problems import shown
+from finetune.config_problems import is_utf8, shown
 from finetune.errors import ArgumentError, InputError
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 SINGLE, PAIRS, BOTH = "single", "pairs", "both"  # what was trained on
 TEXTS = "texts"  # its name in runs.json
-_HALF = "half"  # a pair whose second text is empty
+_ALONE = "alone"  # a pair whose second text is empty
+HALVED = ("holds half a surrogate pair, which is no character; text.encode('utf-8', 'replace')"
+          ".decode() makes a question mark of it")
 AS_TUPLE = '("a text", "its pair")'
 
 
@@ -48,7 +50,7 @@ class Seen:
         """Goes through the rows, and takes note anew."""
         found = self._found = {}
         for row in self._rows:
-            kind = PAIRS if row.text_b else SINGLE if row.text_b is None else _HALF
+            kind = PAIRS if row.text_b else SINGLE if row.text_b is None else _ALONE
             if kind not in found:
                 found[kind] = [row, 0]
             found[kind][1] += 1
@@ -108,6 +110,11 @@ def problems(texts: Iterable[Text], trained_on: str | None, name: str) -> list[s
     return [found[0] + more] if found else []
 
 
+def halved(*texts: str | None) -> bool:
+    """Whether a text holds half a surrogate pair, as a string cut in JavaScript does."""
+    return not all(is_utf8(text) for text in texts if text)
+
+
 def is_one(given: Any) -> bool:
     """Whether a text or a pair is given, and not a list."""
     return isinstance(given, (str, tuple))
@@ -143,4 +150,6 @@ def _rows(many: Sequence[Any]) -> Iterator[Row]:
         if not isinstance(a, str) or not isinstance(b, str | None):
             raise ArgumentError(f"text {place} is {shown(text)}; it has to be a string, or a tuple "
                                 "of two")
+        if halved(a, b):
+            raise InputError(f"text {place} {HALVED}")
         yield Row(str(place), a, b)
