@@ -83,12 +83,13 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
     problems += (altered := _altered(config))
+    problems += (headless := [] if problems or config.do_train else _head_problems(config))
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with collected(problems):
-            if not altered and _has_model(config, problems):
+            if not (altered or headless):
                 labels = labels_of_run(config, processor, problems, lambda: ask(
                     processor, "get_labels", problems), bool(of_settings))
     seen = {split: texts.Seen(rows) for split, rows in examples.items()}
@@ -102,10 +103,10 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
             start = choose_start(config, bert_config, labels)
             problems += confidence_problems(config, labels, examples, start.prefix)
             problems += _unlike_trained(config, start, seen)
-    if bert_config and labels and writes:
-        problems += room_problems(config, bert_config, len(labels), plan)
     best_metric = _best_metric(config, processor, labels or [], problems)
-    problems += output_problems(config) if writes else []
+    problems += (unwritable := output_problems(config) if writes else [])
+    if bert_config and labels and writes and not unwritable:
+        problems += room_problems(config, bert_config, len(labels), plan)
     if problems := list(dict.fromkeys(of_settings + problems)):
         raise UserError(problems)
     notices = [*told, *getattr(processor, "notices", ()), *label_notices(examples, labels),
@@ -200,13 +201,12 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
     return bert_config, tokenizer
 
 
-def _has_model(config: RunConfig, problems: list[str]) -> bool:
-    """Whether there is something to train or a trained classifier to run."""
-    before = len(problems)
-    if not config.do_train and not problems:
-        with collected(problems):
-            check_head(config)
-    return len(problems) == before
+def _head_problems(config: RunConfig) -> list[str]:
+    """Returns why there is no trained classifier to run."""
+    problems: list[str] = []
+    with collected(problems):
+        check_head(config)
+    return problems
 
 
 def _other_vocabulary(config: RunConfig) -> list[str]:

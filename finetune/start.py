@@ -106,8 +106,8 @@ def check_head(config: RunConfig) -> None:
     told = f"--output_dir={config.output_dir}: {gone}" if gone else ""
     if prefix is None:
         raise UserError("there is nothing to evaluate or predict with: " + (told or (
-            f"--output_dir={config.output_dir} holds no checkpoint and --init_checkpoint is not "
-            "given")))
+            "give --init_checkpoint=<the folder of a training>, or --do_train; "
+            f"--output_dir={config.output_dir} holds no checkpoint")))
     if "output_weights" not in checkpoint.shapes(prefix):
         raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
                         "random; give a fine-tuned checkpoint, or --do_train"

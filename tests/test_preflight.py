@@ -116,6 +116,8 @@ def test_splits_that_a_run_needs(flags, splits):
     ({}, {"labels": ("bug", "bug")}, "--labels: label names must differ; given more than once: "
                                      "'bug'"),
     ({}, {"do_train": False, "init_checkpoint": None},
+     "there is nothing to evaluate or predict with: give --init_checkpoint=<the folder of a tr"),
+    ({}, {"init_checkpoint": None},
      "--bert_config_file is required: give it, or --init_checkpoint=<the folder of a checkpoint"),
     ({}, {"do_train": False}, "{tiny}/bert_model.ckpt: has no trained head"),
     ({"labels": None}, {}, "the labels are not known: give --labels or --labels_file"),
@@ -364,9 +366,11 @@ def test_an_output_folder_that_cannot_take_the_run_is_told_too(problems, tmp_pat
     monkeypatch.setattr(preflight, "room_problems", functools.partial(
         preflight.room_problems, usage=lambda path: types.SimpleNamespace(free=1000)))
     found = problems({"dev": []})
-    assert len(found) == 3 and found[0].startswith("the dev split is empty")
-    assert found[1].endswith("the disk has 0 MB free; make room or lower --keep_checkpoint_max")
-    assert found[2].endswith("is a file; name a folder")
+    assert len(found) == 2 and found[0].startswith("the dev split is empty")
+    assert found[1].endswith("is a file; name a folder")  # whose room does not matter
+    (tmp_path / "out").unlink()
+    assert problems({"dev": []})[1].endswith(
+        "the disk has 0 MB free; make room or lower --keep_checkpoint_max")
 
 
 def test_a_folder_that_is_both_source_and_target_is_not_overwritten(problems, trained, tiny):

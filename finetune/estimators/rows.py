@@ -142,7 +142,7 @@ def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
         array = np.asarray(values)
         if array.dtype.kind == "U" and not all(isinstance(value, str) for value in values):
             array = np.asarray(values, dtype=object)  # numpy would make texts of all of them
-        if array.ndim == 2 and array.shape[1] == 1:
+        if array.ndim == 2 and array.shape[1] == 1 and values is given:  # a column, and no lists
             array = array[:, 0]
         values = array.tolist()
     except ValueError:  # of lists of several lengths

@@ -86,6 +86,7 @@ def test_targets_keep_their_type(given, kind):
     (np.zeros((2, 2)), "y: row 0 is [0.0, 0.0]. Classifier gives a text one label"),
     (["a", ["a", "b"]], "y: row 1 is ['a', 'b']. Classifier gives a text one label, Regressor a n"),
     ([["a", "b"], ["a", "b"]], "y: row 0 is ['a', 'b']. Classifier"),
+    ([["a"], ["b"]], "y: row 0 is ['a']. Classifier gives a text one label"),
     ([{"a"}, {"b"}], "y: row 0 is {'a'}. Classifier"),
     (pd.Series([["a"], []]), "y: row 0 is ['a']. Classifier"),
     (["a", None], "y: 1 rows have none, row 1"),

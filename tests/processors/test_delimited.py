@@ -352,8 +352,8 @@ def test_a_file_that_is_there_from_the_current_folder_alone(
     (["training.csv"], {}, "DIR: no file of the train split (train.tsv, train.csv, train.jsonl, "
      'train.ndjson, train.json); the folder has "training.csv". Another name is given by '
      "--train_file"),
-    (["train.csv"], {"train_file": "trian.csv"}, 'trian.csv: no such file; the folder has '
-     '"train.csv"'),
+    (["train.csv"], {"train_file": "trian.csv"}, 'trian.csv: no such file, closest is '
+     '"train.csv"; the folder has "train.csv"'),
     (["train.dat"], {"train_file": "train.dat"}, 'train.dat: the extension ".dat" tells no format; '
      "say --data_format=tsv, csv, jsonl or json"),
     (["train.csv"], {}, "train.csv: is empty: it holds no examples"),
@@ -363,6 +363,15 @@ def test_file_problems(write, tmp_path, problems, files, options, problem):
     for name in files:
         write(name, "")
     assert problems(Delimited(**options).get_train_examples, str(tmp_path)) == [problem]
+
+
+def test_a_table_of_a_program_is_told_as_one_whatever_its_name(write, tmp_path, problems):
+    for name, options in (("rows.xlsx", {}), ("rows.tsv", {}), ("rows", {"data_format": "csv"})):
+        write(name, b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0\xb7")
+        ask = Delimited(train_file=name, **options).get_train_examples
+        assert problems(ask, str(tmp_path)) == [
+            f"{name}: is not text: it begins like a ZIP archive or an .xlsx table; what is read "
+            "are TSV, CSV, JSON lines and JSON"]
 
 
 def test_a_file_with_a_header_only(write, problems):
