@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from finetune.errors import Problem
@@ -170,8 +170,7 @@ def of_labels(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
     twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         found.append(f"{origin}: label names must differ; given more than once: "
-                     + ", ".join(map(shown, twice[:_MOST]))
-                     + (f", ... ({len(twice):,} in all)" if len(twice) > _MOST else ""))
+                     + named(list(map(shown, twice))))
     more = len(found) - _MOST
     return found[:_MOST] + ([f"{origin}: ... and {more:,} more problems"] if more > 0 else [])
 
@@ -183,6 +182,19 @@ def shown(value: Any) -> str:
     except ValueError:  # Python does not write integers of more than 4,300 digits
         return "a number of very many digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def named(names: Sequence[str]) -> str:
+    """Returns names for a message, which is not to grow with their number."""
+    more = f", ... ({len(names):,} in all)" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def as_given(value: Any) -> str:
+    """Returns the value of a flag for a message, as one writes it behind the flag."""
+    if value is None:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def is_utf8(text: str) -> bool:
