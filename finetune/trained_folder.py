@@ -67,14 +67,15 @@ def thresholds_of(given: model_folder.Model, labels: Sequence[str],
 
 def max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
     """Returns the longest input in tokens: what is asked for, else that of the training."""
-    told, most = asked or given.run.get("max_seq_length"), given.config.max_position_embeddings
+    told = given.run.get("max_seq_length") if asked is None else asked
+    most = given.config.max_position_embeddings
     if type(told) is int and 3 <= told <= most:
         return told
     if told is None:
         problems.append(f"{given.path(outputs.RUN_CONFIG)}: does not tell the max_seq_length of "
                         "the training: give it")
     else:
-        where = "" if asked else f"{given.path(outputs.RUN_CONFIG)}: "
+        where = "" if asked is not None else f"{given.path(outputs.RUN_CONFIG)}: "
         problems.append(f"{where}max_seq_length={told!r}: must be 3 to {most}, the positions of "
                         "the model")
     return 3
