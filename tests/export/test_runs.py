@@ -204,7 +204,7 @@ def test_what_nobody_knows_is_not_stated(trained, main, tmp_path):
     checkpoint.save(str(bare / "model.ckpt"), checkpoint.read(prefix, names))
     for name in ("vocab.txt", "bert_config.json"):
         shutil.copy(trained / "run" / name, bare)
-    labels = "a|b,<b>c</b>,d_e*f*"
+    labels = "a|b,<b>c</b>,d_e*f*[g](h)"
     status, said = main("--do_export", "--export_formats=saved_model", f"--labels={labels}",
                         f"--init_checkpoint={bare / 'model.ckpt'}", "--max_seq_length=20",
                         f"--output_dir={tmp_path / 'out'}")
@@ -212,7 +212,7 @@ def test_what_nobody_knows_is_not_stated(trained, main, tmp_path):
     front, body = card(tmp_path / "out")
     assert "metrics" not in front
     assert "| 0 | a&#124;b | not stated | not stated |" in body
-    assert "&lt;b>c&lt;/b>" in body and "d\\_e&#42;f&#42;" in body
+    assert "&lt;b>c&lt;/b>" in body and "d\\_e&#42;f&#42;&#91;g](h)" in body
     assert "| train | not stated | not stated | not stated | not stated |" in body
     for part in ("Base model: not stated.", "Started: not stated", "Flags: not stated.",
                  "Not stated: the dev split was not scored.",
