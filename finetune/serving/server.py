@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import ipaddress
 import socket
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from finetune.errors import UserError
 from finetune.serving.app import create_app
@@ -31,6 +33,40 @@ class _Server(uvicorn.Server):
             print(f"listening on http://{address}:{port}", file=sys.stderr, flush=True)
 
 
+class _Protocol(H11Protocol):
+    """Closes a connection on which the next request has not begun in time, its headers whole.
+
+    Args:
+        seconds: for the headers; the guard looks after the body.
+    """
+
+    def __init__(self, *arguments: Any, seconds: float, **options: Any):
+        super().__init__(*arguments, **options)
+        self._seconds, self._timer = seconds, None
+
+    def connection_made(self, transport: Any) -> None:
+        """See base class."""
+        super().connection_made(transport)
+        self._wait_for_another_than(None)
+
+    def on_response_complete(self) -> None:
+        """See base class, which may find the next request here already."""
+        answered = self.cycle
+        super().on_response_complete()
+        self._wait_for_another_than(answered)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See base class."""
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _wait_for_another_than(self, request: Any) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(
+            self._seconds, lambda: self.cycle is request and self.transport.close())
+
+
 def run(load: Callable[[], Any], host: str, port: int, limits: Limits) -> None:
     """Serves until Ctrl-C or SIGTERM; requests under way are answered.
 
@@ -47,11 +83,17 @@ def run(load: Callable[[], Any], host: str, port: int, limits: Limits) -> None:
         raise UserError(problems)
     with _bound(host, port) as listener:
         hosts = ["localhost", "127.0.0.1", "::1", host] if _is_loopback(listener) else None
-        app = create_app(load(), limits, hosts)
-        config = uvicorn.Config(
-            app, access_log=False, log_level="warning", server_header=False, http="h11",
-            limit_concurrency=limits.connections, timeout_graceful_shutdown=SECONDS_TO_END)
-        _Server(config).run(sockets=[listener])
+        of(load(), limits, hosts).run(sockets=[listener])
+
+
+def of(model: Any, limits: Limits, hosts: list[str] | None = None) -> uvicorn.Server:
+    """Returns the server of a model, which does not run yet; see `create_app` for the arguments."""
+    app = create_app(model, limits, hosts, lambda: len(server.server_state.connections))
+    server = _Server(uvicorn.Config(
+        app, access_log=False, log_level="warning", server_header=False,
+        http=functools.partial(_Protocol, seconds=limits.body_seconds),
+        timeout_graceful_shutdown=SECONDS_TO_END))
+    return server
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The HTTP service with a stand-in for the model: what it takes, refuses, and does under load."""
 
+import contextlib
 import http.client
 import json
 import math
@@ -105,6 +106,28 @@ def test_a_body_that_does_not_come_is_not_waited_for(client):
     with socket.create_connection(("127.0.0.1", client.port), timeout=10) as raw:
         raw.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
         assert raw.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n",
+                                  b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /health HTT"])
+def test_headers_that_do_not_come_are_not_waited_for(sent):
+    with serving(Model(), body_seconds=0.5) as (client, running), socket.create_connection(
+            ("127.0.0.1", client.port), 20) as connection:
+        connection.sendall(sent)
+        while connection.recv(1000):
+            pass
+        wait_until(lambda: not running.server_state.connections)
+
+
+def test_as_many_connections_as_may_be():
+    with serving(Model(), connections=2) as (client, running), contextlib.ExitStack() as opened:
+        for others, status in enumerate((200, 200, 503)):
+            wait_until(lambda: len(running.server_state.connections) == others)  # noqa: B023
+            answer = client.ask("GET", "/health")
+            assert answer[0] == status
+            opened.enter_context(socket.create_connection(("127.0.0.1", client.port)))
+        assert answer[1] == {"errors": ["more than 2 connections are open; try again later"]}
+        assert answer[2]["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize("content", ["text/plain", "application/x-www-form-urlencoded", ""])
