@@ -39,7 +39,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else "other"
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), None
 
         async def counted(message: dict[str, Any]) -> None:
             nonlocal status
@@ -50,8 +50,11 @@ class Guard:
 
         try:
             await self._serve(scope, receive, counted)
+        except BaseException:
+            status = status or 500
+            raise
         finally:
-            self._metrics.requests.labels(path, status).inc()
+            self._metrics.requests.labels(path, status or "left").inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - began)
 
     async def _serve(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:

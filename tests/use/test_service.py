@@ -108,11 +108,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(client):
         assert raw.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n",
-                                  b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /health HTT"])
-def test_headers_that_do_not_come_are_not_waited_for(sent):
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n"])
+def test_headers_that_do_not_come_are_not_waited_for(sent, answered):
     with serving(Model(), body_seconds=0.5) as (client, running), socket.create_connection(
             ("127.0.0.1", client.port), 20) as connection:
+        if answered:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
         connection.sendall(sent)
         while connection.recv(1000):
             pass
@@ -212,6 +215,15 @@ def test_metrics_count():
         assert found["classifier_queue_rows"] == 0
         assert found[f"classifier_request_seconds_count{{{path}}}"] == 3
         assert found["process_resident_memory_bytes"] > 1e6
+
+
+def test_a_client_that_leaves_is_no_error_of_the_service():
+    with serving(Model()) as (client, _):
+        with socket.create_connection(("127.0.0.1", client.port)) as raw:
+            raw.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        total = 'classifier_requests_total{path="/v1/predict",status="left"}'
+        wait_until(lambda: numbers(client).get(total) == 1)
+        assert 'status="500"' not in client.ask("GET", "/metrics")[1]
 
 
 def test_a_hundred_clients_get_their_own_answers():
