@@ -83,7 +83,10 @@ def run(load: Callable[[], Any], host: str, port: int, limits: Limits) -> None:
         raise UserError(problems)
     with _bound(host, port) as listener:
         hosts = ["localhost", "127.0.0.1", "::1", host] if _is_loopback(listener) else None
-        of(load(), limits, hosts).run(sockets=[listener])
+        server = of(load(), limits, hosts)
+        with _if_free(host, port):  # another may have begun to listen in the meantime
+            listener.listen()
+        server.run(sockets=[listener])
 
 
 def of(model: Any, limits: Limits, hosts: list[str] | None = None) -> uvicorn.Server:
@@ -99,23 +102,29 @@ def of(model: Any, limits: Limits, hosts: list[str] | None = None) -> uvicorn.Se
 @contextlib.contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
     """Gives a socket that has the address; it listens only later, when the model is there."""
-    where = f"--host={host} --port={port}"
     if not 0 <= port <= 65535:
         raise UserError(f"--port={port}: must be 0 (any free one) to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)[0]
-        # The protocol has to be named, or asyncio leaves Nagle's delay on: 40 ms an answer.
-        with socket.socket(family, kind, protocol) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(address)
-            except (OSError, OverflowError) as error:
-                raise UserError(f"{where}: {error.strerror or error}; name another --port, or end "
-                                "what listens there") from error
-            yield listener
-    except socket.gaierror as error:
-        raise UserError(f"{where}: there is no such address ({error.strerror})") from error
+    except (socket.gaierror, UnicodeError) as error:  # the latter of a name such as a..b
+        why = getattr(error, "strerror", "no name can be so")
+        raise UserError(f"--host={host} --port={port}: there is no such address ({why})") from error
+    # The protocol has to be named, or asyncio leaves Nagle's delay on: 40 ms an answer.
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with _if_free(host, port):
+            listener.bind(address)
+        yield listener
+
+
+@contextlib.contextmanager
+def _if_free(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--host={host} --port={port}: {error.strerror or error}; name another "
+                        "--port, or end what listens there") from error
 
 
 def _is_loopback(listener: socket.socket) -> bool:
