@@ -9,6 +9,7 @@
     GET  /openapi.json  all of this for programs;   /   a page to type into
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -165,9 +166,10 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         except QueueFull:
             raise Refusal(503, [f"too many texts wait already (at most {limits.queue_rows:,}); "
                                 "try again later"], {"Retry-After": "1"}) from None
+        # In a thread: with thousands of labels it takes seconds, for which nobody else is to wait.
         # A stand-in for a Predictor need not have thresholds.
-        return JSONResponse({"predictions": as_records(
-            model.labels, answers, model.calibration, getattr(model, "thresholds", HALF))})
+        return await asyncio.to_thread(lambda: JSONResponse({"predictions": as_records(
+            model.labels, answers, model.calibration, getattr(model, "thresholds", HALF))}))
 
 
 def _windows(model: Any, texts: list[Any]) -> int:

@@ -270,6 +270,20 @@ def test_a_batch_waits_for_more_but_not_for_long():
     assert [len(batch) for batch in model.batches] == [2]
 
 
+def test_long_answers_that_are_made_hold_nobody_up(monkeypatch):
+    made = threading.Event()
+    monkeypatch.setattr("finetune.serving.app.as_records", lambda *_: made.wait(10) and [])
+    with serving(Model()) as (client, _):
+        asking = threading.Thread(target=in_threads, args=(client.predict, ["a"]), daemon=True)
+        asking.start()
+        wait_until(lambda: numbers(client).get("classifier_rows_total") == 1)
+        assert client.ask("GET", "/health")[0] == 200
+        assert asking.is_alive()
+        made.set()
+        asking.join(20)
+        assert not asking.is_alive()
+
+
 def test_a_full_queue_refuses_and_says_so():
     model = Model()
     with serving(model, queue_rows=4, request_rows=4, batch_rows=2, batch_wait_ms=0) as (
