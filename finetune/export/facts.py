@@ -15,6 +15,7 @@ import numpy as np
 
 from finetune import eval_results, outputs, records
 from finetune.bert_config import SOURCE_FILE
+from finetune.checkpoints import state
 from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
@@ -102,6 +103,7 @@ def gather(folder: str, classifier: Classifier) -> Facts:
 
 def _calibration(folder: str, classifier: Classifier) -> dict[str, Any]:
     prefix = os.path.join(folder, f"model.ckpt-{classifier.step}")
+    prefix = state.averaged(prefix) or prefix  # which answers in place of that
     try:
         return record.look([folder], prefix, record.reading(
             classifier.max_seq_length, classifier.do_lower_case, classifier.long_texts)).content

@@ -1,6 +1,7 @@
 """--do_export in whole runs: after training, alone, of what was trained elsewhere."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -260,6 +261,18 @@ def test_damaged_notes_are_not_told(trained, make_classifier, tmp_path):
     known = facts.gather(str(folder), make_classifier())
     assert known.scores is None and known.scored_step is None
     assert known.splits["train"].counts is None and known.splits["dev"].counts
+
+
+def test_the_calibration_is_that_of_the_weights_exported(make_classifier, tmp_path):
+    for name in ("model.ckpt-7", "model.ckpt-averaged-7"):
+        (tmp_path / f"{name}.index").write_text(name)
+        (tmp_path / "calibration.json").write_text(json.dumps({
+            "temperature": 2, "threshold": None,
+            "index_sha256": hashlib.sha256(name.encode()).hexdigest()}))
+        known = facts.gather(str(tmp_path), make_classifier())
+        assert known.calibration["temperature"] == 2
+    (tmp_path / "model.ckpt-averaged-7.index").write_text("other weights")
+    assert facts.gather(str(tmp_path), make_classifier()).calibration == {}
 
 
 def test_a_label_without_rows_in_dev_is_not_called_the_worst(make_classifier):
