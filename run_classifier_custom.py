@@ -16,8 +16,8 @@ from absl import flags
 import processors
 from finetune import command, log, manual, reading, tensorflow_import
 from finetune.config import RunConfig, flag_type, refusal
-from finetune.config_problems import apart_from, unknown_flag
-from finetune.errors import UserError, collected
+from finetune.config_problems import unknown_flag
+from finetune.errors import Problem, UserError, collected
 from finetune.settings import argument_problems, flag_name, read_labels_file, read_settings
 from finetune.stages import Stopwatch
 
@@ -44,24 +44,24 @@ def help_text() -> str:
     return manual.text(__doc__.partition("This file")[0], processors.names())
 
 
-def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
+def parse(values: flags.FlagValues, arguments: list[str]) -> list[Problem]:
     """Sets the flags from the arguments and returns every problem found."""
     problems = []
     while True:
         try:
             for extra in values([FILE, *arguments])[1:]:
-                problems.append(f"unexpected argument {extra!r}: write flags as --name=value")
+                problems.append(
+                    Problem(f"unexpected argument {extra!r}: write flags as --name=value", ()))
             return problems
         except flags.UnrecognizedFlagError as error:
-            name = error.flagname
-            problems.append(unknown_flag(name, FIELDS))
+            problems.append(unknown_flag(name := error.flagname, FIELDS))
         except flags.IllegalFlagValueError as error:
             name, _, said = str(error).removeprefix("flag --").partition("=")
             value = said.removesuffix(f": {error.__context__}")
-            problems.append(refusal(name, value) or " ".join(str(error).split()))
+            problems.append(refusal(name, value, str(error)))
         except (flags.Error, ValueError) as error:  # --nodo_train=true is a ValueError
             name = max((one for one in map(flag_name, arguments) if one in str(error)), key=len)
-            problems.append(" ".join(str(error).split()))
+            problems.append(Problem(" ".join(str(error).split()), [name.removeprefix("no")]))
         kept = [given for given in arguments if flag_name(given) != name]
         if kept == arguments:
             return problems
@@ -84,7 +84,7 @@ def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
     problems = parse(values, arguments)
     if not problems and values.config:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
-        problems = [f"--config={values.config}: {problem}" for problem in parse(values, given)]
+        problems = [one.within(f"--config={values.config}") for one in parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins
     settings = {name: tuple(value) if isinstance(value := values[name].value, list) else value
                 for name in FIELDS}
@@ -96,8 +96,9 @@ def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
             labels = read_labels_file(config.labels_file)
             config = dataclasses.replace(config, labels=labels, labels_file=None)
     if problems or config.missing():
+        misread = [name for problem in problems for name in problem.flags]
         raise UserError([
-            *problems, *apart_from(problems, [*config.missing(), *config.problems()]),
+            *problems, *config.sure_problems(misread),
             *(reading.problems(config, make_processor, problems) if looks_at_data else [])])
     return config
 

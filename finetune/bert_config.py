@@ -42,8 +42,7 @@ class BertConfig:
         try:
             fields = json.loads(inputs.read_bytes(path))
         except OSError as error:
-            reason = " ".join(str(error.strerror or error).split())
-            raise UserError(f"{flag}: cannot be read: {reason}") from error
+            raise UserError(f"{flag}: {inputs.why_unreadable(path, error)}") from error
         except RecursionError as error:
             raise UserError(f"{flag}: is not JSON: nested too deeply") from error
         except ValueError as error:

@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +16,6 @@ from finetune.training import stopping
 
 AFTER_STOP = "the same command goes on, training from its last checkpoint"
 _LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
-# What argparse says of a value: its argument, what it should have been, the value, the choices.
-_VALUE = re.compile(r"argument (\S+): invalid (\w+)(?: value)?: '(.*)'(?: \(choose from (.*)\))?",
-                    re.DOTALL)
 # What would break a line or command a terminal, as Python writes it: a message is one line.
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
@@ -89,6 +85,25 @@ class Parser(argparse.ArgumentParser):
         self._names += [name[2:] for name in names if name.startswith("--")]
         return super().add_argument(*names, **options)
 
+    # argparse tells a value that it refuses in a sentence only; these two of it have the parts.
+
+    def _get_value(self, action: argparse.Action, given: str) -> Any:
+        try:
+            return super()._get_value(action, given)
+        except argparse.ArgumentError:
+            if action.type in (int, float):
+                self._refuse(action, given)
+            raise
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            self._refuse(action, value)
+
+    def _refuse(self, action: argparse.Action, value: Any) -> NoReturn:
+        name = "/".join(action.option_strings) or action.metavar or action.dest
+        must = config_problems.must_be(value, action.type or str, action.choices)
+        self.error(f"{name}={value}: {must}")
+
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         """Returns the arguments; one that is not known ends the program."""
         return self._all_known(*self.parse_known_args(args, namespace))
@@ -109,14 +124,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Tells a mistake and ends the program."""
-        value = _VALUE.fullmatch(message)
-        if value:
-            name, kind, given, choices = value.groups()
-            allowed = re.findall(r"[\w-]+", choices or "")
-            must = config_problems.must_be(given, {"int": int, "float": float}.get(kind, str),
-                                           allowed)
-            message = f"{name}={given}: {must}"
-        elif message.startswith("the following arguments are required: "):
+        if message.startswith("the following arguments are required: "):
             message = f"{message.partition(': ')[2]} is missing; see {self.prog} --help"
         sys.exit(_mistake([message.removeprefix("argument ")]))
 

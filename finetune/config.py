@@ -5,12 +5,15 @@ list of flags. `RunConfig.problems()` checks all that can be known without openi
 reports every problem together, each quoting its flag.
 """
 
+import collections
 import dataclasses
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from finetune import config_problems, long_texts
 from finetune.confidence import settings as confidence
+from finetune.errors import Problem
 from finetune.export import formats
 from finetune.members import problems as members_problems
 from finetune.options.answers import Answers
@@ -73,6 +76,22 @@ class RunConfig(Devices, Answers, Training, LongTexts, Model, Data, WhatToDo):
                 *members_problems.of_members(self), *members_problems.of_averaging(self),
                 *confidence.problems(self)]
 
+    def sure_problems(self, misread: Iterable[str]) -> list[str]:
+        """Returns what is lacking or wrong whatever some flags say.
+
+        Args:
+            misread: names of flags that could not be read. What goes when one of them, or all,
+                have another value may be so for that reason alone.
+        """
+        changes = [{field.name: value} for field in dataclasses.fields(self)
+                   if field.name in misread for value in _other_values(field)]
+        found = [*self.missing(), *self.problems()]
+        for change in [*changes, dict(collections.ChainMap(*changes))]:
+            other = dataclasses.replace(self, **change)
+            kept = {*other.missing(), *other.problems()}
+            found = [problem for problem in found if problem in kept]
+        return found
+
     def label_problems(self) -> list[str]:
         """Returns what is wrong with --labels."""
         if self.labels is not None and self.labels_file:
@@ -96,8 +115,18 @@ def flag_type(field: dataclasses.Field) -> type:
     return next(iter(typing.get_args(field.type)), field.type)
 
 
-def refusal(name: str, value: str) -> str | None:
-    """Says why a flag does not take a value that could not be read; None: it takes any text."""
+def _other_values(field: dataclasses.Field) -> Iterable[Any]:
+    """Returns values that a flag could have in place of its default."""
+    kind, default = flag_type(field), field.default
+    if field.metadata["choices"]:
+        return field.metadata["choices"]
+    others = {bool: not default, str: "other", tuple: ("one", "other")}
+    return [others[kind] if kind in others else (default or 0) + 1]
+
+
+def refusal(name: str, value: str, told: str) -> Problem:
+    """Says why a flag does not take a value: what it takes, or what is told where that is text."""
     field = next((one for one in dataclasses.fields(RunConfig) if one.name == name), None)
     must = field and config_problems.must_be(value, flag_type(field), field.metadata["choices"])
-    return f"--{name}={' '.join(value.split())}: {must}" if must else None
+    message = f"--{name}={value}: {must}" if must else told
+    return Problem(" ".join(message.split()), [name])

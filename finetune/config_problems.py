@@ -3,8 +3,10 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from finetune.errors import Problem
 
 if TYPE_CHECKING:
     from finetune.config import RunConfig
@@ -29,14 +31,13 @@ _BOUNDS = {
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
-_FLAG = re.compile(r"--(?:no)?(\w+)")
 
 
-def unknown_flag(name: str, known: Iterable[str]) -> str:
-    """Says that there is no such flag, and which are close."""
+def unknown_flag(name: str, known: Iterable[str]) -> Problem:
+    """Says that there is no such flag, and which are close: it is about those."""
     near = difflib.get_close_matches(name.removeprefix("no"), list(known), 3)
     hint = f"did you mean --{' or --'.join(near)}?" if near else "see --help"
-    return f"unknown flag --{name}: {hint}"
+    return Problem(f"unknown flag --{name}: {hint}", near)
 
 
 def must_be(value: str, kind: type, choices: Iterable[str] | None = None) -> str | None:
@@ -54,23 +55,6 @@ def closest(value: str, choices: Iterable[str]) -> str:
     """Returns "; did you mean cosine?" of the choice that is near to a value, or ""."""
     near = difflib.get_close_matches(str(value).lower(), list(choices), 1, 0.5)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def flags_in(problems: Iterable[str]) -> set[str]:
-    """Returns the names of the flags that messages name."""
-    return set(_FLAG.findall(" ".join(problems)))
-
-
-def apart_from(misread: Iterable[str], problems: Iterable[str]) -> list[str]:
-    """Returns those problems that name no flag which others name.
-
-    Args:
-        misread: what is wrong with flags that could not be read; what is said of these flags
-            besides may be for that reason alone.
-        problems: found in the others.
-    """
-    names = flags_in(misread)
-    return [problem for problem in problems if not names & flags_in([problem])]
 
 
 def of_numbers(config: "RunConfig") -> list[str]:
@@ -186,8 +170,7 @@ def of_labels(labels: tuple[str, ...] | list[str], origin: str) -> list[str]:
     twice = sorted(label for label, count in Counter(labels).items() if count > 1)
     if twice:
         found.append(f"{origin}: label names must differ; given more than once: "
-                     + ", ".join(map(shown, twice[:_MOST]))
-                     + (f", ... ({len(twice):,} in all)" if len(twice) > _MOST else ""))
+                     + named(list(map(shown, twice))))
     more = len(found) - _MOST
     return found[:_MOST] + ([f"{origin}: ... and {more:,} more problems"] if more > 0 else [])
 
@@ -199,6 +182,19 @@ def shown(value: Any) -> str:
     except ValueError:  # Python does not write integers of more than 4,300 digits
         return "a number of very many digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def named(names: Sequence[str]) -> str:
+    """Returns names for a message, which is not to grow with their number."""
+    more = f", ... ({len(names):,} in all)" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def as_given(value: Any) -> str:
+    """Returns the value of a flag for a message, as one writes it behind the flag."""
+    if value is None:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def is_utf8(text: str) -> bool:

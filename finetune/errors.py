@@ -22,6 +22,27 @@ class UserError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+class Problem(str):
+    """A message that knows which flags it is about, whatever else it names.
+
+    Args:
+        text: the message.
+        flags: their names.
+    """
+
+    flags: tuple[str, ...]
+
+    def __new__(cls, text: str, flags: Iterable[str]) -> "Problem":
+        """Makes a message."""
+        made = super().__new__(cls, text)
+        made.flags = tuple(flags)
+        return made
+
+    def within(self, place: str) -> "Problem":
+        """Returns the message of a flag that stands in a file."""
+        return Problem(f"{place}: {self}", self.flags)
+
+
 class InputError(UserError, ValueError):
     """A UserError that is a ValueError too, as users of scikit-learn expect."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune.config_problems import shown
 from finetune.errors import UserError
 from finetune.feature_table import FeatureBlock, InputFeatures, LabelId, offsets
 from finetune.multilabel import names as multilabel
@@ -191,8 +192,7 @@ def _unknown_labels(unknown: dict[str, list[Any]], labels: Sequence[str]) -> Ite
                TaskKind.MULTILABEL: f"a list {names}, each once at most, or empty"}
     allowed = allowed[TaskKind.of(labels)]
     for label, (row, rows) in unknown.items():
-        shown = f'"{label}"' if isinstance(row.label, str) else repr(row.label)
-        what = f"label {shown} is not" if label else "has no label; must be"
+        what = f"label {_spelled(row.label)} is not" if label else "has no label; must be"
         count = f" ({rows:,} such rows)" if rows > 1 else ""
         yield f"{_where(row)}: {what} {allowed}{count}"
 
@@ -223,6 +223,14 @@ def _text_problems(example: Any) -> Iterator[str]:
 
 def _where(example: Any) -> str:
     return getattr(example, "source", None) or f"example {example.guid}"
+
+
+def _spelled(label: Any) -> str:
+    """Returns a row's label, or several, for a message."""
+    if isinstance(label, (list, tuple)):
+        return f"[{', '.join(map(_spelled, label))}]"
+    return f'"{label if len(label) <= 100 else label[:100] + "..."}"' if isinstance(
+        label, str) else shown(label)
 
 
 def _listed(labels: Iterable[str], most: int = 20) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from finetune import bound_labels, config_problems, outputs
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
+from finetune.config_problems import named, shown
 from finetune.errors import UserError
 from finetune.multilabel import problems as multilabel_problems
 from finetune.multilabel.names import names_of
@@ -48,8 +49,8 @@ def labels_of_run(config: RunConfig, processor: Any, problems: list[str],
                 problems.append("the labels are not known: give --labels or --labels_file")
             return None
         if isinstance(labels, str) or not isinstance(labels, Sequence):
-            problems.append(f"{type(processor).__name__}.get_labels gave {labels!r}; must be a "
-                            "list of labels")
+            problems.append(f"{type(processor).__name__}.get_labels gave {shown(labels)}; must be "
+                            "a list of labels")
             return None
         labels = [str(label) for label in labels]
     labels = bound_labels.of_kind(labels, kind, config.label_separator)
@@ -72,8 +73,8 @@ def _others_bound(bound: list[str], labels: list[str], folder: str) -> str:
     remedy = ("leave --labels out" if folder.startswith("--init_checkpoint") else
               "name another --output_dir, or give --overwrite_output_dir to delete it")
     held = described(len(bound), TaskKind.of(bound))
-    return (f"{folder} holds {held} ({', '.join(bound)}); this run {_has(bound, labels)} "
-            f"({', '.join(labels)}): {remedy}")
+    return (f"{folder} holds {held} ({named(bound)}); this run {_has(bound, labels)} "
+            f"({named(labels)}): {remedy}")
 
 
 def as_trained(config: RunConfig) -> RunConfig:
@@ -143,7 +144,7 @@ def _other_kind(config: RunConfig, prefix: str, held: tuple[int, TaskKind], kind
             TaskKind.MULTILABEL: "a multi-label classification"}[kind]
     use = ("leave --task_type out" if config.task_type else "name the task that it was trained for")
     return (f"{flag}: the head of {os.path.basename(prefix)} is that of {described(*held)}"
-            + (f" ({', '.join(names)})" if names else "") + f", and this run is {kind} ({because})."
+            + (f" ({named(names)})" if names else "") + f", and this run is {kind} ({because})."
             f" To use that head, {use}; for {kind} train another: --do_train, a new --output_dir, "
             "and --init_checkpoint=a pre-trained checkpoint")
 
@@ -153,8 +154,8 @@ def _other_task(config: RunConfig, processor: Any, bound: list[str], folder: str
     own = getattr(processor, "labels", None)
     if not config.task_name or not own or set(own) == set(bound):
         return []
-    return [f"{folder} holds a classifier of {', '.join(bound)}; the task {config.task_name} has "
-            f"{', '.join(own)}. If that is meant, give the checkpoint's labels by --labels"]
+    return [f"{folder} holds a classifier of {named(bound)}; the task {config.task_name} has "
+            f"{named(own)}. If that is meant, give the checkpoint's labels by --labels"]
 
 
 def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
@@ -166,11 +167,20 @@ def _bound_labels(config: RunConfig) -> tuple[list[str] | None, str]:
     return None, ""
 
 
-def rare_labels(examples: Mapping[str, Sequence[Any]], labels: list[str]) -> list[str]:
-    """Tells which labels training hardly sees: a name mistyped, or a header taken for a row."""
-    if TaskKind.of(labels) is TaskKind.REGRESSION:
+def notices(examples: Mapping[str, Sequence[Any]], labels: list[str]) -> list[str]:
+    """Tells which labels training hardly sees: a name mistyped, or a header taken for a row.
+
+    And of a multi-label task whose rows have one label each that it may be none.
+    """
+    kind, rows = TaskKind.of(labels), examples.get("train", ())
+    if kind is TaskKind.REGRESSION or not rows:
         return []
-    counts = Counter(name for row in examples.get("train", ())
-                     for name in names_of(row.label, labels))
+    counts, found = Counter(name for row in rows for name in names_of(row.label, labels)), []
     rare = [f"{label} ({counts[label]})" for label in labels if counts[label] < 2]
-    return [f"labels with no or one training row: {', '.join(rare)}"] if counts and rare else []
+    if counts and rare:
+        found.append(f"labels with no or one training row: {named(rare)}")
+    if kind is TaskKind.MULTILABEL and counts.total() == len(rows) and all(
+            len(names_of(row.label, labels)) == 1 for row in rows):
+        found.append("every training row has exactly one label: where a row cannot have several, "
+                     f"or none, train with --task_type={TaskKind.CLASSIFICATION.value}")
+    return found

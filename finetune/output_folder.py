@@ -47,6 +47,9 @@ def output_problems(config: RunConfig) -> list[str]:
             return problems
     if "://" not in path and not os.access(above, os.W_OK):
         return [f"--output_dir={path}: {above} cannot be written to"]
+    if "://" not in path and not shutil.disk_usage(above).total:  # /proc and the like
+        return [f"--output_dir={path}: {above} lies on a file system that takes no files; name "
+                "another folder"]
     return [f"--output_dir={path}: {name} there is no {kind}, and a run writes one of that name; "
             "name another folder" for name, kind in _in_the_way(path)]
 

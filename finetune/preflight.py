@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import metrics, outputs
+from finetune import metrics, outputs, texts, trained_folder
 from finetune.bert_config import BertConfig
 from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence.stage import problems as confidence_problems
@@ -19,7 +19,8 @@ from finetune.config_problems import must_be
 from finetune.errors import UserError, collected
 from finetune.explanation.report import problems as explanation_problems
 from finetune.features import label_problems
-from finetune.labels import labels_of_run, rare_labels
+from finetune.labels import labels_of_run
+from finetune.labels import notices as label_notices
 from finetune.multilabel.problems import of_run as multilabel_problems
 from finetune.output_folder import output_problems, room_problems
 from finetune.reading import ask, needed_splits, read_examples
@@ -40,6 +41,7 @@ class Prepared:
         examples: by split ("train", "dev", "test"), those the run needs; gone through again and
             again, as those of a big file are not in memory.
         files: paths of the data files by split, where the processor knows them.
+        texts: whether the training rows are single texts or pairs, see `texts`; None without.
         start: where the weights come from.
         plan: how long to train; None without training.
         best_metric: decides which checkpoint is best.
@@ -52,6 +54,7 @@ class Prepared:
     labels: list[str]
     examples: dict[str, Sequence[Any]]
     files: dict[str, str]
+    texts: str | None
     start: Start
     plan: Plan | None
     best_metric: str
@@ -80,17 +83,18 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
     config, told = _with_model(config, problems)
     found_checkpoint = not problems
     problems += (altered := _altered(config))
+    problems += (headless := [] if problems or config.do_train else _head_problems(config))
     bert_config, tokenizer = _model(config, problems)
     examples, labels = {}, None
     if processor is not None:
         examples = read_examples(processor, needed_splits(config), config.data_dir or "", problems)
         with collected(problems):
-            if not altered and _has_model(config, problems):
+            if not (altered or headless):
                 labels = labels_of_run(config, processor, problems, lambda: ask(
                     processor, "get_labels", problems), bool(of_settings))
+    seen = {split: texts.Seen(rows) for split, rows in examples.items()}
     if labels:
-        problems += _of_labels(config, examples, labels) + explanation_problems(config, labels)
-        problems += multilabel_problems(config, labels)
+        problems += _of_labels(config, seen, labels)
     plan = None if of_settings else training_plan.find(config, bert_config, labels, examples,
                                                        tokenizer, problems)
     start = None
@@ -98,27 +102,34 @@ def check(config: RunConfig, processor: Any, known: Sequence[str] = (),
         with collected(problems):
             start = choose_start(config, bert_config, labels)
             problems += confidence_problems(config, labels, examples, start.prefix)
-    if bert_config and labels and writes:
-        problems += room_problems(config, bert_config, len(labels), plan)
+            problems += _unlike_trained(config, start, seen)
     best_metric = _best_metric(config, processor, labels or [], problems)
-    problems += output_problems(config) if writes else []
-    problems = list(dict.fromkeys(of_settings + problems))
-    if problems:
+    problems += (unwritable := output_problems(config) if writes else [])
+    if bert_config and labels and writes and not unwritable:
+        problems += room_problems(config, bert_config, len(labels), plan)
+    if problems := list(dict.fromkeys(of_settings + problems)):
         raise UserError(problems)
-    notices = [*told, *getattr(processor, "notices", ()), *rare_labels(examples, labels),
+    notices = [*told, *getattr(processor, "notices", ()), *label_notices(examples, labels),
                *start.notices]
     files = processor.data_files(config.data_dir or "") if hasattr(processor, "data_files") else {}
-    return Prepared(config, bert_config, tokenizer, labels, examples, files, start, plan,
+    return Prepared(config, bert_config, tokenizer, labels, examples, files,
+                    seen["train"].form() if config.do_train else None, start, plan,
                     best_metric, notices)
 
 
-def _of_labels(config: RunConfig, examples: dict[str, Sequence[Any]],
-               labels: list[str]) -> list[str]:
-    found = [problem for split, rows in examples.items()
+def _of_labels(config: RunConfig, seen: dict[str, texts.Seen], labels: list[str]) -> list[str]:
+    found = [problem for split, rows in seen.items()
              for problem in label_problems(rows, labels, require_labels=split != "test")]
     if config.labels is None and not config.do_train and len(labels) > 1:
         found = [f"{problem}; the checkpoint was trained with these labels" for problem in found]
-    return found
+    return [*found, *explanation_problems(config, labels), *multilabel_problems(config, labels)]
+
+
+def _unlike_trained(config: RunConfig, start: Start, seen: dict[str, texts.Seen]) -> list[str]:
+    """Of a training nothing: it may go on with rows of another kind, or start from a model of such.
+    """
+    return [] if config.do_train else trained_folder.problems_of_rows(
+        os.path.dirname(start.prefix), seen, config)
 
 
 def _with_model(config: RunConfig, problems: list[str]) -> tuple[RunConfig, list[str]]:
@@ -190,13 +201,12 @@ def _model(config: RunConfig, problems: list[str]) -> tuple[BertConfig | None, T
     return bert_config, tokenizer
 
 
-def _has_model(config: RunConfig, problems: list[str]) -> bool:
-    """Whether there is something to train or a trained classifier to run."""
-    before = len(problems)
-    if not config.do_train and not problems:
-        with collected(problems):
-            check_head(config)
-    return len(problems) == before
+def _head_problems(config: RunConfig) -> list[str]:
+    """Returns why there is no trained classifier to run."""
+    problems: list[str] = []
+    with collected(problems):
+        check_head(config)
+    return problems
 
 
 def _other_vocabulary(config: RunConfig) -> list[str]:

@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from finetune import config_problems
+from finetune import inputs
 from finetune.config import RunConfig
-from finetune.errors import collected
+from finetune.errors import Problem, collected
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
@@ -22,7 +22,7 @@ _APART = ("Training", "Long texts", "Evaluation and prediction", "Devices")
 
 
 def problems(config: RunConfig, make_processor: Callable[[RunConfig], Any],
-             misread: Sequence[str]) -> list[str]:
+             misread: Sequence[Problem]) -> list[str]:
     """Returns what is wrong with the rows of a training whose flags cannot all be read.
 
     Args:
@@ -40,11 +40,10 @@ def problems(config: RunConfig, make_processor: Callable[[RunConfig], Any],
     return found
 
 
-def _is_apart(problem: str) -> bool:
+def _is_apart(problem: Problem) -> bool:
     """Whether a flag that cannot be read, or what it is likely meant to be, is _APART."""
-    named = config_problems.flags_in([problem])
     groups = {field.metadata["group"] for field in dataclasses.fields(RunConfig)
-              if field.name in named}
+              if field.name in problem.flags}
     return bool(groups) and groups <= set(_APART)
 
 
@@ -62,7 +61,11 @@ def read_examples(processor: Any, splits: Sequence[str], data_dir: str, problems
     for split in splits:
         asked = f"{type(processor).__name__}.{SPLIT_METHODS[split]}"
         rows = ask(processor, SPLIT_METHODS[split], own := [], data_dir)
-        if own:  # a folder that is not there is told once, and not for each of its files
+        if own:
+            of_folder = inputs.why_no_folder(data_dir) if hasattr(processor, "data_files") else None
+            if data_dir and of_folder:  # told once, and not for each of its files
+                problems.append(f"--data_dir={data_dir}: {of_folder}")
+                return examples
             problems += [problem for problem in own if problem not in problems]
             continue
         if not isinstance(rows, Sequence) or isinstance(rows, str):

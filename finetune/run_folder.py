@@ -30,8 +30,7 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     config, folder = prepared.config, prepared.config.output_dir
     data = {split: {"path": path, "sha256": records.sha256_file(path)}
             for split, path in prepared.files.items()}
-    trained_on = {texts.TEXTS: texts.form(row.text_b for row in prepared.examples["train"])
-                  } if given.do_train else {}
+    trained_on = {texts.TEXTS: prepared.texts} if given.do_train else {}
     changes = summary.changes(folder, given, data.get("train", {}).get("sha256"))
     outputs.append_run(folder, {  # first: it tells that the folder is a run's
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command,

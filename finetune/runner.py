@@ -120,6 +120,7 @@ class Run:
         self._original = original.environment() if self._config.engine == "original" else None
         self._device = (self._original.describe() if self._original else
                         distribution.describe(strategy))
+        self._newest_before = checkpoint.latest(self._config.output_dir)
         self._began = time.monotonic()
 
     def execute(self) -> None:
@@ -175,10 +176,12 @@ class Run:
 
     def _tell_end(self) -> None:
         # A worker that is not the chief has a folder of its own.
-        given = dataclasses.replace(self._given, output_dir=self._config.output_dir)
-        summary.after(given, time.monotonic() - self._began, self._kind)
-        if self._config.show_stage_times:
-            summary.stage_times(self._config.output_dir, self._watch.seconds())
+        config = self._config
+        given = dataclasses.replace(self._given, output_dir=config.output_dir)
+        summary.after(given, time.monotonic() - self._began, self._kind, trained=config.do_train
+                      and checkpoint.latest(config.output_dir) != self._newest_before)
+        if config.show_stage_times:
+            summary.stage_times(config.output_dir, self._watch.seconds())
 
     def _open_folder(self) -> None:
         config, folder, prepared = self._config, self._config.output_dir, self._prepared

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finetune import config_problems, inputs
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 
 MOST_BYTES = 1_000_000  # of a file of settings; PyYAML takes some seconds for so many
 _LONGEST_NAME = 100  # of a flag
+_EXAMPLE = "'name: value', for example 'learning_rate: 3e-5'"
 MOST_ALIASES = 30  # of aliases within aliases a short file makes more than a memory holds
 
 
@@ -36,7 +37,9 @@ def load(path: str, flag: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
         raise UserError(f"--{flag}={path}: cannot be read: nested too deeply") from error
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--{flag}={path}: {inputs.why_unreadable(path, error)}") from error
+    except ValueError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--{flag}={path}: cannot be read: {reason}") from error
 
@@ -64,10 +67,14 @@ def _yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader)
-    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+    except (yaml.constructor.ConstructorError, LookupError, TypeError, AttributeError,
+            OverflowError) as error:
         raise ValueError("a tag (!!name) does not fit its value") from error
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    except yaml.YAMLError as error:  # which tells it in the words of its scanner
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise ValueError(f"line {line} is neither YAML nor JSON; it has to be "
+                         f"{_EXAMPLE}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,7 +117,7 @@ def read_settings(path: str) -> dict[str, str]:
     """
     settings = load(path, "config")
     if not isinstance(settings, dict):
-        raise UserError(f"--config={path}: must hold flags as 'name: value'")
+        raise UserError(f"--config={path}: must hold flags as {_EXAMPLE}")
     problems = [f"--config={path}: {problem}"
                 for problem in argument_problems([f"--{name}" for name in settings])]
     problems += [f"--config={path}: {name}: {problem}" for name, value in settings.items()
@@ -149,14 +156,16 @@ def read_labels_file(path: str) -> tuple[str, ...]:
     """Reads --labels_file: one label a line, UTF-8.
 
     Raises:
-        UserError: the file cannot be read, or its labels cannot serve.
+        UserError: the file cannot be read, or its labels cannot serve; its problems know the flag.
     """
+    flag = f"--labels_file={path}"
     try:
         text = inputs.read_bytes(path, once=True).decode("utf-8-sig")
         labels = tuple(text.replace("\r\n", "\n").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--labels_file={path}: cannot be read: {error}") from error
-    problems = config_problems.of_labels(labels, f"--labels_file={path}")
+        reason = inputs.why_unreadable(path, error)
+        raise UserError(Problem(f"{flag}: {reason}", ["labels_file"])) from error
+    problems = config_problems.of_labels(labels, flag)
     if problems:
-        raise UserError(problems)
+        raise UserError(Problem(problem, ["labels_file"]) for problem in problems)
     return labels

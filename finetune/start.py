@@ -3,12 +3,12 @@
 import contextlib
 import dataclasses
 import os
-from typing import Any
 
 from finetune import bound_labels, heads, model, outputs
 from finetune.bert_config import SOURCE_FILE, BertConfig, variable_shapes
 from finetune.checkpoints import checkpoint, restore_report
 from finetune.config import READING, RunConfig
+from finetune.config_problems import as_given, named
 from finetune.errors import UserError
 from finetune.options.long_texts import OF_WINDOWS
 from finetune.swept import sweep_that_deleted, why_no_checkpoint
@@ -106,8 +106,8 @@ def check_head(config: RunConfig) -> None:
     told = f"--output_dir={config.output_dir}: {gone}" if gone else ""
     if prefix is None:
         raise UserError("there is nothing to evaluate or predict with: " + (told or (
-            f"--output_dir={config.output_dir} holds no checkpoint and --init_checkpoint is not "
-            "given")))
+            "give --init_checkpoint=<the folder of a training>, or --do_train; "
+            f"--output_dir={config.output_dir} holds no checkpoint")))
     if "output_weights" not in checkpoint.shapes(prefix):
         raise UserError(f"{prefix}: has no trained head (output_weights), so its answers would be "
                         "random; give a fine-tuned checkpoint, or --do_train"
@@ -202,7 +202,7 @@ def _fine_tune(config: RunConfig, bert_config: BertConfig, labels: list[str]) ->
     report = restore_report.compare(held, wanted)
     notices = _other_activation(config, bert_config)
     if report.fresh:
-        notices.append(f"not in the checkpoint, starting at random: {', '.join(report.fresh)}")
+        notices.append(f"not in the checkpoint, starting at random: {named(report.fresh)}")
     deeper = {name.split("/")[2] for name in report.ignored
               if name.startswith("bert/encoder/layer_") and not name.endswith(optimizer.SLOTS)}
     if deeper:
@@ -238,7 +238,7 @@ def _trained(config: RunConfig, bert_config: BertConfig, labels: list[str]) -> S
                         "or train one: --do_train and a new --output_dir")
     if report.fresh or report.reshaped:
         raise UserError(restore_report.start_problems(prefix, held, wanted)
-                        or f"--init_checkpoint={prefix}: lacks {', '.join(report.fresh)}")
+                        or f"--init_checkpoint={prefix}: lacks {named(report.fresh)}")
     names = report.loaded + [model.GLOBAL_STEP] * (model.GLOBAL_STEP in held)
     return Start(prefix, names, False, _other_activation(config, bert_config)
                  + _other_reading(config, os.path.dirname(prefix)))
@@ -261,18 +261,11 @@ def _other_reading(config: RunConfig, folder: str) -> list[str]:
                        if value is not None} if isinstance(beside, dict) else {}
     trained = trained or {}
     now = config.as_dict()
-    return [f"--{name} is {_given(now[name])}, and was {_given(trained[name])} when the checkpoint "
-            "was trained"
+    return [f"--{name} is {as_given(now[name])}, and was {as_given(trained[name])} when the "
+            "checkpoint was trained"
             for name in READING
             if name in trained and trained[name] != now[name]
             and (name not in OF_WINDOWS or trained.get("window_stride") and now["window_stride"])]
-
-
-def _given(value: Any) -> str:
-    """Returns the value of a flag as one writes it."""
-    if value is None:
-        return "not given"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _other_activation(config: RunConfig, bert_config: BertConfig) -> list[str]:

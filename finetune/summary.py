@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tensorflow as tf
 
 from finetune import outputs
 from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
+from finetune.config_problems import as_given, named
 from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
 from finetune.multilabel.names import names_of
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 PACKAGES = ("tensorflow", "bert-tensorflow", "numpy", "scikit-learn")
 _MOST_LABELS = 20
+# Of the data, or (the thresholds) written anew by every training.
+_NOT_OF_WEIGHTS = (outputs.DATA_CHECK, outputs.DATA_CHECK_JSON, outputs.BASELINE,
+                   outputs.LR_FINDER, outputs.LR_FINDER_PLOT, outputs.THRESHOLDS)
 _STAGES = ("start", "features", "compile", "check", "baseline", "find_lr", "train", "checkpoint",
            "eval", "predict", "explain", "export", "original")
 
@@ -52,8 +57,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     aside = ("do_check", "baseline", "find_lr", "do_eval", "report", "do_predict", "do_explain",
              "explain_rows", "explain_label", "do_export", "export_formats", "output_dir",
              "show_stage_times", "label_threshold", "calibrate", "min_precision", "use_calibration")
-    found = [f"--{name} was {earlier[name]} in the earlier run in this folder and is {value} now"
-             for name, value in now.items()
+    found = [f"--{name} was {as_given(earlier[name])} in the earlier run in this folder and is "
+             f"{as_given(value)} now" for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
     data = [run["data"] for run in outputs.read_runs(folder) if isinstance(run.get("data"), dict)]
     hashes = [one["train"].get("sha256") for one in data if isinstance(one.get("train"), dict)]
@@ -74,7 +79,7 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
         _row("task", "regression: the answer is a score")
     else:
         many = TaskKind.of(prepared.labels) is TaskKind.MULTILABEL
-        _row("labels", _shortened(prepared.labels) + "; any number a row" * many)
+        _row("labels", named(prepared.labels) + "; any number a row" * many)
     for split, table in tables.items():
         _row(split, _rows(prepared.examples[split], prepared.labels, split))
         _row("", _lengths(table, config))
@@ -99,11 +104,6 @@ def _schedule(config: RunConfig, plan: "Plan") -> str:
 
 def _row(name: str, text: str) -> None:
     LOGGER.info("%-10s %s", name, text)
-
-
-def _shortened(labels: Sequence[str]) -> str:
-    more = f", ... ({len(labels)} in all)" if len(labels) > _MOST_LABELS else ""
-    return ", ".join(labels[:_MOST_LABELS]) + more
 
 
 def _rows(examples: Sequence[Any], labels: Sequence[str], split: str) -> str:
@@ -213,8 +213,7 @@ def predicted(probabilities: np.ndarray, labels: Sequence[str],
     """Logs how often each label was predicted, and of how many rows the model is sure enough."""
     counts = np.bincount(probabilities.argmax(1), minlength=len(labels))
     LOGGER.info("test: %d rows predicted: %s; mean confidence %.3f", len(probabilities),
-                ", ".join(f"{label} {count}" for label, count in
-                          list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
+                named([f"{label} {count}" for label, count in zip(labels, counts, strict=True)]),
                 math.fsum(probabilities.max(1)) / len(probabilities))
     if answered is not None:
         LOGGER.info("test: %d of %d rows reach the threshold; the others are marked as not "
@@ -226,24 +225,39 @@ def predicted_scores(values: np.ndarray) -> None:
     LOGGER.info("test: %d rows predicted: %s", len(values), _scores(values))
 
 
-def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFICATION) -> None:
-    """Logs where everything is."""
-    matrix = (config.do_eval and kind is TaskKind.CLASSIFICATION
-              and config.engine == "fast")  # the original writes none
-    files = [name for name, wanted in (
-        (outputs.DATA_CHECK, config.do_check), (outputs.DATA_CHECK_JSON, config.do_check),
-        (outputs.BASELINE, config.baseline),
-        (outputs.LR_FINDER, config.find_lr), (outputs.LR_FINDER_PLOT, config.find_lr),
-        (outputs.EVAL_RESULTS, config.do_eval), (outputs.CONFUSION, matrix),
-        (outputs.REPORT, config.do_eval and config.report and config.engine == "fast"),
-        (outputs.THRESHOLDS, config.do_eval and kind is TaskKind.MULTILABEL),
-        (outputs.CALIBRATION, confidence.asked(config)),
-        (outputs.PREDICTIONS, config.do_predict), (outputs.TEST_RESULTS, config.do_predict),
-        (outputs.EXPLANATIONS, config.do_explain), (outputs.EXPLANATIONS_PAGE, config.do_explain),
-        (f"{outputs.EXPORT}/", config.do_export))
-        if wanted]
+def after(config: RunConfig, seconds: float, kind: TaskKind = TaskKind.CLASSIFICATION,
+          trained: bool = False) -> None:
+    """Logs where everything is, and after a training which files there the weights have outlived.
+
+    Nothing is deleted, as google-research/bert deletes nothing: they may be what somebody needs.
+    """
+    made = _made(config, kind)
+    older = [name for name, wanted in made.items()
+             if trained and not wanted and name not in _NOT_OF_WEIGHTS
+             and tf.io.gfile.exists(os.path.join(config.output_dir, name))]
+    if older:
+        LOGGER.info("note: %s in %s: of the weights before this training, which did not write "
+                    "them anew; the flags that wrote them do", ", ".join(older), config.output_dir)
+    files = [name for name, wanted in made.items() if wanted]
     LOGGER.info("done in %s; %s holds %s", duration(seconds), config.output_dir,
                 ", ".join([*files, "checkpoints" if config.do_train else outputs.RUNS]))
+
+
+def _made(config: RunConfig, kind: TaskKind) -> dict[str, bool]:
+    """Returns whether a run writes them, by the names of the files for people."""
+    matrix = (config.do_eval and kind is TaskKind.CLASSIFICATION
+              and config.engine == "fast")  # the original writes none
+    return {
+        outputs.DATA_CHECK: config.do_check, outputs.DATA_CHECK_JSON: config.do_check,
+        outputs.BASELINE: config.baseline,
+        outputs.LR_FINDER: config.find_lr, outputs.LR_FINDER_PLOT: config.find_lr,
+        outputs.EVAL_RESULTS: config.do_eval, outputs.CONFUSION: matrix,
+        outputs.REPORT: config.do_eval and config.report and config.engine == "fast",
+        outputs.THRESHOLDS: config.do_eval and kind is TaskKind.MULTILABEL,
+        outputs.CALIBRATION: confidence.asked(config),
+        outputs.PREDICTIONS: config.do_predict, outputs.TEST_RESULTS: config.do_predict,
+        outputs.EXPLANATIONS: config.do_explain, outputs.EXPLANATIONS_PAGE: config.do_explain,
+        f"{outputs.EXPORT}/": config.do_export}
 
 
 def stage_times(folder: str, seconds: Mapping[str, float]) -> None:

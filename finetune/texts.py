@@ -2,6 +2,7 @@
 
     texts.as_rows(["It crashes", "Hello"], trained_on="single")     # row.text_a, row.text_b
     texts.form(row.text_b for row in train_examples)                # "single", "pairs" or "both"
+    seen = texts.Seen(examples)                                     # gone through, seen.form()
 
 A pair given to a model that has seen single texts alone gets an answer that means nothing, and so
 does the other way round. runs.json says what a model was trained on.
@@ -11,12 +12,15 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from finetune.config_problems import shown
+from finetune.config_problems import is_utf8, shown
 from finetune.errors import ArgumentError, InputError
 
 Text = str | tuple[str, str | None]  # a text, or a pair of texts
 SINGLE, PAIRS, BOTH = "single", "pairs", "both"  # what was trained on
 TEXTS = "texts"  # its name in runs.json
+_ALONE = "alone"  # a pair whose second text is empty
+HALVED = ("holds half a surrogate pair, which is no character; text.encode('utf-8', 'replace')"
+          ".decode() makes a question mark of it")
 AS_TUPLE = '("a text", "its pair")'
 
 
@@ -28,6 +32,38 @@ class Row:
     text_a: str
     text_b: str | None
     label: None = None
+
+
+class Seen:
+    """Rows that tell what they are, once somebody has gone through them: a big file is read for it
+    no more than it is anyway.
+
+    Args:
+        rows: examples, of which each has a text_b: None of a single text; that of a pair may be
+            empty.
+    """
+
+    def __init__(self, rows: Iterable[Any]):
+        self._rows, self._found = rows, {}
+
+    def __iter__(self) -> Iterator[Any]:
+        """Goes through the rows, and takes note anew."""
+        found = self._found = {}
+        for row in self._rows:
+            kind = PAIRS if row.text_b else SINGLE if row.text_b is None else _ALONE
+            if kind not in found:
+                found[kind] = [row, 0]
+            found[kind][1] += 1
+            yield row
+
+    def form(self) -> str:
+        """Returns which of SINGLE, PAIRS and BOTH the rows were."""
+        return form(kind == PAIRS for kind in self._found)
+
+    def unlike(self, trained_on: str | None) -> tuple[Any, int] | None:
+        """Returns the first of the rows that a model refuses, see `problem`, and their number."""
+        first = self._found.get({SINGLE: PAIRS, PAIRS: SINGLE}.get(trained_on))
+        return first and (first[0], first[1])
 
 
 def form(second_texts: Iterable[Any]) -> str:
@@ -46,14 +82,20 @@ def problem(text: Text, trained_on: str | None, as_pair: str = AS_TUPLE) -> str 
         trained_on: SINGLE, PAIRS or BOTH; None where nobody knows.
         as_pair: how a pair is given.
     """
-    because = "so that its answer would mean nothing"
     if trained_on == SINGLE and isinstance(text, tuple) and text[1]:
-        return (f"is a pair, but the model was trained on single texts, {because}; give one text "
-                "(what training has read from several columns is joined by a blank)")
+        return refusal(SINGLE, "give one text (what training has read from several columns is "
+                               "joined by a blank)")
     if trained_on == PAIRS and isinstance(text, str):
-        return (f"is a single text, but the model was trained on pairs, {because}; give both "
-                f"texts: {as_pair}")
+        return refusal(PAIRS, f"give both texts: {as_pair}")
     return None
+
+
+def refusal(trained_on: str, remedy: str) -> str:
+    """Returns what is said of a text of the other kind than SINGLE or PAIRS."""
+    given, known = (("a pair", "single texts") if trained_on == SINGLE else
+                    ("a single text", "pairs"))
+    return (f"is {given}, but the model was trained on {known}, so that its answer would mean "
+            f"nothing; {remedy}")
 
 
 def problems(texts: Iterable[Text], trained_on: str | None, name: str) -> list[str]:
@@ -66,6 +108,11 @@ def problems(texts: Iterable[Text], trained_on: str | None, name: str) -> list[s
              if (why := problem(text, trained_on))]
     more = f" ({len(found):,} such texts)" if len(found) > 1 else ""
     return [found[0] + more] if found else []
+
+
+def halved(*texts: str | None) -> bool:
+    """Whether a text holds half a surrogate pair, as a string cut in JavaScript does."""
+    return not all(is_utf8(text) for text in texts if text)
 
 
 def is_one(given: Any) -> bool:
@@ -103,4 +150,6 @@ def _rows(many: Sequence[Any]) -> Iterator[Row]:
         if not isinstance(a, str) or not isinstance(b, str | None):
             raise ArgumentError(f"text {place} is {shown(text)}; it has to be a string, or a tuple "
                                 "of two")
+        if halved(a, b):
+            raise InputError(f"text {place} {HALVED}")
         yield Row(str(place), a, b)

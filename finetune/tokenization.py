@@ -268,8 +268,9 @@ def _read_vocabulary(path: str) -> tuple[dict[str, int], list[str]]:
     try:
         content = inputs.read_bytes(path)
     except OSError as error:
-        return {}, [f"--vocab_file={path}: cannot be read ({error.strerror or error}). It is the "
-                    "vocab.txt that comes with the checkpoint."]
+        why = inputs.why_unreadable(path, error)
+        return {}, [f"--vocab_file={path}: {why}" + (
+            "" if why.endswith("?") else "; it is the vocab.txt that comes with the checkpoint")]
     if not content:
         return {}, [f"--vocab_file={path}: is empty; it has to hold one token a line."]
     try:

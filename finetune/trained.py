@@ -11,7 +11,6 @@ A text is a string, a pair of texts a tuple of two; a list of them is many rows.
 does the work, knows batches and no texts.
 """
 
-import inspect
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -44,6 +43,7 @@ from finetune.task_kind import TaskKind, label_type
 from finetune.texts import Text, as_rows, is_one
 
 
+@arguments.checked
 class Predictor:
     """A model that a run trained. Any number of threads may use one; each waits for its turn.
 
@@ -62,7 +62,6 @@ class Predictor:
             docs/long_texts.md.
         calibrated: use the calibration.json that belongs to the checkpoint, if there is one;
             of several models none is used.
-        unknown: any other name is refused, with the closest of these.
 
     Attributes:
         checkpoint: the prefix of the checkpoint that was read; of several models the first.
@@ -85,11 +84,9 @@ class Predictor:
                  max_seq_length: int | None = None, do_lower_case: bool | None = None,
                  batch_size: int = 8, truncation: str | None = None,
                  window_stride: int | None = None, window_pooling: str | None = None,
-                 max_windows: int | None = None, calibrated: bool = True, **unknown: Any):
-        arguments.refuse_unknown(unknown, [one.name for one in inspect.signature(
-            Predictor).parameters.values() if one.kind is one.KEYWORD_ONLY])
-        problems = arguments.type_problems(batch_size, labels, do_lower_case=do_lower_case,
-                                           calibrated=calibrated)
+                 max_windows: int | None = None, calibrated: bool = True):
+        problems = arguments.type_problems(batch_size, max_seq_length, labels,
+                                           do_lower_case=do_lower_case, calibrated=calibrated)
         path = arguments.path(folder)
         if problems:
             raise ArgumentError(problems)
@@ -236,7 +233,7 @@ class Predictor:
         from finetune.explanation import Explainer  # here: few callers explain
 
         if label is not None and label not in self.labels:
-            raise UserError(f"label {label!r} is not one of {', '.join(self.labels)}")
+            raise UserError(arguments.no_such_label(label, self.labels))
         rows = as_rows(texts, self.trained_on)
         with self._lock, traces.forgotten():
             explainer = Explainer(self._state, self._bert_config, self._tokenizer, self.labels,

@@ -1,10 +1,13 @@
 """What a trained folder says of its model: labels and thresholds, longest input, tokenizer."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from finetune import bound_labels, heads, log, model, outputs
+from finetune import bound_labels, heads, log, model, outputs, texts
+from finetune.check.findings import where
 from finetune.checkpoints import checkpoint
+from finetune.config import RunConfig
+from finetune.config_problems import as_given
 from finetune.multilabel import thresholds
 from finetune.multilabel.scores import HALF
 from finetune.sources import model_folder
@@ -67,7 +70,7 @@ def thresholds_of(given: model_folder.Model, labels: Sequence[str],
 
 def max_seq_length(given: model_folder.Model, asked: int | None, problems: list[str]) -> int:
     """Returns the longest input in tokens: what is asked for, else that of the training."""
-    told = given.run.get("max_seq_length") if asked is None else asked
+    told = given.run.get("max_seq_length") if asked is None else int(asked)
     most = given.config.max_position_embeddings
     if type(told) is int and 3 <= told <= most:
         return told
@@ -85,6 +88,36 @@ def trained_on(folder: str) -> str | None:
     """Returns whether the training had single texts or pairs, see `texts`; None: nothing tells."""
     told = [run[TEXTS] for run in outputs.read_runs(folder) if TEXTS in run]
     return told[-1] if told and told[-1] in (SINGLE, PAIRS, BOTH) else None
+
+
+def problems_of_rows(folder: str, seen: Mapping[str, texts.Seen], config: RunConfig) -> list[str]:
+    """Returns why the answers to rows would mean nothing: they are pairs where the training had
+    single texts, or the other way round.
+
+    Args:
+        folder: of the checkpoint.
+        seen: rows by split, gone through once.
+    """
+    form, found = trained_on(folder), []
+    for rows in seen.values():
+        if unlike := rows.unlike(form):
+            row, count = unlike
+            why = texts.refusal(form, _remedy(folder, form, config))
+            found.append(f"{where(row)}: {why}" + f" ({count:,} such rows)" * (count > 1))
+    return found
+
+
+def _remedy(folder: str, form: str, config: RunConfig) -> str:
+    """Says how rows are given as in the training, by its flags where it had such."""
+    run = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG)) or {}
+    flags = [f"--{name}={as_given(run[name])}" for name in ("text_column", "text_b_column")
+             if run.get(name)]
+    then = f" (the training had {' '.join(flags)})" if flags else ""
+    if config.text_b_column:
+        return f"leave --text_b_column={as_given(config.text_b_column)} out{then}"
+    if form == PAIRS and not config.processor and config.task_name in (None, "delimited"):
+        return f"give both texts: --text_b_column=the column of the second{then}"
+    return f"give a task of {'pairs' if form == PAIRS else 'single texts'}{then}"
 
 
 def tokenizer(given: model_folder.Model, asked: bool | None,

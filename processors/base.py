@@ -20,8 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from processors import layouts, storage
+from processors.columns import as_columns
 from processors.errors import DataError, Report, listed, quoted
-from processors.examples import InputExample, Split, as_columns, make_examples
+from processors.examples import InputExample, Split, make_examples
 from processors.files import read_text
 from processors.readers import Row, csv_rows, read_rows
 from processors.streamed import collected, may_stream

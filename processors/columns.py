@@ -1,10 +1,12 @@
-"""Finds the columns a user named, or gave by position, in one file."""
+"""Finds the columns a user named, or gave by position, in one file; and what stands in a cell."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from processors.errors import Report, listed, suggestion
-from processors.examples import Column
-from processors.readers import Row
+from processors.errors import Report, listed, quoted, suggestion
+from processors.readers import Row, json_text
+
+Column = int | str  # a 0-based position (tsv, csv) or a name (jsonl, json); -1 is the last column
 
 
 def is_position(column: str) -> bool:
@@ -98,3 +100,27 @@ class Columns:
 
     def _reaches(self, position: str) -> bool:
         return self.names is None or int(position) < len(self.names)
+
+
+def as_columns(columns: Column | tuple[Column, ...] | None) -> tuple[Column, ...]:
+    """Returns the columns of a text as a tuple, empty for None."""
+    if columns is None:
+        return ()
+    return columns if isinstance(columns, tuple) else (columns,)
+
+
+def cell_text(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
+    """Returns (text, problem) of a cell; (None, None) for null and for no column."""
+    if column is None:
+        return None, None
+    if isinstance(cells, dict):
+        if column not in cells:
+            return None, f"is missing: there is no {quoted(column)}, only {listed(cells)}"
+        text, problem = json_text(cells[column])
+        return text, problem and f"in {quoted(column)} {problem}"
+    try:
+        return cells[column], None
+    except IndexError:
+        has = (f"{len(cells)} columns" if len(cells) != 1 else
+               "1 column; csv is separated by commas, tsv by tabs, and tsv has no quoting")
+        return None, f"is in column {column} (the first is 0), but the row has only {has}"

@@ -5,17 +5,16 @@
 
 import dataclasses
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from processors import several, storage
+from processors import several, storage, training_labels
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
 from processors.columns import Columns, is_position
 from processors.errors import DataError, Report, listed, quoted, suggestion
 from processors.examples import InputExample, Split, make_examples
-from processors.files import folder_content
+from processors.files import folder_content, why_no_text
 from processors.readers import FORMATS, read_rows
 from processors.registry import register
 from processors.streamed import collected, may_stream
@@ -72,7 +71,7 @@ class Delimited(DataProcessor):
         self.text_column = tuple(text_column or ())
         self.text_b_column = tuple(text_b_column or ())
         self.several, self.label_column = None, (label_column or "label",)
-        self._label_is_default = not label_column
+        self._label_is_default, self._separator = not label_column, label_separator or None
         self.id_column = id_column
         self.header = checked_header(header)
         self.labels = checked_labels(labels) if labels is not None else None
@@ -90,10 +89,12 @@ class Delimited(DataProcessor):
         """See base class; without --labels this is where the labels come from."""
         examples, report = self._read("train", data_dir)
         if self.labels is None and self.task_type != "regression":
-            labels = _labels_of(examples, report, self.several)
+            asked = f"--label_column={','.join(self.label_column)}" + (
+                " (the default)" * self._label_is_default)
+            labels = training_labels.of(examples, report, asked, self.several)
             report.check()
             if self.header is False:
-                _look_for_header(examples, report, self.several)
+                training_labels.look_for_header(examples, report, self.several)
             self.labels = labels
         tell(self.notices, report)
         return examples
@@ -156,8 +157,8 @@ class Delimited(DataProcessor):
         extension = os.path.splitext(path)[1].lower()
         data_format = self.data_format or FORMATS.get(extension)
         if data_format is None:
-            raise DataError(f"{path}: the extension {quoted(extension)} tells no format; say "
-                            "--data_format=tsv, csv, jsonl or json")
+            raise DataError(why_no_text(path) or f"{path}: the extension {quoted(extension)} tells "
+                            "no format; say --data_format=tsv, csv, jsonl or json")
         report = Report(path)
         examples = collected(path, lambda each: self._examples(name, data_format, labels, each),
                              report, may_stream(self, name))
@@ -233,7 +234,10 @@ class Delimited(DataProcessor):
                           + ("" if split.label is None else f", label from {listed(labels)}")
                           + (f", row id from {quoted(row_id)}" if row_id else ""))
         if split.label and len(split.label) == 1:
-            split = dataclasses.replace(split, label=split.label[0])
+            [named] = labels
+            split = dataclasses.replace(
+                split, label=split.label[0], label_separator=self._separator,
+                label_name=None if is_position(named) else named)
         return split
 
 
@@ -250,46 +254,3 @@ def _within(folder: str, file: str, name: str) -> str:
         raise DataError(f"--{name}_file={file}: is looked for within --data_dir={folder}, where it "
                         f"is not; from the current folder it is there{there}")
     return path
-
-
-def _look_for_header(examples: Sequence[InputExample], report: Report,
-                     way: several.Several | None) -> None:
-    """Tells of a first row whose label no other row has, as that of a header would be."""
-    rows = iter(examples)
-    names = several.names_in(next(rows), way)
-    if names and not any(name in several.names_in(row, way) for row in rows for name in names):
-        report.notice(f"read as a row, as --header=false says, and no other has the label "
-                      f"{listed(names)}; if this line is a header, say --header=true", 1)
-
-
-def _labels_of(examples: Sequence[InputExample], report: Report,
-               way: several.Several | None) -> tuple[str, ...]:
-    """Returns the labels that occur, sorted; all integers are sorted as numbers.
-
-    Args:
-        way: how a row's labels are written, if it has any number of them.
-    """
-    labels = {label for example in examples for label in several.names_in(example, way)}
-    if len(labels) < 2 and way:
-        report.problem(0, f"the labels of all rows are {listed(labels) or 'none'}; a classifier "
-                       "needs two labels or more")
-    elif len(labels) < 2:
-        report.problem(0, f"every row has the label {listed(labels)}; a classifier needs two "
-                       "labels or more")
-    for label in sorted(labels):
-        if label != label.strip():
-            first = next(example for example in examples if example.label == label)
-            report.problem(int(first.source.rpartition(":")[2]),
-                           f"label {quoted(label)} begins or ends with a blank")
-    alike: dict[str, list[str]] = {}
-    for label in sorted(labels):
-        alike.setdefault(label.strip().casefold(), []).append(label)
-    for group in alike.values():
-        if len(group) > 1:
-            report.notice(f"the labels {listed(group)} differ only in case or blanks")
-    if len(labels) > max(20, len(examples) // 2):
-        report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
-                      "label column?")
-    if all(re.fullmatch("-?[0-9]{1,1000}", label) for label in labels):  # int() takes 4,300
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))  # "01" beside "1"
-    return tuple(sorted(labels))

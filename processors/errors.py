@@ -80,13 +80,13 @@ def listed(values: Iterable[str], limit: int = MAX_SHOWN) -> str:
     return shown + (f", ... and {len(values) - limit:,} more" if len(values) > limit else "")
 
 
-def suggestion(value: str, allowed: Iterable[str]) -> str:
+def suggestion(value: str, allowed: Iterable[str], cutoff: float = 0.6) -> str:
     """Returns `, closest is "..."` with the nearest allowed value, "" if none is near.
 
-    Case and surrounding blanks are disregarded.
+    Case and surrounding blanks are disregarded; from the cutoff on (of 1) two are near.
     """
     plain = {}
     for name in allowed:
         plain.setdefault(name.strip().lower(), name)
-    close = difflib.get_close_matches(value.strip().lower(), plain, n=1)
+    close = difflib.get_close_matches(value.strip().lower(), plain, 1, cutoff)
     return f", closest is {quoted(plain[close[0]])}" if close else ""

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from processors import joined
+from processors.columns import Column, as_columns, cell_text
 from processors.errors import MAX_SHOWN, Report, listed, quoted, suggestion
-from processors.readers import Row, json_text
+from processors.readers import Row
 
 if TYPE_CHECKING:
     from processors.several import Several
 
 LARGEST = 3.4028234e38  # of float32
-Column = int | str  # a 0-based position (tsv, csv) or a name (jsonl, json); -1 is the last column
 
 
 @dataclass(slots=True)
@@ -51,6 +52,9 @@ class Split:
         guid: column that makes the guid; None: the number of the row, the first of the file is 0.
         guid_prefix: None: "train", "dev" or "test".
         only: (column, value): rows with another value belong to somebody else.
+        label_name: what the user calls the label's column, where that is no position.
+        label_separator: what would stand between the labels of a row if it had several, which
+            may not have been said; None: nobody can say it.
         renamed: labels of the file that have another name in the task.
         skips_short_rows: leave out rows that lack a column, and tell which; without it they are
             refused.
@@ -65,6 +69,8 @@ class Split:
     guid: int | None = None
     guid_prefix: str | None = None
     only: tuple[int, str] | None = None
+    label_name: str | None = None
+    label_separator: str | None = None
     renamed: dict[str, str] = field(default_factory=dict)
     skips_short_rows: bool = False
 
@@ -126,6 +132,8 @@ class _Builder:
         self.wrong_flags: dict[str, list[tuple[int, str]]] = {}  # label -> lines and cells
         self.no_numbers: list[tuple[int, str]] = []  # lines and what stands there
         self.has_numbers = False
+        self.lacks_labels = False
+        self.labels_seen: dict[str, int] = {}  # where any is allowed: label -> its first line
         self.short: list[int] = []  # lines left out
 
     def example(self, number: int, line: int, cells: Any) -> InputExample | None:
@@ -157,6 +165,7 @@ class _Builder:
 
     def finish(self) -> None:
         """Reports what was counted over the file."""
+        self._hint_at_several()
         for label, lines in self.wrong_labels.items():
             more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
             text = f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
@@ -228,9 +237,12 @@ class _Builder:
             known = is_number(label) if self.numbers else label in (self.labels or ())
             return label if known else None
         if problem:
-            problems.append(f"the label {problem}")
+            listing = isinstance(cells, dict) and isinstance(cells.get(self.split.label), list)
+            problems.append(f"the label {problem}" + listing * (
+                "; lists of labels are read with --task_type=multilabel"))
         elif not label:
-            problems.append(f"the label in {_called(self.split.label)} is empty")
+            self.lacks_labels = True
+            problems.append(f"the label in {_called(self.split)} is empty")
         elif self.numbers:
             if is_number(label):
                 self.has_numbers = True
@@ -238,7 +250,19 @@ class _Builder:
                 self.no_numbers.append((line, label))
         elif self.labels is not None and label not in self.labels:
             self.wrong_labels.setdefault(label, []).append(line)
+        elif self.split.label_separator and self.labels is None:
+            self.labels_seen.setdefault(label, line)
         return label
+
+    def _hint_at_several(self) -> None:
+        seen = self.labels_seen if self.labels is None else {
+            label: lines[0] for label, lines in self.wrong_labels.items()}
+        hint = self.split.label_separator and joined.hint(
+            seen, self.labels or seen, self.split.label_separator)
+        if hint and (self.lacks_labels or self.wrong_labels):
+            self.report.problem(0, hint)
+        elif hint:
+            self.report.notice(hint)
 
     def _hint_at_header(self, is_header: bool) -> str:
         positional = isinstance(self.split.label, int)
@@ -253,29 +277,8 @@ def is_number(text: str | None) -> bool:
         return False
 
 
-def as_columns(columns: Column | tuple[Column, ...] | None) -> tuple[Column, ...]:
-    """Returns the columns of a text as a tuple, empty for None."""
-    if columns is None:
-        return ()
-    return columns if isinstance(columns, tuple) else (columns,)
-
-
-def _called(column: Column) -> str:
-    return f"column {column}" if isinstance(column, int) else f"{quoted(column)}"
-
-
-def cell_text(cells: Any, column: Column | None) -> tuple[str | None, str | None]:
-    """Returns (text, problem) of a cell; (None, None) for null and for no column."""
-    if column is None:
-        return None, None
-    if isinstance(cells, dict):
-        if column not in cells:
-            return None, f"is missing: there is no {quoted(column)}, only {listed(cells)}"
-        text, problem = json_text(cells[column])
-        return text, problem and f"in {quoted(column)} {problem}"
-    try:
-        return cells[column], None
-    except IndexError:
-        has = (f"{len(cells)} columns" if len(cells) != 1 else
-               "1 column; csv is separated by commas, tsv by tabs, and tsv has no quoting")
-        return None, f"is in column {column} (the first is 0), but the row has only {has}"
+def _called(split: Split) -> str:
+    column = split.label
+    if not isinstance(column, int):
+        return quoted(column)
+    return f"column {column}" if split.label_name is None else f"column {quoted(split.label_name)}"

@@ -10,8 +10,9 @@ are told as what they are.
 from collections.abc import Sequence
 
 from processors import registry
+from processors.columns import as_columns
 from processors.errors import listed, quoted
-from processors.examples import Split, as_columns, is_number
+from processors.examples import Split, is_number
 from processors.readers import Row
 
 LOOKED_AT = 50  # rows; enough to tell a few bad ones from another layout

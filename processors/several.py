@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from processors.columns import is_position
+from processors.columns import Column, cell_text, is_position
 from processors.errors import DataError, listed, quoted
-from processors.examples import Column, InputExample, cell_text
+from processors.examples import InputExample
 from processors.readers import json_text
 
 METRICS = ("f1_micro", "f1_macro", "accuracy")

@@ -95,6 +95,17 @@ def test_mistakes_in_the_arguments_of_a_script(parser, arguments, said, parse, c
     assert capsys.readouterr() == ("", "".join(f"error: {one}\n" for one in said))
 
 
+def test_a_command_of_a_script_that_is_none(capsys):
+    made = command.Parser(prog="do.sh")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+    for name in ("strip", "convert"):
+        commands.add_parser(name)
+    with pytest.raises(SystemExit):
+        made.parse_args(["stripp"])
+    assert capsys.readouterr().err == (
+        "error: COMMAND=stripp: must be one of strip, convert; did you mean strip?\n")
+
+
 def test_arguments_of_a_script(parser, capsys):
     options = parser.parse_args(["a", "--part=head", "--length=3"])
     assert vars(options) == {"MODEL": "a", "part": "head", "length": 3}

@@ -160,6 +160,24 @@ def test_of_flags_that_cannot_be_read_no_consequence_is_told(tmp_path):
         "unknown flag --data_dr", "--output_dir is required"]
 
 
+@pytest.mark.parametrize(("misread", "others", "told"), [
+    ("--do_trian", ["--overwrite_output_dir"], []),
+    ("--do_eval=maybe", ["--calibrate"], []),
+    ("--do_eval=maybe", ["--calibrate", "--engine=original"],
+     ["--calibrate: --engine=original cannot"]),
+    ("--train_batch_size=x", ["--gradient_accumulation_steps=64"], []),
+    ("--lr_schedule=x", ["--one_cycle_rise=0.5"], []),
+    ("--lr_schedule=x", ["--one_cycle_rise=5"], ["--one_cycle_rise=5.0: must lie"]),
+    ("--early_stoping_patience=2", ["--metric_for_best=mcc"], ["--metric_for_best compares"]),
+    ("--use_tpu=x", ["--distribution=tpu", "--sweep=s"], ["--sweep=s trains every run"])])
+def test_what_is_wrong_whatever_the_flags_at_fault_say_is_told(misread, others, told):
+    with pytest.raises(UserError) as caught:
+        entry.make_config(["--data_dir=d", "--output_dir=o", "--do_predict", misread, *others])
+    found = caught.value.problems[1:]
+    assert [one.startswith(start) for one, start in zip(found, told, strict=True)
+            ] == [True] * len(told), found
+
+
 @pytest.mark.parametrize(("arguments", "told"), [
     (["--lerning_rate=1", "--do_train"], True),
     (["--xla=on", "--lr_schedule=x", "--do_train"], True),

@@ -207,11 +207,13 @@ def test_settings_are_read_as_they_would_stand_on_the_command_line(written, cont
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (None, "No such file"),
-    ("a: [", "cannot be read: while parsing"),
-    ("{", "cannot be read: while parsing"),
-    (b"\xff\xfe", "cannot be read: 'utf-8' codec"),
-    (b"a: \x00", "cannot be read: "),
+    (None, "cannot be read: there is no such file"),
+    ("a: [", "cannot be read: line 1 is neither YAML nor JSON; it has to be 'name: value', for"),
+    ("{", "cannot be read: line 1 is neither"),
+    ("# Title\n\nThis: is: a text\n", "line 3 is neither YAML nor JSON"),
+    ("# Title\n\n`code` is text\n", "line 3 is neither YAML nor JSON"),
+    (b"\xff\xfe", "cannot be read: line 1 holds the byte 0xff and is not UTF-8"),
+    (b"seed: 1\nb: \x00", "cannot be read: line 2 is neither YAML nor JSON"),
     ("", "must hold flags as 'name: value'"),
     ("--seed=3", "must hold flags as 'name: value'"),
     ("- seed", "must hold flags as 'name: value'"),
@@ -222,7 +224,8 @@ def test_settings_are_read_as_they_would_stand_on_the_command_line(written, cont
     ("seed: !!int ''", "a tag (!!name) does not fit its value"),
     ("do_train: !!bool x", "a tag (!!name) does not fit its value"),
     ("data_dir: !!timestamp x", "a tag (!!name) does not fit its value"),
-    ("labels: !!map [a]", "cannot be read: expected a mapping node"),
+    ("labels: !!map [a]", "a tag (!!name) does not fit its value"),
+    ("labels: *a", "line 1 is neither YAML nor JSON"),
     ('{"labels": ' + "[" * 100_000, "nested too deeply"),
     ("labels: " + "[" * 5_000, "nested too deeply"),
     ("a: &a [x, x]\n" + "".join(f"b{n}: *a\n" for n in range(31)), "more than 30 aliases"),

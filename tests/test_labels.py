@@ -8,7 +8,8 @@ import pytest
 from finetune import outputs
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
-from finetune.labels import labels_of_run, rare_labels
+from finetune.labels import labels_of_run, notices
+from finetune.task_kind import Labels, TaskKind
 
 NLI = ("contradiction", "entailment", "neutral")
 
@@ -122,6 +123,20 @@ def test_own_files_take_whatever_labels_the_checkpoint_has(ask, trained):
 
 def test_rare_labels():
     rows = [task(label=label) for label in ("a", "a", "b")]
-    assert rare_labels({"train": rows}, ["a", "b", "c"]) == [
+    assert notices({"train": rows}, ["a", "b", "c"]) == [
         "labels with no or one training row: b (1), c (0)"]
-    assert rare_labels({"train": rows}, ["score"]) == rare_labels({}, ["a", "b"]) == []
+    assert notices({"train": rows}, ["score"]) == notices({}, ["a", "b"]) == []
+    [said] = notices({"train": rows}, [f"label {number}" for number in range(3000)])
+    assert said.endswith(", label 18 (0), label 19 (0), ... (3,000 in all)")
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ([("a",), ("b",), ("a",), ("b",)], True), (["a", "b", "a", "b"], True),
+    ([("a",), ("b",), ("a", "b"), ()], False), (["a", "b", "a,b", ""], False),
+    ([("a",), ("b",), ("a", "b")], False)])
+def test_a_multi_label_task_whose_rows_have_one_label_each(given, told):
+    rows, labels = [task(label=label) for label in given], Labels("ab", TaskKind.MULTILABEL)
+    assert notices({"train": rows}, labels) == [
+        "every training row has exactly one label: where a row cannot have several, or none, "
+        "train with --task_type=classification"] * told
+    assert not any("exactly" in one for one in notices({"train": rows}, ["a", "b"]))

@@ -1,6 +1,7 @@
 """All checks before a run: each problem, several at once, and nothing written."""
 
 import functools
+import json
 import types
 from fractions import Fraction
 
@@ -115,6 +116,8 @@ def test_splits_that_a_run_needs(flags, splits):
     ({}, {"labels": ("bug", "bug")}, "--labels: label names must differ; given more than once: "
                                      "'bug'"),
     ({}, {"do_train": False, "init_checkpoint": None},
+     "there is nothing to evaluate or predict with: give --init_checkpoint=<the folder of a tr"),
+    ({}, {"init_checkpoint": None},
      "--bert_config_file is required: give it, or --init_checkpoint=<the folder of a checkpoint"),
     ({}, {"do_train": False}, "{tiny}/bert_model.ckpt: has no trained head"),
     ({"labels": None}, {}, "the labels are not known: give --labels or --labels_file"),
@@ -179,7 +182,7 @@ def test_labels_that_are_numbers_are_taken_as_text(check, kind):
 
 
 @pytest.mark.parametrize(("label", "told"), [
-    (1.5, "label 1.5"), (True, "label True"), (b"bug", "label b'bug'"), (["bug"], "label ['bug']")])
+    (1.5, "label 1.5"), (True, "label True"), (b"bug", "label b'bug'"), (["bug"], 'label ["bug"]')])
 def test_labels_of_rows_that_are_of_another_type(problems, label, told):
     assert problems({"dev": rows("bug", label)}) == (
         f'example row-1: {told} is not one of "bug", "feature", "question"',)
@@ -313,6 +316,43 @@ def test_notes_of_the_processor_and_of_the_start_are_passed_on(check, trained, t
         f"--init_checkpoint={tiny}/bert_model.ckpt is not used: {trained}/model.ckpt-4 is there"]
 
 
+@pytest.mark.parametrize(("told", "second", "settings", "said"), [
+    ("single", "its pair", {"text_b_column": ("b",)}, "is a pair, but the model was trained on "
+     "single texts, so that its answer would mean nothing; leave --text_b_column=b out (the "
+     "training had --text_column=title,body) (2 such rows)"),
+    ("single", "its pair", {}, "give a task of single texts (the training had"),
+    ("pairs", None, {}, "is a single text, but the model was trained on pairs, so that its answer "
+     "would mean nothing; give both texts: --text_b_column=the column of the second (the"),
+    ("pairs", None, {"task_name": "sst-2"}, "; give a task of pairs (the training had"),
+    ("single", "", {}, None), ("single", None, {}, None), ("pairs", "", {}, None),
+    ("pairs", "its pair", {}, None), ("both", None, {}, None), ("both", "its pair", {}, None),
+    (None, None, {}, None), (None, "its pair", {}, None), ("other", None, {}, None)])
+@pytest.mark.parametrize("mode", ["do_predict", "do_explain"])
+def test_rows_of_another_kind_than_the_training_had(check, problems, trained, told, second,
+                                                    settings, said, mode):
+    (trained / "run_config.json").write_text('{"text_column": ["title", "body"]}')
+    (trained / "runs.json").write_text(json.dumps([{"texts": told}] if told else []))
+    answers = {"train": rows("bug", "feature"), "test": [InputExample("one", "a", ""), *(
+        InputExample(f"row-{number}", "a", second) for number in range(2))]}
+    settings = {"do_train": False, "do_eval": False, "do_predict": False, mode: True, **settings}
+    if said is None:
+        assert check(answers, **settings).texts is None
+        return
+    [problem] = problems(answers, **settings)
+    assert problem.startswith("example row-0: is a ") and said in problem
+    assert problem.endswith(" (2 such rows)")
+    assert check(answers, **{**settings, "do_train": True, "num_train_epochs": 9.0,
+                             "labels": ("bug", "feature")}).texts == "single"
+
+
+def test_rows_of_another_kind_are_told_with_all_else(problems, trained):
+    (trained / "runs.json").write_text('[{"texts": "pairs"}]')
+    found = problems({"dev": rows("bug"), "test": []}, do_train=False, label_threshold=0.5)
+    assert len(found) == 3 and "the test split is empty" in found[0]
+    assert "--label_threshold" in found[1]
+    assert found[2].startswith("example row-0: is a single text, but")
+
+
 @pytest.mark.parametrize("name", ["lr[1]", "a\\b"])
 def test_a_checkpoint_in_a_folder_that_tensorflow_takes_for_a_pattern(problems, trained, name):
     folder = trained.rename(trained.parent / name)
@@ -326,9 +366,11 @@ def test_an_output_folder_that_cannot_take_the_run_is_told_too(problems, tmp_pat
     monkeypatch.setattr(preflight, "room_problems", functools.partial(
         preflight.room_problems, usage=lambda path: types.SimpleNamespace(free=1000)))
     found = problems({"dev": []})
-    assert len(found) == 3 and found[0].startswith("the dev split is empty")
-    assert found[1].endswith("the disk has 0 MB free; make room or lower --keep_checkpoint_max")
-    assert found[2].endswith("is a file; name a folder")
+    assert len(found) == 2 and found[0].startswith("the dev split is empty")
+    assert found[1].endswith("is a file; name a folder")  # whose room does not matter
+    (tmp_path / "out").unlink()
+    assert problems({"dev": []})[1].endswith(
+        "the disk has 0 MB free; make room or lower --keep_checkpoint_max")
 
 
 def test_a_folder_that_is_both_source_and_target_is_not_overwritten(problems, trained, tiny):

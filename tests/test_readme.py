@@ -292,6 +292,14 @@ def keys(value):
 # ---- what the documents say of files and flags
 
 
+def test_the_readme_begins_with_what_a_reader_does():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall("^## (.*)", text, re.M)[:5] == [
+        "Quickstart", "Your own data", "Ask the model", "What it scores", "How fast"]
+    [shown] = [one for one in blocks(ROOT / "README.md") if one.path.endswith("train.tsv")]
+    assert (ROOT / shown.path).read_text(encoding="utf-8").startswith(shown.text)
+
+
 def test_the_quickstart_of_the_outputs_page_is_the_script_s():
     [command] = commands(blocks(ROOT / "docs" / "outputs.md")[0].text)
     assert shlex.split(command)[2:] == quickstart_arguments()

@@ -160,8 +160,8 @@ def headless(tmp_path):
 
 def test_nothing_to_predict_with(headless, tmp_path):
     assert headless() == (
-        f"there is nothing to evaluate or predict with: --output_dir={tmp_path / 'out'} holds no "
-        "checkpoint and --init_checkpoint is not given")
+        "there is nothing to evaluate or predict with: give --init_checkpoint=<the folder of a "
+        f"training>, or --do_train; --output_dir={tmp_path / 'out'} holds no checkpoint")
 
 
 @pytest.mark.parametrize("without", [["output_weights"], HEAD])

@@ -114,6 +114,21 @@ def test_the_end_of_a_run_names_its_files(said, stages, files):
     assert said(summary.after, config, 65.2) == [f"done in 1 min 5 s; out holds {files}"]
 
 
+def test_files_that_the_weights_have_outlived_are_told(said, tmp_path):
+    names = ["eval_results.txt", "report.html", "predictions.tsv", "test_results.tsv"]
+    for name in [*names, "data_check.txt", "thresholds.json", "notes.txt"]:
+        (tmp_path / name).touch()
+    (tmp_path / "export").mkdir()
+    config = RunConfig(output_dir=str(tmp_path), do_train=True, do_predict=True)
+    lines = said(summary.after, config, 5, TaskKind.CLASSIFICATION, True)
+    assert lines == [
+        f"note: eval_results.txt, report.html, export/ in {tmp_path}: of the weights before this "
+        "training, which did not write them anew; the flags that wrote them do",
+        f"done in 5 s; {tmp_path} holds predictions.tsv, test_results.tsv, checkpoints"]
+    assert said(summary.after, config, 5, TaskKind.CLASSIFICATION, False) == lines[1:]
+    assert all((tmp_path / name).exists() for name in names)
+
+
 def scores(said, labels):
     truth, predicted = np.arange(len(labels)), np.zeros(len(labels), int)
     return said(
@@ -199,7 +214,7 @@ ANOTHER_FILE = "the training file is not the one of the earlier run in this fold
     ({"do_eval": True, "do_predict": True, "output_dir": "./out", "overwrite_output_dir": True,
       "config": "run.yaml"}, "old", []),
     ({"learning_rate": 1e-4, "labels": ("a", "b")}, "old", [
-        "--labels was None in the earlier run in this folder and is ['a', 'b'] now",
+        "--labels was not given in the earlier run in this folder and is a,b now",
         "--learning_rate was 5e-05 in the earlier run in this folder and is 0.0001 now"]),
     ({"num_train_epochs": 3.0}, "new", [
         "--num_train_epochs was 2.5 in the earlier run in this folder and is 3.0 now",

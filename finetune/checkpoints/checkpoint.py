@@ -136,10 +136,12 @@ def resolve(path: str) -> str:
             "what it names)")))
     above = os.path.dirname(path)
     gone = why_no_checkpoint(above) if sweep_that_deleted(above) else None
+    near = (inputs.closest(path) or "").removesuffix(".index")
     raise UserError(f"--init_checkpoint={path}: {gone}" if gone else
-                    f"--init_checkpoint={path}: there is no such folder and no {path}.index; give "
-                    "the prefix of a TensorFlow checkpoint (.../bert_model.ckpt) or its folder; "
-                    "released ones are fetched by scripts/download_checkpoint.sh")
+                    f"--init_checkpoint={path}: there is no such folder and no {path}.index; "
+                    + (f"did you mean {near}?" if near else
+                       "give the prefix of a TensorFlow checkpoint (.../bert_model.ckpt) or its "
+                       "folder; released ones are fetched by scripts/download_checkpoint.sh"))
 
 
 def _refuse_huggingface(path: str) -> None:

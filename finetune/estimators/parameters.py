@@ -93,6 +93,8 @@ def make_config(values: Mapping[str, Any], **decided: Any) -> RunConfig:
     """
     problems: list[str] = []
     settings = {name: _typed(name, values[name], problems) for name in NAMES}
+    if not isinstance(values["verbose"], (bool, np.bool_)):
+        problems.append(f"verbose={shown(values['verbose'])}: must be {_KINDS[bool]}")
     if settings["distribution"] == "multi_worker":
         problems.append("distribution='multi_worker': every worker has to run the whole program; "
                         "that is for the command (docs/running.md)")

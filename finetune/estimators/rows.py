@@ -93,6 +93,9 @@ def texts(given: Any, name: str, problems: list[str]) -> list[Text]:
         parts = row if isinstance(row, (tuple, list)) else (row,)
         a, b = (*parts, None)[:2] if len(parts) in (1, 2) else (None, None)
         if isinstance(a, str) and (b is None or isinstance(b, str)):
+            if asked.halved(a, b):
+                wrong.append(f"{name}: row {place} {asked.HALVED}")
+                continue
             found.append(str(a) if len(parts) == 1 else (str(a), b if b is None else str(b)))
             continue
         hint = "; fillna('') makes an empty text of it" if any(map(is_missing, parts)) else ""
@@ -139,7 +142,7 @@ def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
         array = np.asarray(values)
         if array.dtype.kind == "U" and not all(isinstance(value, str) for value in values):
             array = np.asarray(values, dtype=object)  # numpy would make texts of all of them
-        if array.ndim == 2 and array.shape[1] == 1:
+        if array.ndim == 2 and array.shape[1] == 1 and values is given:  # a column, and no lists
             array = array[:, 0]
         values = array.tolist()
     except ValueError:  # of lists of several lengths
@@ -168,14 +171,25 @@ def check_known(given: Any, classes: np.ndarray) -> None:
     """
     problems: list[str] = []
     values, known = targets(given, "y", problems).tolist(), classes.tolist()
-    for value in dict.fromkeys(values):
-        if value not in known:
-            near = difflib.get_close_matches(str(value), map(str, known), 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(f"y: row {values.index(value)} is {shown(value)}, which the model never"
-                            f" answers; it knows {', '.join(map(shown, known[:_MOST]))}{hint}")
+    unknown = [value for value in dict.fromkeys(values) if value not in known]
+    by_text = {str(one): one for one in known}
+    of_another_type = [value for value in unknown if str(value) in by_text]
+    for value in [*of_another_type[:1], *(one for one in unknown if str(one) not in by_text)]:
+        told = (f"y: row {values.index(value)} is {shown(value)}, which the model never answers; "
+                f"it knows {', '.join(map(shown, known[:_MOST]))}")
+        near = difflib.get_close_matches(str(value), by_text, 1, 0.5)
+        if value in of_another_type:
+            told += (f": its labels are {_type(by_text[str(value)])}, and this is {_type(value)}; "
+                     "give all labels as the model has them")
+        elif near:
+            told += f"; did you mean {near[0]}?"
+        problems.append(told)
     if problems:
         raise UserError(problems[:_MOST])
+
+
+def _type(label: Any) -> str:
+    return "text (str)" if isinstance(label, str) else type(label).__name__
 
 
 def is_missing(value: Any) -> bool:
@@ -205,10 +219,25 @@ def splits(X: Any, y: Any, dev: Any, problems: list[str]
         if len(problems) == before and len(found[split][0]) != len(found[split][1]):
             problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
                             f"{len(found[split][1]):,}")
+    problems += _mixed(found["train"][0], "X")  # dev is held against train
     if dev is not None and not problems:
         trained_on = asked.form(pair(text)[1] for text in found["train"][0])
         problems += asked.problems(found["dev"][0], trained_on, "texts of dev: row")
     return found
+
+
+def _mixed(given: Sequence[Text], name: str) -> list[str]:
+    """Returns why single texts among pairs are none to train on; [] if there are none.
+
+    Pairs without a second text, ("a", ""), are pairs: the files of a pair task may hold such rows.
+    """
+    pairs = [place for place, text in enumerate(given) if pair(text)[1]]
+    single = [place for place, text in enumerate(given) if isinstance(text, str)]
+    if not pairs or not single:
+        return []
+    return [f"{name}: row {single[0]} is a single text, and row {pairs[0]} a pair ({len(single):,} "
+            f"single texts, {len(pairs):,} pairs): give all as pairs, (text, '') where there is no "
+            "second one, or none"]
 
 
 def names(values: np.ndarray | None) -> list[str] | None:

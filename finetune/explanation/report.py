@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune import model, outputs
 from finetune.config import RunConfig
+from finetune.config_problems import named
 from finetune.explanation.explainer import Explainer
 from finetune.explanation.page import write as write_page
 from finetune.explanation.table import write as write_table
@@ -30,7 +31,7 @@ def problems(config: RunConfig, labels: Sequence[str]) -> list[str]:
         return []
     near = difflib.get_close_matches(label, labels, 3)
     return [f"--explain_label={label}: is not one of the labels, "
-            + ", ".join(labels[:20]) + (" ..." if len(labels) > 20 else "")
+            + named(labels)
             + (f"; did you mean {' or '.join(near)}?" if near else "")]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from finetune import eval_results, metrics, outputs
 from finetune.config import RunConfig
+from finetune.config_problems import named
 from finetune.log import LOGGER
 from finetune.multilabel import scores as scoring
 from finetune.multilabel import thresholds
@@ -78,8 +79,8 @@ class MultiLabel:
         outputs.write_answers(folder, ids, names, map(outputs.digits, answers), labels)
         counts = given.sum(0).tolist()
         LOGGER.info("test: %d rows predicted: %s; no label %d, %.2f labels a row", len(answers),
-                    ", ".join(f"{label} {count}" for label, count in
-                              list(zip(labels, counts, strict=True))[:_MOST_LABELS]),
+                    named([f"{label} {count}" for label, count in
+                           zip(labels, counts, strict=True)]),
                     int((~given.any(1)).sum()), given.sum(1).mean())
 
 

@@ -113,12 +113,14 @@ def highest_losses(facts: Facts) -> Section:
     """The rows with the highest loss."""
     def cells(row: int) -> list[object]:
         truth, predicted = int(facts.truth[row]), int(facts.predicted[row])
-        return [float(facts.losses[row]), name(facts.labels[truth]), name(facts.labels[predicted]),
+        return [float(facts.losses[row]), shared.answer_cell(truth == predicted),
+                name(facts.labels[truth]), name(facts.labels[predicted]),
                 float(facts.answers[row, truth]), float(facts.answers[row, predicted])]
 
-    return Section("Highest loss", shared.hardest_lead(facts), row_tables.shown(
+    lead = shared.hardest_lead(facts, facts.predicted == facts.truth)
+    return Section("Highest loss", lead, row_tables.shown(
         "Rows with the highest loss; p is the probability of a label",
-        ["loss", "label", "predicted", "p(label)", "p(predicted)"],
+        ["loss", "answer", "label", "predicted", "p(label)", "p(predicted)"],
         [(facts.rows[row], cells(row)) for row in shared.hardest(facts)]))
 
 

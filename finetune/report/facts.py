@@ -30,7 +30,8 @@ class Folder:
         trained_in: the folder that they are from.
         check: what data_check.json holds; None if there is none.
         baseline: what baseline_results.txt holds; None if there is none.
-        member: a sentence on the trainings that this is one of; None if it stands alone.
+        member: a sentence on the trainings that this is one of, or why that is not known; None if
+            it stands alone.
     """
 
     runs: Sequence[Mapping[str, Any]]
@@ -119,12 +120,12 @@ def of_folder(path: str, start: str | None) -> Folder:
 
 
 def _member(path: str) -> str | None:
-    """Returns which of several trainings a folder holds."""
+    """Returns which of several trainings a folder holds, by the note in the folder above it."""
     above, name = os.path.split(os.path.normpath(path))
     try:
         note = members.read(above)
-    except UserError:
-        return None
+    except UserError as error:
+        return f"Whether it is one of several models is not known. {error}."
     if note is None or name not in note["members"]:
         return None
     told = f"It is one of the {len(note['members'])} models of --{note['kind']}"

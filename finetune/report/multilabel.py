@@ -49,14 +49,18 @@ def labels(facts: Facts) -> Section:
 
 def highest_losses(facts: Facts) -> Section:
     """The rows with the highest loss, and which labels are missed or too many."""
+    right = _all_right(facts)
+
     def cells(row: int) -> list[object]:
         truth, given = facts.truth[row] > 0, facts.given[row]
-        return [float(facts.losses[row]), _names(facts, row, truth & ~given),
-                _names(facts, row, given & ~truth), _names(facts, row, truth & given)]
+        return [float(facts.losses[row]), shared.answer_cell(right[row]),
+                _names(facts, row, truth & ~given), _names(facts, row, given & ~truth),
+                _names(facts, row, truth & given)]
 
-    return Section("Highest loss", shared.hardest_lead(facts), row_tables.shown(
+    return Section("Highest loss", shared.hardest_lead(facts, right), row_tables.shown(
         "Rows with the highest loss; behind a label its probability, which gives it to the row "
-        "from its fitted threshold on", ["loss", "missed", "wrongly given", "rightly given"],
+        "from its fitted threshold on",
+        ["loss", "answer", "missed", "wrongly given", "rightly given"],
         [(facts.rows[row], cells(row)) for row in shared.hardest(facts)]))
 
 
@@ -70,6 +74,10 @@ def _names(facts: Facts, row: int, chosen: np.ndarray) -> Markup:
 
 def lengths(facts: Facts) -> Section:
     """The share of rows with all labels right, by length in tokens, rows that were cut apart."""
-    right = ((facts.truth > 0) == facts.given).all(1)
-    return shared.lengths(facts, "Errors by length", right,
+    return shared.lengths(facts, "Errors by length", _all_right(facts),
                           {"all labels right, at fitted thresholds": lambda group: group.value})
+
+
+def _all_right(facts: Facts) -> np.ndarray:
+    """Returns bool[N], whether a row is given exactly its labels."""
+    return ((facts.truth > 0) == facts.given).all(1)

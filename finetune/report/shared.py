@@ -94,7 +94,9 @@ def curves(facts: Facts) -> Section | None:
              *_drawn("Learning rate", found, {"learning rate": "learning_rate"})]
     evaluated = [tag for tag in found if tag.startswith("dev/")]
     told = [paragraph("Train is the mean loss of the last --log_every_steps steps, with dropout; "
-                      "dev is without it, so that the two are not quite of a kind.", note=True)]
+                      "dev is without it, so that the two are not quite of a kind."
+                      if "dev/loss" in found else "The loss of a step is the mean of the last "
+                      "--log_every_steps steps, with dropout.", note=True)]
     if os.path.normpath(facts.folder.trained_in) != os.path.normpath(facts.config.output_dir):
         told.append(paragraph("Trained in ", element("code", facts.folder.trained_in), ".",
                               note=True))
@@ -134,10 +136,26 @@ def hardest(facts: Facts) -> list[int]:
     return np.argsort(-facts.losses, kind="stable")[:most].tolist()
 
 
-def hardest_lead(facts: Facts) -> str:
-    """Says what the rows with the highest loss are."""
-    return (f"The {len(hardest(facts)):,} of {len(facts.truth):,} dev rows whose answers are "
-            "furthest from the truth, the hardest first; wrong labels are often among them.")
+def hardest_lead(facts: Facts, right: np.ndarray | None = None) -> str:
+    """Says what the rows with the highest loss are.
+
+    Args:
+        right: bool[N], whether a row is answered right; None where answers are neither.
+    """
+    rows, counted = hardest(facts), ""
+    if right is not None:
+        counted = f" ({(~right[rows]).sum():,} answered wrong, {right[rows].sum():,} right)"
+    return (f"The {len(rows):,} of {len(facts.truth):,} dev rows whose answers are furthest from "
+            f"the truth{counted}, the hardest first; wrong labels are often among them.")
+
+
+def answer_cell(right: bool) -> Markup:
+    """Returns a table's cell that says whether a row is answered right, in the heat map's colours.
+
+    Its column is named "answer".
+    """
+    return element("td", "right" if right else "wrong", class_="heat" + " wrong" * (not right),
+                   style="--share:0.4", data_of="answer")
 
 
 def lengths(facts: Facts, title: str, values: np.ndarray,

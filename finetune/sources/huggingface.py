@@ -204,8 +204,8 @@ def _labels(config: Mapping[str, Any], rows: int) -> list[str]:
     where = "config.json: id2label"
     wanted = {str(row) for row in range(rows)}
     if not isinstance(names, dict) or {str(key) for key in names} != wanted:
-        raise UserError(f"{where} is {names!r}; the head has {rows} outputs, so that it has to "
-                        f"name the ids 0 to {rows - 1}.")
+        raise UserError(f"{where} is {config_problems.shown(names)}; the head has {rows} "
+                        f"outputs, so that it has to name the ids 0 to {rows - 1}.")
     by_id = {str(key): name for key, name in names.items()}
     labels = [str(by_id[str(row)]) for row in range(rows)]
     problems = config_problems.of_labels(labels, where)

@@ -51,9 +51,9 @@ def find(config: RunConfig, bert_config: BertConfig | None, labels: Sequence[str
     weights = _class_weights(config, labels, problems)
     if "train" not in examples:
         return None
-    rows = len(examples["train"])
-    if not problems:  # else a text may be none
-        rows = count_sequences(examples["train"], config.max_seq_length, tokenizer, config)
+    if problems and config.window_stride:  # a text may be none: who knows how many windows it has
+        return None
+    rows = count_sequences(examples["train"], config.max_seq_length, tokenizer, config)
     problem = Plan.problem(config, rows)
     if problem:
         problems.append(f"--train_batch_size={config.train_batch_size}: {problem}")
@@ -100,9 +100,8 @@ def read_class_weights(path: str, labels: Sequence[str] | None) -> tuple[float, 
     try:
         text = inputs.read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{flag}: cannot be read: {reason}; must be {BALANCED}, or a file with "
-                        f"{_FORM}{config_problems.closest(path, [BALANCED])}") from error
+        raise UserError(f"{flag}: {inputs.why_unreadable(path, error)}; must be {BALANCED}, or a "
+                        f"file with {_FORM}{config_problems.closest(path, [BALANCED])}") from error
     found: dict[str, tuple[int, float]] = {}
     problems, formless, unknown = [], [], []
     for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1):

@@ -70,6 +70,20 @@ def test_missing_folder(refused, tmp_path):
          f"--data_dir={tmp_path / 'nowhere'}", "no such folder")
 
 
+@pytest.mark.parametrize("task", [[], ["--task_name=mrpc"], ["--train_file=train.tsv"]])
+def test_a_folder_of_a_like_name(refused, issues, task):
+    typed = f"--data_dir={issues.parent / issues.name.replace('u', '', 1)}"
+    assert refused("--do_train", "--do_eval", typed, *task) == [
+        f"{typed}: there is no such folder; did you mean {issues}?"]
+
+
+@pytest.mark.parametrize("task", [[], ["--task_name=mrpc"]])
+def test_a_file_for_a_folder(refused, issues, task):
+    path = issues / "train.tsv"
+    only(refused("--do_train", "--do_eval", f"--data_dir={path}", *task),
+         f"--data_dir={path}: is a file; give its folder, {issues}")
+
+
 @pytest.mark.parametrize(("content", "flags", "told"), [
     ("", [], "is empty"), ("id\ttext\tlabel\n", [], "holds a header and no examples"),
     ("", ["--task_name=cola"], "is empty")])

@@ -19,6 +19,17 @@ def test_a_batch_of_more_rows_than_there_are(refused):
          "smaller batch or more epochs")
 
 
+def test_that_windows_are_too_few_is_told_only_where_they_could_be_counted(refused, issues):
+    path = issues / "train.tsv"
+    path.write_text(path.read_text() + f"x\t{'the app crashes ' * 200}\tbug\n")
+    flags = ["--do_train", "--do_eval", "--train_batch_size=100", "--window_stride=8"]
+    replaced(issues / "dev.tsv", 3, b"x\tit crashes\tcrash")
+    only(refused(*flags, "--max_windows=90"), f"{issues / 'dev.tsv'}:3: ")
+    replaced(issues / "dev.tsv", 3, b"x\tit crashes\tbug")
+    only(refused(*flags, "--max_windows=2"), "--train_batch_size=100: int(17 rows")
+    only(refused(*flags, "--max_windows=2", "--vocab_file=none"), "--vocab_file=none: ")
+
+
 def test_a_flag_that_is_no_number(refused):
     only(refused("--do_train", "--learning_rate=fast"), "learning_rate", "fast")
 

@@ -91,6 +91,7 @@ def test_predicting_without_a_trained_head(refused, tiny):
 
 
 def test_predicting_with_nothing(refused, tiny):
-    only(refused("--do_eval", LABELS, f"--vocab_file={tiny / 'vocab.txt'}",
-                 f"--bert_config_file={tiny / 'bert_config.json'}", _model=False),
-         "holds no checkpoint", "--init_checkpoint")
+    for flags in ([], [f"--vocab_file={tiny / 'vocab.txt'}",
+                       f"--bert_config_file={tiny / 'bert_config.json'}"]):
+        only(refused("--do_eval", LABELS, *flags, _model=False), "holds no checkpoint",
+             "give --init_checkpoint=<the folder of a training>")

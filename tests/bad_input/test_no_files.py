@@ -37,7 +37,7 @@ def test_data(refused, no_file, kind, reason, flag):
     only(refused("--do_train", *where), f"{path}: ", reason)
 
 
-@pytest.mark.parametrize(("kind", "reason"), [*KINDS, (NOWHERE, "No such file")])
+@pytest.mark.parametrize(("kind", "reason"), [*KINDS, (NOWHERE, "is a link to a file that does")])
 @pytest.mark.parametrize("flag", ["vocab_file", "bert_config_file"])
 def test_model(refused, no_file, kind, reason, flag):
     path = no_file(kind)
@@ -45,7 +45,7 @@ def test_model(refused, no_file, kind, reason, flag):
 
 
 @pytest.mark.parametrize(("kind", "reason"), [*KINDS[1:], (PIPE, "must hold"),
-                                              (NOWHERE, "No such file")])
+                                              (NOWHERE, "is a link to a file that does")])
 @pytest.mark.parametrize("flag", ["config", "sweep", "labels_file"])
 def test_settings(refused, no_file, kind, reason, flag):
     path = no_file(kind)
@@ -54,6 +54,22 @@ def test_settings(refused, no_file, kind, reason, flag):
         assert len(found) == 2 and "label 1 is empty" in found[1]
     else:
         only(found, f"--{flag}={path}: ", reason)
+
+
+@pytest.mark.parametrize(("flag", "name", "typed"), [
+    ("vocab_file", "vocab.txt", "vocb.txt"), ("bert_config_file", "bert.json", "brt.json"),
+    ("config", "run.yaml", "rum.yaml"), ("sweep", "rates.yaml", "rate.yaml"),
+    ("labels_file", "labels.txt", "lables.txt"), ("class_weights", "weights.tsv", "wieghts.tsv"),
+    ("init_checkpoint", "minilm", "minlm"),
+    ("init_checkpoint", "bert_model.ckpt.index", "bert_modle.ckpt"),
+    ("init_checkpoint", "minilm", "minlm/")])
+def test_a_name_like_one_that_is_there(refused, tmp_path_factory, flag, name, typed):
+    folder = tmp_path_factory.mktemp("like")
+    (folder / name).write_text("")
+    found = refused("--do_train", "--do_eval", f"--{flag}={folder / typed}", _model=False)
+    meant = str(folder / name).removesuffix(".index")
+    assert any(f"--{flag}={folder / typed}" in one and f"; did you mean {meant}?" in one
+               for one in found), found
 
 
 @pytest.mark.parametrize("kind", [PIPE, LOOP, FOLDER, ZEROS, NOWHERE])

@@ -18,6 +18,11 @@ def test_output_dir_is_a_file(refused, tmp_path):
          "is a file")
 
 
+def test_output_dir_where_no_file_can_be(refused):
+    only(refused("--do_train", "--output_dir=/proc/x", _output=False), "--output_dir=/proc/x: ",
+         "/proc lies on a file system that takes no files; name another folder")
+
+
 def test_output_dir_is_below_a_file(refused, tmp_path):
     path = tmp_path / "file"
     path.write_text("mine")

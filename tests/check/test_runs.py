@@ -99,7 +99,7 @@ def test_a_split_that_the_run_needs_is_refused_as_ever(main, tiny, tmp_path):
     write_rows(tmp_path / "train.tsv", ("text", "label"), ("the app", "bug"), ("a page", ""))
     status, said = main("--do_check", f"--data_dir={tmp_path}", f"--init_checkpoint={tiny}",
                         f"--output_dir={tmp_path / 'out'}")
-    assert status == 2 and "train.tsv:3: the label in column 1 is empty" in said
+    assert status == 2 and "train.tsv:3: the label in column \"label\" is empty" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -47,6 +47,16 @@ def test_the_same_command_does_not_train_again_and_more_epochs_go_on(copied, tra
     assert f"goes on from {copied}/model.ckpt-6" in said
     assert "--num_train_epochs was 2.0" in said and "is 3.0 now" in said
     assert results(copied)["global_step"] == "9"
+    assert "of the weights before" not in said
+    predictions = (copied / "predictions.tsv").read_bytes()
+    said = run(f"--labels={','.join(LABELS)}", "--do_train", "--num_train_epochs=4",
+               f"--output_dir={copied}")
+    assert ("note: eval_results.txt, confusion_matrix.tsv, report.html, predictions.tsv, "
+            f"test_results.tsv in {copied}: of the weights before this training") in said
+    assert (copied / "predictions.tsv").read_bytes() == predictions
+    said = run(f"--labels={','.join(LABELS)}", "--do_train", "--num_train_epochs=4",
+               f"--output_dir={copied}")
+    assert "no step is made" in said and "of the weights before" not in said
     assert {"model.ckpt-6.index", "model.ckpt-9.index"} <= set(names(copied))
     assert tensors(copied) != before
 

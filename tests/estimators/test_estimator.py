@@ -92,8 +92,8 @@ def test_explanations_show_in_a_notebook(fitted):
     shown = found._repr_html_()
     assert "&lt;" in shown and "<b>app" not in shown and "background:rgb" in shown
     assert fitted.explain(X[:1], label="question")[0].label == "question"
-    with pytest.raises(InputError, match="'x' is not one of bug"):
-        fitted.explain(X[:1], label="x")
+    with pytest.raises(InputError, match=r"'bugg' is not one of bug.*; did you mean bug\?"):
+        fitted.explain(X[:1], label="bugg")
 
 
 def test_not_fitted():

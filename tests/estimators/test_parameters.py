@@ -35,11 +35,54 @@ def test_defaults_are_the_command_s():
     ("kfold", "'kfold'; scikit-learn's cross_val_score and cross_val_predict do it"),
     ("do_train", "'do_train'; fit trains"),
     ("engine", "'engine'; it is for the command$"),
+    ("epochs", r"'epochs'; did you mean num_train_epochs\?$"),
+    ("batch_size", r"'batch_size'; did you mean train_batch_size\?$"),
+    ("lr", r"'lr'; did you mean learning_rate\?$"),
     ("zzz", r"unexpected keyword argument 'zzz'; help\(\) lists those that there are$")])
 def test_unknown_names(name, told):
     for kind in (TypeError, InputError):  # Python's own, and that of every mistake
         with pytest.raises(kind, match=told):
             Classifier(**{name: 1})
+
+
+@pytest.mark.parametrize(("made", "method", "given", "named", "told"), [
+    (Classifier, "fit", [X], {}, r"^Classifier.fit\(X, y, dev=None\): y is missing$"),
+    (Regressor, "fit", [], {}, "^Regressor.fit.*: X and y are missing$"),
+    (Classifier, "fit", [X, Y], {"epochs": 3}, "keyword argument 'epochs'; num_train_epochs is giv"
+     r"en to the constructor: Classifier\(num_train_epochs=...\)$"),
+    (Classifier, "fit", [X, Y], {"lr": 1}, "'lr'; learning_rate is given to the constructor"),
+    (Classifier, "fit", [X, Y], {"batch_size": 1}, "; train_batch_size is given to the constr"),
+    (Classifier, "fit", [X, Y], {"seed": 1}, r"; it is given to the constructor: Classifier\(see"),
+    (Classifier, "fit", [X, Y], {"learnin_rate": 1},
+     r"; did you mean learning_rate of the constructor, Classifier\(learning_rate=...\)\?$"),
+    (Classifier, "fit", [X, Y], {"validation_data": 1}, "; it is called dev here$"),
+    (Classifier, "fit", [X, Y], {"dew": 1}, r"; did you mean dev\?$"),
+    (Classifier, "fit", [X, Y], {"y": 1}, ": y is given twice$"),
+    (Classifier, "fit", [X, Y, None, 3], {}, ": 4 positional arguments, and it takes 3$"),
+    (Classifier, "fit", [X], {"epochs": 3, "zzz": 3}, "'zzz'\nClassifier.fit.*: y is missing"),
+    (Classifier, "predict", [X], {"batch_size": 9}, "; predict_batch_size is given to the constr"),
+    (Classifier, "predict_proba", [], {}, r"^Classifier.predict_proba\(X\): X is missing$"),
+    (Classifier, "score", [X], {}, "^Classifier.score.*: y is missing$"),
+    (Regressor, "score", [X], {}, "^Regressor.score.*: y is missing$"),
+    (Classifier, "save", [], {}, r"^Classifier.save\(folder\): folder is missing$"),
+    (Classifier, "load", [], {}, r"^Classifier.load\(folder\): folder is missing$"),
+    (Regressor, "load", [], {"path": "x"}, "^Regressor.load.*: unexpected keyword argument 'path'"),
+    (Classifier, "__init__", ["a", "b"], {}, r"^Classifier\(init_checkpoint='checkpoints/minilm', "
+     r"...\): 2 positional arguments, and it takes 1; name the others$")])
+def test_arguments_that_do_not_fit_a_method(made, method, given, named, told):
+    for kind in (TypeError, InputError):
+        with pytest.raises(kind, match=told):
+            getattr(made(), method)(*given, **named)
+
+
+def test_checked_methods_keep_signature_and_docstring():
+    assert str(inspect.signature(Classifier.score)) == (
+        "(self, X: Any, y: Any, sample_weight: Any = None) -> float")
+    assert list(inspect.signature(Classifier.fit).parameters) == ["self", "X", "y", "dev"]
+    assert list(inspect.signature(Classifier.load).parameters) == ["folder"]
+    assert Classifier.fit.__doc__.startswith("Fine-tunes the checkpoint")
+    with pytest.raises(TypeError, match="missing"):  # on no object: Python's own
+        Classifier.fit()
 
 
 def config(**values):
@@ -66,6 +109,7 @@ def test_a_module_of_the_hub_tells_its_casing():
     ({"learning_rate": "1e-4"}, "learning_rate='1e-4': must be a number"),
     ({"learning_rate": None}, "learning_rate=None: must be a number"),
     ({"xla": 1}, "xla=1: must be True or False"),
+    ({"verbose": "yes"}, "verbose='yes': must be True or False"),
     ({"init_checkpoint": 3}, "init_checkpoint=3: must be a string"),
     ({"export_formats": "onnx"}, "export_formats='onnx': must be a list of strings"),
     ({"precision": "float8"}, "precision='float8': must be one of float32, bfloat16, float16"),

@@ -48,6 +48,8 @@ def test_texts(given, expected):
     ([("a", "b", "c")], "X: row 0 is ('a', 'b', 'c')"),
     ([(None, "b")], "X: row 0 is (None, 'b')"),
     ([()], "X: row 0 is ()"),
+    (["a", "b\ud800"], "X: row 1 holds half a surrogate pair, which is no character"),
+    ([("a", "\udc80")], "X: row 0 holds half a surrogate pair"),
     (["a", None], "X: row 1 is None; it has to be a string, or a tuple of two; fillna('') makes an "
                   "empty text of it"),
     (pd.Series(["a", np.nan]), "X: row 1 is nan; it has to be a string"),
@@ -84,6 +86,7 @@ def test_targets_keep_their_type(given, kind):
     (np.zeros((2, 2)), "y: row 0 is [0.0, 0.0]. Classifier gives a text one label"),
     (["a", ["a", "b"]], "y: row 1 is ['a', 'b']. Classifier gives a text one label, Regressor a n"),
     ([["a", "b"], ["a", "b"]], "y: row 0 is ['a', 'b']. Classifier"),
+    ([["a"], ["b"]], "y: row 0 is ['a']. Classifier gives a text one label"),
     ([{"a"}, {"b"}], "y: row 0 is {'a'}. Classifier"),
     (pd.Series([["a"], []]), "y: row 0 is ['a']. Classifier"),
     (["a", None], "y: 1 rows have none, row 1"),
@@ -102,7 +105,14 @@ def test_labels_that_the_model_does_not_know():
     assert error.value.problems == (
         "y: row 1 is 'bugs', which the model never answers; it knows 'bug', 'feature'; did you "
         "mean bug?", "y: row 2 is 'zzz', which the model never answers; it knows 'bug', 'feature'")
-    with pytest.raises(UserError, match="row 0 is '1', which .* it knows 1, 2; did you mean 1?"):
+    with pytest.raises(UserError) as error:  # one message for all that are of another type
+        rows.check_known([2, 0, 1], np.array(["0", "1"]))
+    assert error.value.problems == (
+        "y: row 1 is 0, which the model never answers; it knows '0', '1': its labels are text "
+        "(str), and this is int; give all labels as the model has them",
+        "y: row 0 is 2, which the model never answers; it knows '0', '1'")
+    with pytest.raises(UserError, match="row 0 is '1', .* it knows 1, 2: its labels are int, and "
+                                        r"this is text \(str\)"):
         rows.check_known(["1", 2], np.array([1, 2]))
     with pytest.raises(UserError, match="y is None; give a list"):
         rows.check_known(None, np.array([1, 2]))
@@ -112,5 +122,16 @@ def test_dev_of_another_kind_than_train():
     problems = []
     rows.splits(["a", "b"], [1, 2], (["a", ("a", "b")], [1, 2]), problems)
     assert len(problems) == 1 and problems[0].startswith("texts of dev: row 1 is a pair, but the ")
-    rows.splits([("a", "b"), "b"], [1, 2], (["a", ("a", "b")], [1, 2]), problems)
-    assert len(problems) == 1  # trained on both
+    rows.splits([("a", "b"), ("b", "")], [1, 2], ([("a", ""), ("a", "b")], [1, 2]), problems)
+    assert len(problems) == 1  # a pair may have an empty second text
+
+
+@pytest.mark.parametrize(("of_x", "told"), [
+    (["a", ("a", "b"), "c"], "X: row 0 is a single text, and row 1 a pair (2 single texts, 1 pairs"
+                             "): give all as pairs, (text, '') where there is no second one"),
+    ([("a", "b"), ("b", None), ("", "")], None), (["a", ("b", None), ("c", "")], None)])
+def test_single_texts_among_pairs(of_x, told):
+    rows.splits(of_x, [1, 2, 3], None, problems := [])
+    assert len(problems) == bool(told) and (not told or problems[0].startswith(told)), problems
+    rows.texts(of_x, "X", problems := [])  # predict takes both where the training had both
+    assert not problems

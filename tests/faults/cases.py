@@ -17,7 +17,7 @@ from typing import Any
 import processors
 from finetune.config import RunConfig, flag_type
 from processors import registry
-from processors.examples import as_columns
+from processors.columns import as_columns
 from tests.conftest import TEXTS
 from tests.faults import mutations
 

@@ -109,8 +109,11 @@ def example(label):
 
 @pytest.mark.parametrize(("label", "expected"), [
     (["crash", "ui"], None), (("crash", "ui"), None), ("crash, ui", None), ([], None), ("", None),
-    (["ui", "ui"], "example 1: label ['ui', 'ui'] is not a list of "),
-    (["ui", "x"], "example 1: label ['ui', 'x'] is not a list of "),
+    (["ui", "ui"], 'example 1: label ["ui", "ui"] is not a list of '),
+    (["ui", "x"], 'example 1: label ["ui", "x"] is not a list of '),
+    (("x",), 'example 1: label ["x"] is not a list of "ui", "docs", "crash", each once at most'),
+    (("x" * 200,), f'example 1: label ["{"x" * 100}..."] is not a list of '),
+    ((), None),
     ("ui,x", 'example 1: label "ui,x" is not a list of '),
     (None, "example 1: has no label; must be a list of \"ui\", \"docs\", \"crash\", each once")])
 def test_labels_of_a_processor(label, expected):

@@ -108,7 +108,7 @@ def test_a_file_without_rows(write, problems, content, told):
 def test_a_missing_file_tells_what_the_folder_has(write, problems):
     folder = write("trian.tsv", "")
     assert problems(Toy().get_train_examples, folder) == [
-        'train.tsv: no such file; the folder has "trian.tsv"']
+        'train.tsv: no such file, closest is "trian.tsv"; the folder has "trian.tsv"']
 
 
 def test_a_split_that_the_task_lacks(problems):

@@ -243,6 +243,82 @@ def test_labels_that_look_wrong_are_told(write):
         f"{folder}/train.csv: 31 different labels in 31 rows: is this the label column?"]
 
 
+def test_of_labels_that_are_alike_some_are_told(write):
+    folder = write("train.csv", "text,label\n" + "".join(
+        f"t,{case}{number}\n" for case in "xX" for number in range(24)))
+    task = Delimited(text_column=["text"])
+    task.get_train_examples(folder)
+    assert len(task.notices) == 20 + 2
+    assert task.notices[-2].endswith("/train.csv: ... and 4 more such groups of labels")
+
+
+@pytest.mark.parametrize(("unique", "rows", "refused"), [
+    (95, 100, True), (94, 100, False), (99, 99, False), (1000, 1050, True)])
+def test_a_label_for_nearly_every_row_is_refused(write, unique, rows, refused):
+    """The other rows share two labels."""
+    labels = [f"x{number}" for number in range(unique)] + ["a", "b"] * rows
+    folder = write("train.csv", "text,title\n" + "".join(
+        f"t,{label}\n" for label in labels[:rows]))
+    task = Delimited(label_column="title")
+    if not refused:
+        task.get_train_examples(folder)
+        assert "is this the label column?" in task.notices[-1]
+        return
+    with pytest.raises(DataError) as caught:
+        task.get_train_examples(folder)
+    assert caught.value.problems[0].startswith(
+        f"{folder}/train.csv: {unique + min(rows - unique, 2):,} different labels in {rows:,} "
+        f"rows, {unique:,} of them in a single row: --label_column=title is hardly ")
+    assert caught.value.problems[0].endswith("by --labels or --labels_file")
+    insisting = Delimited(label_column="title", labels=sorted(set(labels)))
+    assert len(insisting.get_train_examples(folder)) == rows
+
+
+def test_a_number_for_every_row_may_be_a_score(write):
+    folder = write("train.csv", "text,label\n" + "".join(
+        f"t,{number / 7}\n" for number in range(100)))
+    with pytest.raises(DataError, match=r"--label_column=label \(the default\) .*; numbers are "
+                                        "learned with --task_type=regression"):
+        Delimited().get_train_examples(folder)
+
+
+@pytest.mark.parametrize(("cells", "options", "said"), [
+    (["ui", "docs", "", "ui, docs", "docs,ui"], {}, '"ui, docs" (line 5) is made of other labels, '
+     "and 1 more are; if a row may have any number of them, say --task_type=multilabel"),
+    (["ui", "docs", "ui;docs", ""], {}, '"ui;docs" (line 4) is made of other labels; if a row may '
+     'have any number of them, say --task_type=multilabel --label_separator=";"'),
+    (["ui,docs", "ui"], {"labels": ["ui", "docs"]}, '"ui,docs" (line 2) is made of'),
+    (["ui,docs", "ui", ""], {}, None), (["ui", "docs", ""], {}, None)])
+def test_several_labels_in_a_cell_where_one_is_expected(write, cells, options, said):
+    folder = write("train.tsv", "text\tkind\n" + "".join(f"t\t{cell}\n" for cell in cells))
+    with pytest.raises(DataError) as caught:
+        Delimited(label_column="kind", **options).get_train_examples(folder)
+    assert [one for one in caught.value.problems if "made of" in one] == [
+        one for one in caught.value.problems if said and f"train.tsv: label {said}" in one]
+    assert bool(said) == ("made of" in caught.value.problems[0])
+    if "" in cells:
+        assert (f'{folder}/train.tsv:{cells.index("") + 2}: the label in column "kind" is empty'
+                in caught.value.problems)
+
+
+def test_several_labels_in_cells_that_could_be_labels_are_told(write):
+    folder = write("train.tsv", "text\tlabel\nt\tui\nt\tdocs\nt\tui, docs\n")
+    task = Delimited(text_column=["text"])
+    task.get_train_examples(folder)
+    [notice] = task.notices
+    assert 'label "ui, docs" (line 4) is made of other labels; ' in notice
+    task = Delimited(text_column=["text"], task_type="multilabel")
+    task.get_train_examples(folder)
+    assert task.notices == []
+
+
+def test_a_list_of_labels_where_one_is_expected(problems, write):
+    folder = write("train.jsonl", '{"text": "a", "label": ["ui", "docs"]}\n')
+    assert problems(train, folder) == [
+        'train.jsonl:1: the label in "label" is a list, not a text or a number; lists of labels '
+        "are read with --task_type=multilabel"]
+
+
 # Files
 
 
@@ -277,8 +353,8 @@ def test_a_file_that_is_there_from_the_current_folder_alone(
     (["training.csv"], {}, "DIR: no file of the train split (train.tsv, train.csv, train.jsonl, "
      'train.ndjson, train.json); the folder has "training.csv". Another name is given by '
      "--train_file"),
-    (["train.csv"], {"train_file": "trian.csv"}, 'trian.csv: no such file; the folder has '
-     '"train.csv"'),
+    (["train.csv"], {"train_file": "trian.csv"}, 'trian.csv: no such file, closest is '
+     '"train.csv"; the folder has "train.csv"'),
     (["train.dat"], {"train_file": "train.dat"}, 'train.dat: the extension ".dat" tells no format; '
      "say --data_format=tsv, csv, jsonl or json"),
     (["train.csv"], {}, "train.csv: is empty: it holds no examples"),
@@ -288,6 +364,15 @@ def test_file_problems(write, tmp_path, problems, files, options, problem):
     for name in files:
         write(name, "")
     assert problems(Delimited(**options).get_train_examples, str(tmp_path)) == [problem]
+
+
+def test_a_table_of_a_program_is_told_as_one_whatever_its_name(write, tmp_path, problems):
+    for name, options in (("rows.xlsx", {}), ("rows.tsv", {}), ("rows", {"data_format": "csv"})):
+        write(name, b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0\xb7")
+        ask = Delimited(train_file=name, **options).get_train_examples
+        assert problems(ask, str(tmp_path)) == [
+            f"{name}: is not text: it begins like a ZIP archive or an .xlsx table; what is read "
+            "are TSV, CSV, JSON lines and JSON"]
 
 
 def test_a_file_with_a_header_only(write, problems):

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 
 import pytest
@@ -219,13 +220,39 @@ def test_read_text_reports_every_line_that_does_not_decode(write):
     assert read_text(f"{folder}/a.tsv", "latin-1", Report("f")).endswith("\nété\n")
 
 
+@pytest.mark.parametrize(("lines", "last"), [
+    (3, "a.tsv:3: not utf-8: byte 0xe9 at character 1, the first of the line"),
+    (4, "a.tsv:4: not utf-8 either"),
+    (2000, "a.tsv:4: not utf-8 either, nor are 1,996 lines after it")])
+def test_of_many_lines_that_do_not_decode_a_few_are_told(write, lines, last):
+    folder, report = write("a.tsv", b"\xe9t\xe9 has a NUL at its end\0\n" * lines), Report("a.tsv")
+    read_text(f"{folder}/a.tsv", "utf-8", report)
+    assert (len(report.error().problems), report.error().problems[-1]) == (min(lines, 4), last)
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    (b"PK\x03\x04\x14\0\xb7", "begins like a ZIP archive or an .xlsx table"),
+    (gzip.compress(b"text\tlabel\n"), "begins like a gzip file"),
+    (b"PAR1\x15\0\xff", "begins like a Parquet table"), (b"%PDF-1.7\n\xe2", "begins like a PDF"),
+    (b"\x89PNG\r\n\x1a\n", "begins like a PNG picture"),
+    (b"SQLite format 3\0\xff", "begins like an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", "begins like an .xls table"),
+    (bytes(range(256)) * 100, "is not text, or it is UTF-16: say --encoding=utf-16;"),
+    ("caf\xe9".encode("utf-16-be") * 10, "is not text, or it is UTF-16")])
+def test_a_file_that_is_no_text_is_told_in_one_message(write, problems, content, told):
+    folder = write("a.tsv", content)
+    message, = problems(read_text, f"{folder}/a.tsv", "utf-8", Report("a.tsv"))
+    assert told in message and message.endswith("; what is read are TSV, CSV, JSON lines and JSON")
+
+
 @pytest.mark.parametrize("name, content, encoding, problem", [
     ("a.tsv", "text".encode("utf-16"), "utf-8", "a.tsv: starts with the mark of UTF-16 and is not "
                                                 "utf-8; say --encoding=utf-16"),
     ("a.tsv", b"abc", "utf-16", "a.tsv: not utf-16: "),
     ("a.tsv", b"abc", "utf9", "--encoding=utf9 is not a text encoding that Python knows"),
     ("a.tsv", b"abc", "base64", "--encoding=base64 is not a text encoding that Python knows"),
-    ("b.tsv", b"abc", "utf-8", 'a.tsv: no such file; the folder has "b.tsv"'),
+    ("rows.tsv", b"abc", "utf-8", 'a.tsv: no such file; the folder has "rows.tsv"'),
+    ("aa.tsv", b"abc", "utf-8", 'a.tsv: no such file, closest is "aa.tsv"; the folder has "aa.t'),
 ])
 def test_read_text_refuses(write, tmp_path, problems, name, content, encoding, problem):
     write(name, content)

@@ -111,8 +111,9 @@ def test_a_multi_label_page(tmp_path):
     assert headings(content) == ["Scores on dev", "By label", "Highest loss", "Errors by length",
                                  "The run", "Other files"]
     text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", content))
-    assert "ui 0.90 , &lt;docs&gt; 0.20 example dev-0" in text
-    assert "&lt;docs&gt; 0.60 api 0.70 example dev-1" in text
+    assert "right ui 0.90 , &lt;docs&gt; 0.20 example dev-0" in text
+    assert "wrong &lt;docs&gt; 0.60 api 0.70 example dev-1" in text
+    assert "the truth (1 answered wrong, 1 right)" in text
     # Rows; precision, recall and F1 at 0.5; the threshold, and the same three at it.
     assert "ui 1 1.0000 1.0000 1.0000 0.5000 1.0000 1.0000 1.0000" in text
     assert "&lt;docs&gt; 1 0.0000 0.0000 0.0000 0.1000 0.5000 1.0000 0.6667" in text
@@ -127,8 +128,15 @@ def test_the_numbers_of_a_small_run_are_in_it(tmp_path):
     assert "6 of 8 rows are right" in text and "84" in text
     assert "Likely label errors, 1 of 1 label suggested" in text
     # Row 5, the hardest: -log .05; then the row whose own label got .4.
-    assert "2.9957 bug feature 0.0500 0.9000 example dev-4 id id4 text 4" in text
+    assert "2.9957 wrong bug feature 0.0500 0.9000 example dev-4 id id4 text 4" in text
     assert text.index("text 4") < text.index("text 7")
+    assert "0.1054 right bug bug 0.9000 0.9000 example dev-0" in text
+    assert "furthest from the truth (2 answered wrong, 6 right), the hardest first" in text
+    twice = page(facts(tmp_path, np.tile(TRUTH, 2), np.tile(ANSWERS, (2, 1))),
+                 TaskKind.CLASSIFICATION)
+    assert "The 10 of 16 dev rows" in twice and "(4 answered wrong, 6 right)" in twice
+    marks = re.findall(r'<td class="heat( wrong)?" [^>]*>(\w+)</td>', content)
+    assert marks == [(" wrong", "wrong")] * 2 + [("", "right")] * 6
     assert "bug 0.6667 0.6667 0.6667 3" in text  # of label bug two of three, both ways
     heat = re.findall(r"--share:([\d.]+)[^>]*>(\d+)<", content)
     assert heat[:3] == [("0.667", "2"), ("0.333", "1"), ("0.000", "0")]
@@ -153,20 +161,33 @@ def test_a_model_of_several_says_so(tmp_path):
     assert "one of the 2 models of --kfold: its dev rows are those training rows" in made["kfold"]
     assert "one of the 2 models of --ensemble; how they score" in made["ensemble"]
     assert "one of the 2" not in page(facts(tmp_path), TaskKind.CLASSIFICATION)
-    (tmp_path / members.FILE).write_text("somebody else's")
-    assert "one of the 2" not in page(facts(folder), TaskKind.CLASSIFICATION)
+    for damaged in ('{"kind": "kfold"', '{"kind": "kfold", "members": [3], "finished": {}}'):
+        (tmp_path / members.FILE).write_text(damaged)
+        told = page(facts(folder), TaskKind.CLASSIFICATION)
+        assert f"one of several models is not known. {tmp_path / members.FILE}: " in told
+        assert "one of the 2" not in told
 
 
 def test_a_single_step_makes_no_curve(tmp_path):
     def charts_of(steps):
-        made = facts(tmp_path)
-        curve = Curve(np.arange(1, steps + 1), np.full(steps, 0.5))
-        curves = {"loss": curve, "learning_rate": curve, "dev/accuracy": Curve(*np.ones((2, 1)))}
-        made = dataclasses.replace(made, folder=dataclasses.replace(made.folder, curves=curves))
-        return page(made, TaskKind.CLASSIFICATION).split('id="training"')[1].split("</section>")[0]
+        return training_of(tmp_path, **{"dev/accuracy": Curve(*np.ones((2, 1)))}, steps=steps)
 
     assert "<svg" not in charts_of(1) and "makes no curve" in charts_of(1)
     assert charts_of(2).count("<svg") == 2  # dev was evaluated once
+
+
+def training_of(folder, steps=2, **more):
+    """Returns the section on the training of so many steps; more: other curves by their tags."""
+    made, curve = facts(folder), Curve(np.arange(1, steps + 1), np.full(steps, 0.5))
+    curves = {"loss": curve, "learning_rate": curve, **more}
+    made = dataclasses.replace(made, folder=dataclasses.replace(made.folder, curves=curves))
+    return page(made, TaskKind.CLASSIFICATION).split('id="training"')[1].split("</section>")[0]
+
+
+def test_the_curve_of_dev_is_spoken_of_where_it_is(tmp_path):
+    assert "dev" not in training_of(tmp_path)
+    with_dev = training_of(tmp_path, **{"dev/loss": Curve(np.array([1, 2]), np.array([0.5, 0.4]))})
+    assert "dev is without it" in with_dev
 
 
 def test_the_sign_test_stands_beside_the_baseline(tmp_path):

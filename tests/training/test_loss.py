@@ -106,7 +106,7 @@ def test_weights_come_in_the_order_of_the_labels(written, content):
     ("bug\t1\nfeature\t0\nquestion\t1", "{}:2: the weight '0': must be a number from 1e-06 to"),
     ("bug\t1\nfeature\t1_0\nquestion\t1", "{}:2: the weight '1_0'"),
     ("bug\tnan\nfeature\t1\nquestion\t1", "{}:1: the weight 'nan'"),
-    (b"bug\t1\xff\n", "--class_weights={}: cannot be read: 'utf-8'")])
+    (b"bug\t1\xff\n", "--class_weights={}: cannot be read: line 1 holds the byte 0xff")])
 def test_what_is_wrong_with_a_file(written, content, says):
     path = written(content)
     with pytest.raises(UserError) as caught:
