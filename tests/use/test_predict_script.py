@@ -20,6 +20,14 @@ LINES = "The app crashes!\nwhy ?\r\nhow can i\tuse it ?\n\nthe last caf\xe9\n"
 TEXTS = ["The app crashes!", "why ?", ("how can i", "use it ?"), "", "the last caf\xe9"]
 
 
+@pytest.fixture(autouse=True)
+def sigpipe():
+    """Undoes what the script does to this process: a socket that was closed would end the tests."""
+    before = signal.getsignal(signal.SIGPIPE)
+    yield
+    signal.signal(signal.SIGPIPE, before)
+
+
 @pytest.fixture
 def answered(monkeypatch, capfd):
     """Runs the script in this process: (model, standard input, flags) -> status, output, errors."""
@@ -29,11 +37,7 @@ def answered(monkeypatch, capfd):
         os.close(writing)
         with os.fdopen(reading) as stdin, pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)
-            before = signal.getsignal(signal.SIGPIPE)
-            try:
-                status = predict.main([str(model), *flags])
-            finally:
-                signal.signal(signal.SIGPIPE, before)
+            status = predict.main([str(model), *flags])
         return status, *capfd.readouterr()
     return run
 
