@@ -76,9 +76,10 @@ def _in_the_way(path: str) -> Iterator[tuple[str, str]]:
         place = os.path.join(path, name)
         if os.path.lexists(place) and not os.path.isfile(place):
             yield name, "file"
-    place = os.path.join(path, outputs.EVENTS_OF_EVAL)
-    if os.path.lexists(place) and not os.path.isdir(place):
-        yield outputs.EVENTS_OF_EVAL, "folder"
+    for name in (outputs.EVENTS_OF_EVAL, outputs.EXPORT):
+        place = os.path.join(path, name)
+        if os.path.lexists(place) and not os.path.isdir(place):
+            yield name, "folder"
 
 
 @contextlib.contextmanager

@@ -237,6 +237,8 @@ def _replacing(path: str) -> Iterator[str]:
     """Gives a temporary name in the same folder, renamed to `path` if the block succeeds."""
     temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
     try:
+        for left in tf.io.gfile.glob(f"{path}.*.tmp"):  # by a run that was killed
+            tf.io.gfile.remove(left)
         yield temporary
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except (tf.errors.OpError, OSError) as error:

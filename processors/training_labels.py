@@ -67,5 +67,5 @@ def of(examples: Sequence[InputExample], report: Report, column: str,
         report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
                       "label column?")
     if all(re.fullmatch("-?[0-9]{1,1000}", label) for label in labels):  # int() takes 4,300
-        return tuple(sorted(labels, key=int))
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))  # "01" beside "1"
     return tuple(sorted(labels))

@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if hasattr(signal, "SIGPIPE"):  # `| head` ends it without a word, as it does cat
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.stdout.reconfigure(encoding="utf-8")  # as the texts are, whatever the locale
     return command.run(lambda: answer(options), None, "the lines answered so far stand")
 
 

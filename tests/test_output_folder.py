@@ -63,6 +63,14 @@ def test_an_output_folder_that_cannot_be_written(tmp_path, monkeypatch):
     assert problems(tmp_path / "a/b") == []
 
 
+@pytest.mark.parametrize(("name", "kind"), [("eval", "folder"), ("export", "folder"),
+                                            ("labels.txt", "file")])
+def test_what_stands_in_the_way_of_what_a_run_writes(out, name, kind):
+    folder = out(name if kind == "folder" else f"{name}/within")
+    assert problems(folder) == [f"--output_dir={folder}: {name} there is no {kind}, and a run "
+                                "writes one of that name; name another folder"]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_released_checkpoint_is_never_written_over(out, overwrite):
     folder = out("bert_model.ckpt.index", "vocab.txt", *RUN)

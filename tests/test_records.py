@@ -75,6 +75,13 @@ def test_round_trip(tmp_path, folder, pad_to):
         assert [entry.name for entry in tmp_path.iterdir()] == ["train.tf_record"]
 
 
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    path = tmp_path / "train.tf_record"
+    (tmp_path / "train.tf_record.3fd21c88.tmp").write_text("half")
+    write(str(path), iter(BLOCKS))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["train.tf_record"]
+
+
 def test_schema_unpadded_and_padded(tmp_path):
     path = str(tmp_path / "x")
     write(path, BLOCKS)

@@ -6,6 +6,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,11 +27,8 @@ def shapes(prefix: str) -> dict[str, tuple[int, ...]]:
         for path in _data_files(prefix):
             if not os.path.isfile(path):
                 raise _not_whole(prefix, f"{path} is no file")
-    try:
-        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    except _UNREADABLE as error:
-        raise _not_whole(prefix, _fault(f"{prefix}.index"), error) from error
-    return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    return {name: tuple(shape)
+            for name, shape in _reader(prefix).get_variable_to_shape_map().items()}
 
 
 def values(prefix: str, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
@@ -39,13 +37,20 @@ def values(prefix: str, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]
     Raises:
         UserError: one cannot be read.
     """
-    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    reader = _reader(prefix)
     for name in names:
         try:
             yield name, reader.get_tensor(name)
         except _UNREADABLE as error:
             files = _data_files(prefix) or [f"{prefix}.data-00000-of-00001"]
             raise _not_whole(prefix, f"{_fault(*files)}, {name} cannot be read", error) from error
+
+
+def _reader(prefix: str) -> Any:
+    try:
+        return tf.compat.v1.train.NewCheckpointReader(prefix)
+    except _UNREADABLE as error:
+        raise _not_whole(prefix, _fault(f"{prefix}.index"), error) from error
 
 
 def _data_files(prefix: str) -> list[str]:

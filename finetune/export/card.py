@@ -243,8 +243,9 @@ def _use(classifier: Classifier, facts: Facts) -> Iterator[str]:
         than = f"{most.max_windows} windows of " if most.window_stride else ""
         yield (f"*   {train.cut / train.rows:.1%} of the training texts were longer than {than}"
                f"{classifier.max_seq_length} tokens; of such texts {long_texts.unread(most)}.")
-    recalls = {label: float(value) for label in classifier.labels
-               if (value := (facts.scores or {}).get(f"recall[{label}]")) is not None}
+    scores = facts.scores or {}
+    recalls = {label: float(scores[f"recall[{label}]"]) for label in classifier.labels
+               if float(scores.get(f"support[{label}]", 0))}
     if recalls:
         worst = min(recalls, key=recalls.get)
         yield (f"*   The label that is found least often on dev is {plain(worst)}: "

@@ -122,6 +122,8 @@ def whole(target: str) -> Iterator[str]:
         return
     parent, name = os.path.split(os.path.abspath(target))
     made, before = (os.path.join(parent, f".writing-{name}{part}") for part in ("", "-before"))
+    if os.path.isdir(before) and not os.path.isdir(target):  # killed between the two renames
+        os.rename(before, target)
     for left in (made, before):  # by a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     os.makedirs(made)

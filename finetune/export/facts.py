@@ -20,6 +20,7 @@ from finetune.confidence import record
 from finetune.errors import UserError
 from finetune.export.classifier import Classifier
 from finetune.task_kind import TaskKind, label_type
+from finetune.texts import TEXTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +81,12 @@ class Facts:
 def gather(folder: str, classifier: Classifier) -> Facts:
     """Collects the facts from the folder of the run that trained a classifier."""
     runs = _json(folder, outputs.RUNS, [])
-    trained = [run for run in runs if "train" in run.get("data", {})
-               or "--do_train" in run.get("command", "")]
+    trained = [run for run in runs if TEXTS in run]  # not those of --do_check or --find_lr alone
     base, is_random = _base(folder, trained)
-    scores, step = eval_results.read(os.path.join(folder, outputs.EVAL_RESULTS)), None
-    if scores:
-        step = int(scores.get("global_step", -1))
-        scores = scores if step == classifier.step else None
+    scores = eval_results.read(os.path.join(folder, outputs.EVAL_RESULTS)) or {}
+    told = scores.get("global_step", "")
+    step = int(told) if told.isdecimal() else None
+    scores = scores if step == classifier.step else None
     best = _json(folder, "best_checkpoint.json", None)
     return Facts(
         name=os.path.basename(os.path.abspath(folder)) if "://" not in folder
@@ -94,8 +94,8 @@ def gather(folder: str, classifier: Classifier) -> Facts:
         run=trained[-1] if trained else None, settings=_json(folder, outputs.RUN_CONFIG, {}),
         base=base, base_is_random=is_random,
         source=_json(os.path.dirname(base), SOURCE_FILE, {}) if base else {},
-        splits={split: _split(folder, split, trained if split == "train" else runs, classifier)
-                for split in ("train", "dev")},
+        splits={"train": _split(folder, "train", trained, runs, classifier),
+                "dev": _split(folder, "dev", runs, runs, classifier)},
         scores=scores, scored_step=step, matrix=_matrix(folder, classifier) if scores else None,
         best=best if best and best.get("step") == classifier.step else None,
         calibration=_calibration(folder, classifier))
@@ -103,8 +103,9 @@ def gather(folder: str, classifier: Classifier) -> Facts:
 
 def _calibration(folder: str, classifier: Classifier) -> dict[str, Any]:
     prefix = os.path.join(folder, f"model.ckpt-{classifier.step}")
+    prefix = checkpoint.averaged(prefix) or prefix  # which answers in place of that
     try:
-        return record.look([folder], checkpoint.averaged(prefix) or prefix, record.reading(
+        return record.look([folder], prefix, record.reading(
             classifier.max_seq_length, classifier.do_lower_case, classifier.long_texts)).content
     except UserError:  # damaged: then nobody knows
         return {}
@@ -126,15 +127,19 @@ def _base(folder: str, trained: list[Mapping[str, Any]]) -> tuple[str | None, bo
     return (starts[0], starts[0] is None) if starts else (None, False)
 
 
-def _split(folder: str, split: str, runs: list[Mapping[str, Any]],
-           classifier: Classifier) -> Split:
-    told = next((run["data"][split] for run in reversed(runs) if split in run.get("data", {})), {})
+def _split(folder: str, split: str, read_by: list[Mapping[str, Any]],
+           runs: list[Mapping[str, Any]], classifier: Classifier) -> Split:
+    """Returns what is known of a split as it was read by some of the runs."""
+    told, newest = (next((run["data"][split] for run in reversed(some)
+                          if split in run.get("data", {})), {}) for some in (read_by, runs))
+    if told.get("sha256") != newest.get("sha256"):  # a later --do_check has its records there
+        return Split(told.get("path"), told.get("sha256"))
     path = os.path.join(folder, outputs.RECORDS[split])
     note = _json(folder, f"{outputs.RECORDS[split]}.json", {})
     lengths = note.get("lengths", {})
     found = Split(told.get("path"), told.get("sha256"),
                   lengths.get("count", note.get("records")), lengths.get("truncated"))
-    if not note or note["fingerprint"].get("labels") != list(classifier.labels):
+    if not note or note.get("fingerprint", {}).get("labels") != list(classifier.labels):
         return found
     try:
         table = records.read(path, label_type(classifier.labels))

@@ -40,6 +40,6 @@ def shown_versions(versions: Mapping[str, str]) -> str:
 def plain(text: str) -> str:
     """Returns text that Markdown shows as it is, in a cell of a table too."""
     for character, shown in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("`", "&#96;"),
-                             ("*", "&#42;"), ("_", "\\_"), ("\n", " ")):
+                             ("*", "&#42;"), ("[", "&#91;"), ("_", "\\_"), ("\n", " ")):
         text = text.replace(character, shown)
     return text

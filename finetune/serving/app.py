@@ -9,9 +9,10 @@
     GET  /openapi.json  all of this for programs;   /   a page to type into
 """
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -74,7 +75,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         (415, "Not announced as JSON"),
         (422, "Not as described: no text, another field than texts, an empty text or one that is "
          "too long, a pair for a model of single texts or the other way round"),
-        (503, "Too many texts wait: try again after Retry-After seconds"))}
+        (503, "Too many texts wait, or too many connections are open: try again after "
+         "Retry-After seconds"))}
 
 
 _TAKEN = {SINGLE: "Single texts, as the model was trained on",
@@ -99,7 +101,8 @@ class Refusal(Exception):
         return JSONResponse({"errors": self.errors}, self.status, self.headers)
 
 
-def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> FastAPI:
+def create_app(model: Any, limits: Limits, hosts: list[str] | None = None,
+               connections: Callable[[], int] = lambda: 0) -> FastAPI:
     """Returns the application.
 
     Args:
@@ -108,6 +111,7 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
         limits: of requests and batches.
         hosts: names under which it may be addressed; None: any. (A page elsewhere could otherwise
             reach a service of this machine under a name of its own: DNS rebinding.)
+        connections: tells how many are open, the asking one among them.
     """
     metrics = Metrics()
     batcher = Batcher(model.answers, limits, metrics,
@@ -127,7 +131,7 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None) -> Fa
     _add_errors(app, limits)
     paths = frozenset([*(route.path for route in router.routes), "/openapi.json"])
     app.add_middleware(Guard, limits=limits, metrics=metrics, paths=paths,
-                       hosts=None if hosts is None else frozenset(hosts))
+                       hosts=None if hosts is None else frozenset(hosts), connections=connections)
     return app
 
 
@@ -162,9 +166,10 @@ def _add_predict(router: APIRouter, model: Any, limits: Limits, batcher: Batcher
         except QueueFull:
             raise Refusal(503, [f"too many texts wait already (at most {limits.queue_rows:,}); "
                                 "try again later"], {"Retry-After": "1"}) from None
+        # In a thread: with thousands of labels it takes seconds, for which nobody else is to wait.
         # A stand-in for a Predictor need not have thresholds.
-        return JSONResponse({"predictions": as_records(
-            model.labels, answers, model.calibration, getattr(model, "thresholds", HALF))})
+        return await asyncio.to_thread(lambda: JSONResponse({"predictions": as_records(
+            model.labels, answers, model.calibration, getattr(model, "thresholds", HALF))}))
 
 
 def _windows(model: Any, texts: list[Any]) -> int:

@@ -25,12 +25,13 @@ class Guard:
         metrics: gets requests and their time.
         paths: those that the application has.
         hosts: names under which the service may be addressed; None: any.
+        connections: tells how many are open.
     """
 
     def __init__(self, app: Callable, limits: Limits, metrics: Metrics, paths: frozenset[str],
-                 hosts: frozenset[str] | None):
+                 hosts: frozenset[str] | None, connections: Callable[[], int]):
         self._app, self._limits, self._metrics = app, limits, metrics
-        self._paths, self._hosts = paths, hosts
+        self._paths, self._hosts, self._connections = paths, hosts, connections
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         """Serves one connection's request."""
@@ -38,7 +39,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else "other"
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), None
 
         async def counted(message: dict[str, Any]) -> None:
             nonlocal status
@@ -49,12 +50,19 @@ class Guard:
 
         try:
             await self._serve(scope, receive, counted)
+        except BaseException:
+            status = status or 500
+            raise
         finally:
-            self._metrics.requests.labels(path, status).inc()
+            self._metrics.requests.labels(path, status or "left").inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - began)
 
     async def _serve(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         limits, headers = self._limits, dict(scope["headers"])
+        if self._connections() > limits.connections:
+            await _refuse(send, 503, f"more than {limits.connections:,} connections are open; try "
+                          "again later", (b"retry-after", b"1"))
+            return
         if self._hosts is not None and _host(headers) not in self._hosts:
             await _refuse(send, 421, "this service is addressed as "
                           + " or ".join(sorted(self._hosts)))
@@ -115,10 +123,11 @@ def _host(headers: dict[bytes, bytes]) -> str | None:
         return None
 
 
-async def _refuse(send: Callable, status: int, message: str) -> None:
+async def _refuse(send: Callable, status: int, message: str,
+                  *headers: tuple[bytes, bytes]) -> None:
     """Answers and closes, since what is left of the request is not read."""
     body = json.dumps({"errors": [message]}).encode()
     await send({"type": "http.response.start", "status": status, "headers": [
         (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close")]})
+        (b"connection", b"close"), *headers]})
     await send({"type": "http.response.body", "body": body})

@@ -11,7 +11,7 @@ class Limits:
         text_characters: of one text.
         request_rows: texts in a request.
         body_bytes: of a request.
-        body_seconds: until a request has come in whole.
+        body_seconds: until a request's headers have come in whole, and then its body.
         queue_rows: texts that may wait for the model.
         batch_rows: texts computed at a time; a request with more is a batch of its own.
         batch_wait_ms: how long a batch that is not full waits for more.

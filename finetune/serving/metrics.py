@@ -18,7 +18,8 @@ class Metrics:
     """The numbers of one service.
 
     Attributes:
-        requests: by path and status; the path of one that does not exist is "other".
+        requests: by path and status; the path of one that does not exist is "other", the status
+            of one whose client has left before it was whole is "left".
         seconds: from the first byte of a request that was read to the end of its answer, by path.
         rows: answered.
         batch_rows: texts in a batch.

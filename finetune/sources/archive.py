@@ -14,6 +14,8 @@ import zlib
 
 from finetune.sources.download import WrongFile, require_room
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
+            UnicodeDecodeError, IndexError)  # the last two of a name: no UTF-8, empty
 # Of a name that no file can have, or that one entry needs for a file and another for a folder.
 _NO_NAME = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL)
 
@@ -45,7 +47,7 @@ def unpack(path: str, folder: str, max_bytes: int) -> None:
             os.makedirs(folder, exist_ok=True)
             require_room(folder, total)
             archive.extractall(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except _DAMAGED as error:
         with open(path, "rb") as file:
             begins = file.read(40)
         if begins.startswith(b"PK"):

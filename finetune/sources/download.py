@@ -173,8 +173,8 @@ def _transfer(url: str, part: str, size: int | None, most: int | None, unpacked:
             os.remove(part)
             raise _Broken("the server sent another part of the file than it was asked for")
         have = have if resumed else 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        length = response.length  # None too where what the server says is no number
+        total = None if length is None else have + length
         if None not in (size, total) and size != total:
             raise WrongFile(f"{url}: the file there has {total:,} bytes; {size:,} were expected.")
         _require_few(url, total or 0, most)

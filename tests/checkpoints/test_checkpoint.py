@@ -264,13 +264,14 @@ def test_damaged_data(tmp_path, damage):
     assert str(caught.value).endswith("; copy or download the checkpoint's files again")
 
 
+@pytest.mark.parametrize("read", [checkpoint.shapes, lambda at: checkpoint.read(at, ["weight"])])
 @pytest.mark.parametrize("damage", [cut, lambda path: path.write_bytes(b""), pathlib.Path.unlink])
-def test_damaged_index(tmp_path, damage):
+def test_damaged_index(tmp_path, damage, read):
     prefix = str(tmp_path / "model.ckpt-7")
     checkpoint.save(prefix, TENSORS)
     damage(tmp_path / "model.ckpt-7.index")
     with pytest.raises(UserError) as caught:
-        checkpoint.shapes(prefix)
+        read(prefix)
     what = "not there" if damage is pathlib.Path.unlink else "damaged or cut"
     assert str(caught.value).startswith(
         f"{prefix}: is no whole TensorFlow checkpoint: {prefix}.index is {what} (TensorFlow: ")

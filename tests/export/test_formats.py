@@ -204,6 +204,14 @@ def test_what_a_killed_export_left_is_no_hindrance(tmp_path):
     assert os.listdir(tmp_path) == ["export"]
 
 
+def test_an_export_killed_before_its_name_was_free_again_is_not_lost(tmp_path):
+    (tmp_path / ".writing-export-before").mkdir()
+    (tmp_path / ".writing-export-before" / "earlier").write_text("whole")
+    with pytest.raises(UserError), exporter.whole(str(tmp_path / "export")):
+        raise UserError("the next one fails")
+    assert files(tmp_path) == {"export/earlier": b"whole"}
+
+
 def test_elsewhere_the_card_is_written_last(tmp_path, monkeypatch):
     copied, copy = [], tf.io.gfile.copy
     monkeypatch.setattr(tf.io.gfile, "copy", lambda source, target, **options: (

@@ -1,5 +1,7 @@
 """--do_export in whole runs: after training, alone, of what was trained elsewhere."""
 
+import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -9,9 +11,11 @@ import tensorflow as tf
 import yaml
 
 from finetune.checkpoints import checkpoint
-from finetune.export import saved_model
+from finetune.export import card as model_card
+from finetune.export import facts, saved_model
 from finetune.export.formats import FORMATS
 from tests.conftest import TEXTS
+from tests.export.conftest import nothing_known
 
 LABELS = ["bug", "feature", "question"]
 SMALL = ["--max_seq_length=16", "--train_batch_size=5", "--learning_rate=1e-3",
@@ -201,7 +205,7 @@ def test_what_nobody_knows_is_not_stated(trained, main, tmp_path):
     checkpoint.save(str(bare / "model.ckpt"), checkpoint.read(prefix, names))
     for name in ("vocab.txt", "bert_config.json"):
         shutil.copy(trained / "run" / name, bare)
-    labels = "a|b,<b>c</b>,d_e*f*"
+    labels = "a|b,<b>c</b>,d_e*f*[g](h)"
     status, said = main("--do_export", "--export_formats=saved_model", f"--labels={labels}",
                         f"--init_checkpoint={bare / 'model.ckpt'}", "--max_seq_length=20",
                         f"--output_dir={tmp_path / 'out'}")
@@ -209,7 +213,7 @@ def test_what_nobody_knows_is_not_stated(trained, main, tmp_path):
     front, body = card(tmp_path / "out")
     assert "metrics" not in front
     assert "| 0 | a&#124;b | not stated | not stated |" in body
-    assert "&lt;b>c&lt;/b>" in body and "d\\_e&#42;f&#42;" in body
+    assert "&lt;b>c&lt;/b>" in body and "d\\_e&#42;f&#42;&#91;g](h)" in body
     assert "| train | not stated | not stated | not stated | not stated |" in body
     for part in ("Base model: not stated.", "Started: not stated", "Flags: not stated.",
                  "Not stated: the dev split was not scored.",
@@ -227,6 +231,56 @@ def test_scores_of_other_weights_are_not_told(trained, main, tmp_path):
     assert "metrics" not in front
     assert section(body, "Scores on dev") == ("Not stated: `eval_results.txt` is of step 2, and "
                                               "the export of step 3.")
+
+
+def test_a_later_check_of_other_data_is_not_the_training(trained, main, tmp_path):
+    folder, data = shutil.copytree(trained / "run", tmp_path / "run"), tmp_path / "data"
+    data.mkdir()
+    (data / "train.tsv").write_text((trained / "train.tsv").read_text() + "one more\tbug\n")
+    before = card(folder)[1]
+    status, said = main(f"--data_dir={data}", f"--init_checkpoint={trained / 'run'}", *SMALL,
+                        "--do_check", f"--output_dir={folder}")
+    assert status == 0, said
+    status, said = main("--do_export", "--export_formats=saved_model", f"--output_dir={folder}")
+    assert status == 0, said
+    body = card(folder)[1]
+    for heading in ("Training", "The same again"):
+        assert section(body, heading) == section(before, heading)
+    line = section(before, "Data").splitlines()[2]
+    assert line.startswith(f"| train | {trained}/train.tsv | 15 | 0 | `")
+    assert section(body, "Data").splitlines()[2] == line.replace("| 15 | 0 |", (
+        "| not stated | not stated |"))  # whose records are gone
+    assert "| 0 | bug | not stated | 5 (33.3%) |" in body
+
+
+def test_damaged_notes_are_not_told(trained, make_classifier, tmp_path):
+    folder = shutil.copytree(trained / "run", tmp_path / "run")
+    results = folder / "eval_results.txt"
+    results.write_text(results.read_text().replace("global_step = 3", "global_step = x"))
+    (folder / "train.tf_record.json").write_text('{"records": 15}')
+    known = facts.gather(str(folder), make_classifier())
+    assert known.scores is None and known.scored_step is None
+    assert known.splits["train"].counts is None and known.splits["dev"].counts
+
+
+def test_the_calibration_is_that_of_the_weights_exported(make_classifier, tmp_path):
+    for name in ("model.ckpt-7", "model.ckpt-averaged-7"):
+        (tmp_path / f"{name}.index").write_text(name)
+        (tmp_path / "calibration.json").write_text(json.dumps({
+            "temperature": 2, "threshold": None,
+            "index_sha256": hashlib.sha256(name.encode()).hexdigest()}))
+        known = facts.gather(str(tmp_path), make_classifier())
+        assert known.calibration["temperature"] == 2
+    (tmp_path / "model.ckpt-averaged-7.index").write_text("other weights")
+    assert facts.gather(str(tmp_path), make_classifier()).calibration == {}
+
+
+def test_a_label_without_rows_in_dev_is_not_called_the_worst(make_classifier):
+    scores = {"recall[bug]": "0.5", "support[bug]": "4", "recall[feature]": "0.75",
+              "support[feature]": "4", "recall[question]": "0", "support[question]": "0"}
+    known = dataclasses.replace(nothing_known("run"), scores=scores)
+    assert ("*   The label that is found least often on dev is bug: 50.0% of its rows."
+            in model_card.text(make_classifier(), known, [], {}))
 
 
 def test_a_folder_without_a_classifier(main, tiny, tmp_path):

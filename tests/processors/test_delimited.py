@@ -187,7 +187,8 @@ def test_labels_of_the_training_file_are_sorted_and_bind_dev(write, problems):
 
 @pytest.mark.parametrize("labels, expected", [
     (["10", "9", "-1"], ["-1", "9", "10"]), (["10", "9", "x"], ["10", "9", "x"]),
-    (["1.5", "10", "9"], ["1.5", "10", "9"])])
+    (["1.5", "10", "9"], ["1.5", "10", "9"]),
+    (["0" * zeros for zeros in range(9, 0, -1)], ["0" * zeros for zeros in range(1, 10)])])
 def test_integers_are_sorted_as_numbers(write, labels, expected):
     task = Delimited()
     task.get_train_examples(write("train.csv", "text,label\n"

@@ -70,6 +70,15 @@ def test_a_damaged_zip(tmp_path):
         archive.unpack(str(tmp_path / "x.zip"), str(tmp_path / "out"), max_bytes=10**6)
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xff", b"\0\0"])  # no UTF-8, empty
+def test_a_damaged_name(damage, tmp_path):
+    path = tmp_path / "x.zip"
+    zipped({"\N{LATIN SMALL LETTER E WITH ACUTE}": b"a"}, path)
+    path.write_bytes(path.read_bytes().replace(b"\xc3\xa9", damage))
+    with pytest.raises(WrongFile, match="damaged or truncated zip"):
+        archive.unpack(str(path), str(tmp_path / "out"), max_bytes=10**6)
+
+
 def test_a_login_page_is_no_zip(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"<!DOCTYPE html><title>Sign in</title>")
     with pytest.raises(WrongFile, match="not a zip file; it begins with b'<!DOCTYPE"):

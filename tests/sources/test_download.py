@@ -26,6 +26,7 @@ class Site:
         self.statuses: list[int] = []  # errors to answer first
         self.moved: dict[str, str] = {}
         self.asked: list[str | None] = []
+        self.length: str | None = None  # instead of the true Content-Length
         self.url = ""
 
 
@@ -53,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Content-Length", site.length or str(len(body) - start))
         self.end_headers()
         stop = start + site.breaks_after.pop(0) if site.breaks_after else len(body)
         self.wfile.write(body[start:stop])
@@ -197,6 +198,12 @@ def test_no_room_is_known_before_the_transfer(fetch, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("length", ["abc", "-3", "7, 7", "9" * 5000])
+def test_a_length_that_is_none(length, site, fetch):
+    site.length = length
+    assert fetch(size=len(CONTENT)) == CONTENT
+
+
 def test_a_disk_that_fills_up():
     with open("/dev/full", "wb", buffering=0) as file, \
             pytest.raises(UserError, match="the disk is full"):

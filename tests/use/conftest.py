@@ -119,14 +119,10 @@ class Client:
 @contextlib.contextmanager
 def serving(model, hosts=None, **limits):
     """Runs the application in a thread of this process; gives (client, server)."""
-    import uvicorn
-
-    from finetune.serving.app import create_app
-    from finetune.serving.server import _bound
+    from finetune.serving.server import _bound, of
 
     with _bound("127.0.0.1", 0) as listener:
-        app = create_app(model, Limits(**limits), hosts)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
+        server = of(model, Limits(**limits), hosts)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
         thread.start()
         wait_until(lambda: server.started)

@@ -14,10 +14,18 @@ import pytest
 from finetune.errors import UserError
 from scripts import predict
 from tests.conftest import ROOT
-from tests.use.conftest import LABELS
+from tests.use.conftest import LABELS, make_trained
 
 LINES = "The app crashes!\nwhy ?\r\nhow can i\tuse it ?\n\nthe last caf\xe9\n"
 TEXTS = ["The app crashes!", "why ?", ("how can i", "use it ?"), "", "the last caf\xe9"]
+
+
+@pytest.fixture(autouse=True)
+def sigpipe():
+    """Undoes what the script does to this process: a socket that was closed would end the tests."""
+    before = signal.getsignal(signal.SIGPIPE)
+    yield
+    signal.signal(signal.SIGPIPE, before)
 
 
 @pytest.fixture
@@ -29,11 +37,7 @@ def answered(monkeypatch, capfd):
         os.close(writing)
         with os.fdopen(reading) as stdin, pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)
-            before = signal.getsignal(signal.SIGPIPE)
-            try:
-                status = predict.main([str(model), *flags])
-            finally:
-                signal.signal(signal.SIGPIPE, before)
+            status = predict.main([str(model), *flags])
         return status, *capfd.readouterr()
     return run
 
@@ -55,6 +59,17 @@ def test_json(answered, classifier, predictor):
                      np.float32)
     np.testing.assert_array_equal(found, predictor.answers(TEXTS))
     assert [record["label"] for record in records] == predictor.predict(TEXTS)
+
+
+def test_labels_are_utf_8_as_the_texts_are_whatever_the_locale(answered, tiny, tmp_path,
+                                                                monkeypatch):
+    labels = ["frage", "m\xf6chte", "\u8a9e"]
+    folder = make_trained(tmp_path / "made", tiny, labels)
+    with open(os.dup(1), "w", encoding="ascii") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        status, said, error = answered(folder, "a\n", "--header")
+    assert (status, error) == (0, "")
+    assert said.splitlines()[0].split("\t")[2:] == labels
 
 
 def test_a_regression(answered, regression):

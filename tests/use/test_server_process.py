@@ -12,9 +12,12 @@ import threading
 import numpy as np
 import pytest
 
+from finetune.errors import UserError
+from finetune.serving import server
+from finetune.serving.limits import Limits
 from scripts import serve
 from tests.conftest import ROOT
-from tests.use.conftest import LABELS, Client, in_threads, wait_until
+from tests.use.conftest import LABELS, Client, Model, in_threads, wait_until
 
 
 class Process:
@@ -79,6 +82,7 @@ def test_load_kill_restart_and_stop(classifier, predictor, tmp_path):
 @pytest.mark.parametrize(("flags", "told"), [
     (["--port=65536"], "--port=65536: must be 0 (any free one) to 65535"),
     (["--host=no such host"], "--host=no such host --port=8000: there is no such address"),
+    (["--host=a..b"], "--host=a..b --port=8000: there is no such address (no name can be so)"),
     (["--batch_rows=0", "--queue_rows=5"], "--batch_rows=0: must be above 0")])
 def test_what_it_cannot_do(flags, told, capfd):
     assert serve.main(["nowhere", *flags]) == 2
@@ -95,6 +99,17 @@ def test_a_port_in_use(capfd):
         port = taken.getsockname()[1]
         assert serve.main(["nowhere", f"--port={port}"]) == 2
     assert f"--port={port}: Address already in use; name another" in capfd.readouterr().err
+
+
+def test_a_port_that_another_takes_while_the_model_is_read():
+    with server._bound("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+
+        def load():
+            taken.listen()
+            return Model()
+        with pytest.raises(UserError, match=f"--port={port}: Address already in use; name anoth"):
+            server.run(load, "127.0.0.1", port, Limits())
 
 
 def test_without_its_packages(monkeypatch, capfd):

@@ -1,5 +1,6 @@
 """The HTTP service with a stand-in for the model: what it takes, refuses, and does under load."""
 
+import contextlib
 import http.client
 import json
 import math
@@ -107,6 +108,31 @@ def test_a_body_that_does_not_come_is_not_waited_for(client):
         assert raw.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\n"])
+def test_headers_that_do_not_come_are_not_waited_for(sent, answered):
+    with serving(Model(), body_seconds=0.5) as (client, running), socket.create_connection(
+            ("127.0.0.1", client.port), 20) as connection:
+        if answered:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(sent)
+        while connection.recv(1000):
+            pass
+        wait_until(lambda: not running.server_state.connections)
+
+
+def test_as_many_connections_as_may_be():
+    with serving(Model(), connections=2) as (client, running), contextlib.ExitStack() as opened:
+        for others, status in enumerate((200, 200, 503)):
+            wait_until(lambda: len(running.server_state.connections) == others)  # noqa: B023
+            answer = client.ask("GET", "/health")
+            assert answer[0] == status
+            opened.enter_context(socket.create_connection(("127.0.0.1", client.port)))
+        assert answer[1] == {"errors": ["more than 2 connections are open; try again later"]}
+        assert answer[2]["Retry-After"] == "1"
+
+
 @pytest.mark.parametrize("content", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_what_another_page_could_send_is_refused(client, content):
     status, answer = client.post({"texts": ["a"]}, **{"Content-Type": content})
@@ -191,6 +217,15 @@ def test_metrics_count():
         assert found["process_resident_memory_bytes"] > 1e6
 
 
+def test_a_client_that_leaves_is_no_error_of_the_service():
+    with serving(Model()) as (client, _):
+        with socket.create_connection(("127.0.0.1", client.port)) as raw:
+            raw.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        total = 'classifier_requests_total{path="/v1/predict",status="left"}'
+        wait_until(lambda: numbers(client).get(total) == 1)
+        assert 'status="500"' not in client.ask("GET", "/metrics")[1]
+
+
 def test_a_hundred_clients_get_their_own_answers():
     model = Model()
     with serving(model, batch_rows=16) as (client, _):
@@ -233,6 +268,20 @@ def test_a_batch_waits_for_more_but_not_for_long():
     with serving(model, batch_wait_ms=600) as (client, _):
         in_threads(lambda pause: (time.sleep(pause), client.predict("a")), [0, 0.1])
     assert [len(batch) for batch in model.batches] == [2]
+
+
+def test_long_answers_that_are_made_hold_nobody_up(monkeypatch):
+    made = threading.Event()
+    monkeypatch.setattr("finetune.serving.app.as_records", lambda *_: made.wait(10) and [])
+    with serving(Model()) as (client, _):
+        asking = threading.Thread(target=in_threads, args=(client.predict, ["a"]), daemon=True)
+        asking.start()
+        wait_until(lambda: numbers(client).get("classifier_rows_total") == 1)
+        assert client.ask("GET", "/health")[0] == 200
+        assert asking.is_alive()
+        made.set()
+        asking.join(20)
+        assert not asking.is_alive()
 
 
 def test_a_full_queue_refuses_and_says_so():

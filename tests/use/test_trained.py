@@ -183,6 +183,8 @@ def test_casing_and_length_are_the_folder_s(tiny_cased, tmp_path):
     shorter, long = Predictor(made, max_seq_length=4), "the app " * 9
     np.testing.assert_array_equal(shorter.predict_proba(long), shorter.predict_proba("the app"))
     assert (shorter.predict_proba(long) != model.predict_proba(long)).any()
+    with pytest.raises(UserError, match="^max_seq_length=0: must be 3 to 40, the positions"):
+        Predictor(made, max_seq_length=0)
     (made / "run_config.json").unlink()  # the vocabulary tells the casing; nothing the length
     with pytest.raises(UserError, match="run_config.json: does not tell the max_seq_length"):
         Predictor(made)
