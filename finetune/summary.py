@@ -19,6 +19,7 @@ from finetune.feature_table import FeatureTable, LengthSummary
 from finetune.log import LOGGER, duration
 from finetune.multilabel.names import names_of
 from finetune.task_kind import TaskKind, number
+from finetune.texts import TEXTS
 
 if TYPE_CHECKING:
     from finetune.preflight import Prepared
@@ -60,7 +61,8 @@ def changes(folder: str, config: RunConfig, train_hash: str | None) -> list[str]
     found = [f"--{name} was {as_given(earlier[name])} in the earlier run in this folder and is "
              f"{as_given(value)} now" for name, value in now.items()
              if name not in aside and name in earlier and earlier[name] != value]
-    data = [run["data"] for run in outputs.read_runs(folder) if isinstance(run.get("data"), dict)]
+    data = [run["data"] for run in outputs.read_runs(folder)
+            if TEXTS in run and isinstance(run.get("data"), dict)]  # the trainings, no look at data
     hashes = [one["train"].get("sha256") for one in data if isinstance(one.get("train"), dict)]
     if train_hash and hashes and hashes[-1] != train_hash:
         found.append("the training file is not the one of the earlier run in this folder")

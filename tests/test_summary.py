@@ -196,9 +196,11 @@ def test_a_model_that_answers_one_label_is_said_out_loud(truth, predicted, warne
 
 @pytest.fixture
 def earlier(tmp_path):
-    """Leaves behind a training run of CONFIG, and an evaluation after it."""
+    """Leaves behind a training run of CONFIG, a --do_check and an evaluation after it."""
     outputs.write_json(str(tmp_path / outputs.RUN_CONFIG), CONFIG.as_dict())
-    outputs.append_run(str(tmp_path), {"data": {"train": {"path": "t", "sha256": "old"}}})
+    outputs.append_run(str(tmp_path), {"data": {"train": {"path": "t", "sha256": "old"}},
+                                       "texts": "single"})
+    outputs.append_run(str(tmp_path), {"data": {"train": {"path": "c", "sha256": "checked"}}})
     outputs.append_run(str(tmp_path), {"data": {"dev": {"path": "d", "sha256": "other"}}})
     return str(tmp_path)
 
