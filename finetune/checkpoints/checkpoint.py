@@ -136,12 +136,18 @@ def resolve(path: str) -> str:
             "what it names)")))
     above = os.path.dirname(path)
     gone = why_no_checkpoint(above) if sweep_that_deleted(above) else None
-    near = (inputs.closest(path) or "").removesuffix(".index")
+    near = _prefix_of(path)
+    near = near if exists(near) else _prefix_of(inputs.closest(path) or "")
     raise UserError(f"--init_checkpoint={path}: {gone}" if gone else
                     f"--init_checkpoint={path}: there is no such folder and no {path}.index; "
                     + (f"did you mean {near}?" if near else
                        "give the prefix of a TensorFlow checkpoint (.../bert_model.ckpt) or its "
                        "folder; released ones are fetched by scripts/download_checkpoint.sh"))
+
+
+def _prefix_of(path: str) -> str:
+    """Returns what --init_checkpoint takes for one of the files of a checkpoint."""
+    return re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", path)
 
 
 def _refuse_huggingface(path: str) -> None:

@@ -123,7 +123,8 @@ def create_app(model: Any, limits: Limits, hosts: list[str] | None = None,
             yield
 
     app = FastAPI(title="A BERT classifier", version="1", lifespan=lifespan, docs_url=None,
-                  redoc_url=None)  # both pages load scripts from elsewhere
+                  redoc_url=None,  # both pages load scripts from elsewhere
+                  redirect_slashes=False)  # a refusal says more than an empty answer
     router = APIRouter()
     _add_predict(router, model, limits, batcher)
     _add_others(router, model, limits, batcher, metrics)
@@ -234,7 +235,7 @@ def _add_errors(app: FastAPI, limits: Limits) -> None:
 
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> JSONResponse:
-        said = {400: "the body is no JSON", 404: "there is no such path; /openapi.json names all",
+        said = {400: "the body is no JSON in UTF-8", 404: "there is no such path; /openapi.json names all",
                 405: "the path is there, but not for this method"}
         return Refusal(error.status_code, [said.get(error.status_code, str(error.detail))],
                        error.headers).response()
@@ -264,7 +265,7 @@ def _invalid(request: Request, error: RequestValidationError, limits: Limits) ->
         if place[:1] == ("texts",) and len(place) > 1:
             told.append(f"texts[{place[1]}]: must be a string, or a list of two strings (a pair)")
         elif place == ("texts",):
-            told.append(f"texts: must be a list of 1 to {limits.request_rows} texts")
+            told.append(f"texts: must be a list of 1 to {limits.request_rows:,} texts")
         elif place:
             told.append(f"{str(place[0])[:50]!r} is not known; only texts is")
         else:

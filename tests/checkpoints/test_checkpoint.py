@@ -228,6 +228,14 @@ def test_resolve(tmp_path):
     assert checkpoint.resolve(str(release)) == newest
 
 
+@pytest.mark.parametrize("file", [".index", ".data-00000-of-00001", ".meta"])
+def test_a_file_of_a_checkpoint_is_told_by_what_is_to_be_given(tmp_path, file):
+    for step in (42, 84):
+        checkpoint.save(str(tmp_path / f"model.ckpt-{step}"), small(step))
+    with pytest.raises(UserError, match="did you mean .*model.ckpt-84[?]$"):
+        checkpoint.resolve(str(tmp_path / f"model.ckpt-84{file}"))
+
+
 @pytest.mark.parametrize(("name", "says"), [
     ("", "the folder holds no checkpoint (bert_model.ckpt.index or a file named checkpoint, "
      "and what it names)"),

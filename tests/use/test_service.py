@@ -46,7 +46,7 @@ ONE = "must be a string, or a list of two strings (a pair)"
 BAD = [
     (b'{"texts": ', 400, "the body is no JSON: Expecting value"),
     (b"\xff\xfe", 400, "the body is no JSON"),
-    (b'{"texts": ["\xff"]}', 400, "the body is no JSON"),
+    (b'{"texts": ["\xff"]}', 400, "the body is no JSON in UTF-8"),
     (b"[" * 4000, 400, "the body is no JSON"),
     (b'{"texts": [' + b"9" * 4900 + b"]}", 400, "the body is no JSON"),
     (b"", 422, 'the body must be an object: {"texts"'),
@@ -153,6 +153,7 @@ def test_unknown_paths_and_methods(client):
     assert client.ask("GET", "/nothing")[:2] == (404, {"errors": [
         "there is no such path; /openapi.json names all"]})
     assert client.ask("GET", "/v1/predict")[0] == 405
+    assert client.ask("GET", "/v1/model/")[0] == 404  # no redirection, whose answer is empty
     assert client.ask("GET", "/docs")[0] == client.ask("GET", "/redoc")[0] == 404
     with socket.create_connection(("127.0.0.1", client.port), timeout=10) as raw:
         raw.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
