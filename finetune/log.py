@@ -171,7 +171,7 @@ class Progress:
     """Says how far a piece of long work is, with its rate and the time left.
 
     On a terminal a line moves twice a second; a plain line goes to the log every `log_every`
-    steps.
+    steps. Rate and time left are those of the steps after the first, which builds the graph.
 
     Args:
         what: the work, for instance "train".
@@ -183,6 +183,7 @@ class Progress:
     def __init__(self, what: str, total: int, done: int = 0, log_every: int = 0):
         self._what, self._total, self._done, self._log_every = what, total, done, log_every
         self._first, self._rows, self._part = done, 0, _PART.get()
+        self._is_under_way, self._rows_before = False, 0  # one step has been made; its rows
         self._began = self._shown = time.monotonic()
         terminals = [handler for handler in LOGGER.handlers if isinstance(handler, _Terminal)]
         self._terminal = next((one for one in terminals if one.stream.isatty()
@@ -204,6 +205,9 @@ class Progress:
         elif self._terminal and now - self._shown > 0.5:
             self._terminal.move(self._part + self._line(now, note))
             self._shown = now
+        if not self._is_under_way:
+            self._is_under_way = True
+            self._began, self._first, self._rows_before = now, self._done, self._rows
 
     def due(self) -> bool:
         """Whether the next advance() shows a line, so that its note is worth computing."""
@@ -213,7 +217,8 @@ class Progress:
 
     def _line(self, now: float, note: str) -> str:
         elapsed = max(now - self._began, 1e-9)
-        left = elapsed / (self._done - self._first) * (self._total - self._done)
-        parts = [f"{self._what} {self._done}/{self._total}", note,
-                 f"{self._rows / elapsed:.1f} examples/s", f"{duration(left)} left"]
+        left = elapsed / max(self._done - self._first, 1) * (self._total - self._done)
+        rate = (self._rows - self._rows_before) / elapsed
+        parts = [f"{self._what} {self._done}/{self._total}", note, f"{rate:.1f} examples/s",
+                 f"{duration(left)} left"]
         return "  ".join(part for part in parts if part)

@@ -106,6 +106,17 @@ def test_a_resumed_run_is_timed_by_the_steps_it_made_itself(shown, clock):
     assert terminal.getvalue() == "train 95/100  4.0 examples/s  10 s left\n"
 
 
+def test_the_first_step_which_builds_the_graph_is_no_measure_of_those_to_come(shown, clock):
+    terminal = shown()
+    progress = log.Progress("train", total=11, log_every=1)
+    for seconds in (20, 2, 2):
+        clock.now += seconds
+        progress.advance(8)
+    assert terminal.getvalue().splitlines()[::2] == [
+        "train 1/11  0.4 examples/s  3 min 20 s left", "train 3/11  4.0 examples/s  16 s left"]
+    progress.reach(3)  # nothing new
+
+
 def test_the_last_step_is_always_told(shown, clock):
     terminal = shown()
     progress = log.Progress("train", total=3, log_every=20)

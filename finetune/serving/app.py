@@ -235,7 +235,8 @@ def _add_errors(app: FastAPI, limits: Limits) -> None:
 
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> JSONResponse:
-        said = {400: "the body is no JSON in UTF-8", 404: "there is no such path; /openapi.json names all",
+        said = {400: "the body is no JSON in UTF-8",
+                404: "there is no such path; /openapi.json names all",
                 405: "the path is there, but not for this method"}
         return Refusal(error.status_code, [said.get(error.status_code, str(error.detail))],
                        error.headers).response()
