@@ -29,15 +29,8 @@ except ImportError:  # since TensorFlow 2.20
     from tensorflow.core.profiler.protobuf import xplane_pb2
 
 from benchmarks import products  # noqa: E402
-from finetune import (  # noqa: E402
-    batches,
-    bert_config,
-    checkpoint,
-    distribution,
-    model,
-    records,
-    trained,
-)
+from finetune import batches, bert_config, distribution, model, records, trained  # noqa: E402
+from finetune.checkpoints import checkpoint  # noqa: E402
 from finetune.features import blocks, decided_by  # noqa: E402
 from finetune.predictor import Predictor  # noqa: E402
 from finetune.tokenization import Tokenizer  # noqa: E402

@@ -87,7 +87,7 @@ def script(monkeypatch):
     (["rte", "--max_seq_lenght=3", "--data_dir=x"], ["did you mean --max_seq_length"]),
     (["rte", "--data_dir=x", "--eval_every_steps=4"],
      ["the original flow has no --eval_every_steps=4", "VENV_ORIGINAL=/nowhere is no environment",
-      "x/train.tsv"]),
+      "--data_dir=x: there is no such folder"]),
     (["rtee", "--data_dir=x"], ["rtee", "rte"])])
 def test_mistakes(script, arguments, expected, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("VENV_ORIGINAL", "/nowhere")

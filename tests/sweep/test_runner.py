@@ -371,7 +371,7 @@ def test_the_problems_of_several_kinds_of_runs_are_told_together(sweep, stand):
 def test_a_full_disk_is_seen_before(sweep, stand, monkeypatch):
     import shutil
     monkeypatch.setattr(shutil, "disk_usage",
-                        lambda path: type("Usage", (), {"free": 250_000})())
+                        lambda path: type("Usage", (), {"free": 250_000, "total": 1_000_000})())
     status, said = sweep({**RATES, "keep": "all"})
     assert status == 2 and "the checkpoints of all runs (keep: all) need" in said
 
