@@ -60,6 +60,11 @@ class Prepared:
     best_metric: str
     notices: list[str]
 
+    def makes_steps(self) -> bool:
+        """Whether there is a step to be made: the folder's own checkpoint may have them all."""
+        done = int(self.start.prefix.rpartition("-")[2]) if self.start.resumed else 0
+        return self.plan is not None and done < self.plan.steps
+
     def writing_into(self, folder: str) -> "Prepared":
         """Returns the same, but for an empty folder that everything is written into."""
         return dataclasses.replace(self, config=dataclasses.replace(

@@ -30,7 +30,8 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     config, folder = prepared.config, prepared.config.output_dir
     data = {split: {"path": path, "sha256": records.sha256_file(path)}
             for split, path in prepared.files.items()}
-    trained_on = {texts.TEXTS: prepared.texts} if given.do_train else {}
+    trains = prepared.makes_steps()  # else the weights are those of an earlier run's settings
+    trained_on = {texts.TEXTS: prepared.texts} if trains else {}
     changes = summary.changes(folder, given, data.get("train", {}).get("sha256"))
     outputs.append_run(folder, {  # first: it tells that the folder is a run's
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command,
@@ -41,6 +42,13 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     log.start(os.path.join(folder, outputs.LOG))
     for line in changes:
         log.LOGGER.info("note: %s", line)
+    if changes and prepared.start.resumed:
+        tell, what = ((log.LOGGER.info, "note: this run goes on from weights that the earlier run "
+                       "has trained with its settings") if trains else
+                      (log.LOGGER.warning, "warning: no step is made: the weights are the earlier "
+                       "run's, trained with its settings and not with these"))
+        tell("%s; a training of these alone needs another --output_dir, or --overwrite_output_dir",
+             what)
     if given.only_checks:  # no model is bound to the folder
         return
     outputs.write_labels(folder, prepared.labels)
@@ -49,6 +57,6 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
     outputs.copy(config.vocab_file, os.path.join(folder, outputs.VOCABULARY))
     outputs.write_text(os.path.join(folder, outputs.BERT_CONFIG), prepared.bert_config.to_json())
     settings = os.path.join(folder, outputs.RUN_CONFIG)
-    if config.do_train or not tf.io.gfile.exists(settings):
+    if trains or not tf.io.gfile.exists(settings):
         outputs.write_json(settings, given.as_dict())
     checksums.write(folder, (outputs.LABELS, outputs.VOCABULARY, outputs.BERT_CONFIG))

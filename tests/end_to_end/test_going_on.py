@@ -61,6 +61,19 @@ def test_the_same_command_does_not_train_again_and_more_epochs_go_on(copied, tra
     assert tensors(copied) != before
 
 
+def test_settings_that_have_trained_nothing_are_not_taken_for_the_model_s(copied, trained, run):
+    again = [f"--labels={','.join(LABELS)}", *trained[1][3:], f"--output_dir={copied}"]
+    settings = (copied / "run_config.json").read_bytes()
+    said = run(*again, "--learning_rate=0.5", "--seed=7")
+    assert "note: --learning_rate was " in said and "warning: no step is made: " in said
+    assert (copied / "run_config.json").read_bytes() == settings
+    first, second = json.loads((copied / "runs.json").read_text())
+    assert first["texts"] and "texts" not in second
+    said = run(*again, "--seed=7", "--num_train_epochs=3")
+    assert "note: this run goes on from weights that the earlier run has trained" in said
+    assert json.loads((copied / "run_config.json").read_text())["seed"] == 7
+
+
 def test_overwriting_starts_anew_and_leaves_other_files(copied, trained, run):
     (copied / "notes.txt").write_text("mine")
     (copied / "mine").mkdir()
