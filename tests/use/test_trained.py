@@ -106,6 +106,7 @@ def test_what_is_no_argument(classifier, given, told):
     ("predict", ["a"], {"batch_size": 4},
      r"'batch_size'; it is given to the constructor: Predictor\(batch_size=...\)$"),
     ("predict_proba", [], {}, r"^Predictor.predict_proba\(texts\): texts is missing$"),
+    ("predict", [], {"X": ["a"]}, "'X'; it is called texts here\n.*texts is missing$"),
     ("explain", ["a"], {"labels": "bug"}, r"'labels'; it is given to the constructor: P")])
 def test_what_is_no_argument_of_a_method(predictor, method, given, named, told):
     for kind in (TypeError, InputError):
