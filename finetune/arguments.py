@@ -29,7 +29,17 @@ _THEIRS = {  # names that Keras, ktrain, Hugging Face and scikit-learn have -> o
                      "validation_set"), "dev"),
     **dict.fromkeys(("model", "model_name", "model_name_or_path"), "init_checkpoint"),
     "random_state": "seed", "class_weight": "class_weights", "warmup_ratio": "warmup_proportion",
-    "lr_scheduler_type": "lr_schedule"}
+    "lr_scheduler_type": "lr_schedule", "texts": "X", "X": "texts", "explain(class_names)": "label"}
+_ADVICE = {  # names that stand for something that is done otherwise here
+    **dict.fromkeys(("num_labels", "num_classes", "n_classes", "classes", "class_names"),
+                    "labels are those of y; of a trained model those of its folder"),
+    **dict.fromkeys(("validation_split", "validation_fraction"),
+                    "give the rows to be scored: fit(X, y, dev=(texts, labels))"),
+    "weight_decay": "it is 0.01, as in the paper",
+    "sample_weight": "rows have no weights; class_weights of the constructor weighs labels",
+    "n_jobs": "one training, or one call, uses all cores",
+    "Classifier.predict(abstain)": "predictor_.predict(texts, abstain=True) does it",
+    "save(overwrite)": "nothing is overwritten: name a new folder"}
 
 
 def checked(made: _Class) -> _Class:
@@ -42,23 +52,30 @@ def checked(made: _Class) -> _Class:
         if name != "__init__" and name.startswith("_"):
             continue
         if isinstance(one, classmethod):
-            setattr(made, name, classmethod(_checked(one.__func__)))
+            setattr(made, name, classmethod(_checked(one.__func__, type)))
         elif inspect.isfunction(one):
-            setattr(made, name, _checked(one))
+            setattr(made, name, _checked(one, made))
     return made
 
 
-def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a method whose arguments have to fit: ArgumentError else."""
+def _checked(method: Callable[..., Any], owner: type) -> Callable[..., Any]:
+    """Returns a method whose arguments have to fit: ArgumentError else.
+
+    Args:
+        owner: what it is called on is one.
+    """
     signature = inspect.signature(method)
 
     @functools.wraps(method)
     def call(*given: Any, **named: Any) -> Any:
+        if not given or not isinstance(given[0], owner):
+            on = " or ".join(f"{kind.__name__}(...).{method.__name__}(...)" for kind in
+                             owner.__subclasses__() or [owner])
+            raise ArgumentError(f"{method.__name__} is called on the class; call it on an object: "
+                                f"{on}")
         try:
             signature.bind(*given, **named)
         except TypeError as error:
-            if not given:  # called on no object
-                raise
             raise ArgumentError(_misfits(method, given, named) or str(error)) from None
         return method(*given, **named)
     return call
@@ -109,11 +126,20 @@ def _instead(name: str, known: Sequence[str], method: Callable[..., Any], owner:
         if one in of_class:
             called = "it" if one == name else one
             return f"; {called} is given to the constructor: {owner.__name__}({one}=...)"
+    advice = _advice(name, method.__name__, f"{owner.__name__}.{method.__name__}")
+    if advice:
+        return f"; {advice}"
     near = difflib.get_close_matches(name, [*known, *of_class], 1, 0.5)
     if not near:
         return "; help() lists those that there are" * (method.__name__ == "__init__")
     return f"; did you mean {near[0]}" + (
         "?" if near[0] in known else f" of the constructor, {owner.__name__}({near[0]}=...)?")
+
+
+def _advice(name: str, *methods: str) -> str | None:
+    """Returns what to do instead of giving a name that others have and that has no other here."""
+    asked = [*(f"{method}({name})" for method in methods), name]
+    return next((_ADVICE[one] for one in asked if one in _ADVICE), None)
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str],
@@ -132,7 +158,7 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str],
     for name in given:
         ours = _THEIRS.get(name)
         near = [ours] if ours in known else difflib.get_close_matches(name, known, 1, 0.5)
-        hint = (why or {}).get(name) or (f"did you mean {near[0]}?" if near else
+        hint = (why or {}).get(name) or _advice(name) or (f"did you mean {near[0]}?" if near else
                                          "help() lists those that there are")
         problems.append(f"unexpected keyword argument {name!r}; {hint}")
     if problems:
@@ -140,14 +166,17 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str],
 
 
 def path(folder: Any) -> str:
-    """Returns a path as text.
+    """Returns a path as text; a leading ~ is the home folder.
 
     Raises:
         ArgumentError: it is none.
     """
     if not isinstance(folder, (str, os.PathLike)):
         raise ArgumentError(f"folder={shown(folder)}: must be a string or a path")
-    return os.fspath(folder)
+    found = os.path.expanduser(os.fspath(folder))
+    if not found.strip():
+        raise ArgumentError(f"folder={shown(folder)}: must name a folder")
+    return found
 
 
 def no_such_label(label: Any, labels: Sequence[str]) -> str:

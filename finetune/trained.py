@@ -33,6 +33,7 @@ from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence import record
 from finetune.confidence.calibration import RAW
 from finetune.config import RunConfig
+from finetune.config_problems import shown
 from finetune.errors import ArgumentError, UserError
 from finetune.feature_table import FeatureTable
 from finetune.features import blocks
@@ -124,6 +125,11 @@ class Predictor:
             other, labels=labels, max_seq_length=max_seq_length, do_lower_case=do_lower_case,
             batch_size=batch_size, **asked) for other in others]
 
+    def __getstate__(self) -> Any:
+        """Refuses to pickle or copy: it holds TensorFlow's variables."""
+        raise ArgumentError("a Predictor cannot be pickled or copied: make one of its folder "
+                            "in each process, Predictor(folder)")
+
     def _read_weights(self, given: model_folder.Model) -> None:
         names = list(model.variable_shapes(given.config, len(self.labels)))
         with log.quiet():  # TensorFlow looks for devices here
@@ -161,9 +167,7 @@ class Predictor:
         Raises:
             UserError: there is no threshold to abstain by.
         """
-        if abstain and self.threshold is None:
-            raise UserError(f"{self.checkpoint}: has no threshold to abstain by; --do_eval "
-                            "--min_precision=0.95 in its folder finds one")
+        self._check_abstain(abstain)
         answers = self.answers(texts)
         if self.kind is TaskKind.REGRESSION:
             found = [float(score) for score in answers[:, 0]]
@@ -175,6 +179,17 @@ class Predictor:
             found = [label if sure else None for label, sure in
                      zip(found, self.calibration.answered(answers), strict=True)]
         return found[0] if is_one(texts) else found
+
+    def _check_abstain(self, abstain: Any) -> None:
+        if not isinstance(abstain, (bool, np.bool_)):
+            raise ArgumentError(f"abstain={shown(abstain)}: must be True or False; a threshold of "
+                                f"your own stands in {outputs.CALIBRATION} (docs/confidence.md)")
+        if not abstain or self.threshold is not None:
+            return
+        remedy = (f"it is a {self.kind.value} model, and those have none"
+                  if self.kind is not TaskKind.CLASSIFICATION else
+                  "--do_eval --min_precision=0.95 in its folder finds one")
+        raise UserError(f"{self.checkpoint}: has no threshold to abstain by; {remedy}")
 
     def predict_proba(self, texts: Text | Iterable[Text]) -> np.ndarray:
         """Returns float32[N, L], the labels' probabilities; of a single text float32[L].

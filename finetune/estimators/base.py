@@ -5,6 +5,7 @@ bit for bit; the answers are Predictor's.
 """
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from finetune import arguments, log, tensorflow_import
 from finetune.config import RunConfig
-from finetune.errors import UserError
+from finetune.errors import ArgumentError, UserError
 from finetune.estimators import parameters, rows
 from finetune.estimators.parameters import errors_in_python
 from finetune.estimators.rows import GivenRows
@@ -69,17 +70,19 @@ class Estimator(BaseEstimator):
         """
         with errors_in_python(), self._log(), self._folder() as folder:
             problems: list[str] = []
-            splits = rows.splits(X, y, dev, problems)
+            splits = rows.splits(X, y, dev, problems, self._KIND is TaskKind.REGRESSION)
             classes = None if problems else self._classes(splits["train"][1], problems)
             config = parameters.make_config(
                 {**self.get_params(deep=False), "output_dir": folder}, do_train=True,
                 do_eval=dev is not None, task_type=self._KIND.value)
+            if lacking := parameters.lacking(config, dev):  # in words of fit, not of the command
+                problems += lacking
+                config = dataclasses.replace(config, do_eval=True)
             given = None
             if not problems:
                 given = GivenRows(rows.names(classes), {
                     split: (texts, rows.names(values))
                     for split, (texts, values) in splits.items()})
-                problems += parameters.lacking(config, dev)
             self._run(config, given, problems, rows.label_type(classes))
             self._read(config, classes)
         return self
@@ -139,8 +142,9 @@ class Estimator(BaseEstimator):
         """Refuses to pickle or copy what is fitted: it holds TensorFlow's variables."""
         if hasattr(self, "predictor_"):
             name = type(self).__name__
-            raise TypeError(f"a fitted {name} cannot be pickled or copied: save(folder) writes it, "
-                            f"{name}.load(folder) reads it")
+            raise ArgumentError(f"a fitted {name} cannot be pickled or copied: save(folder) writes "
+                                f"it, {name}.load(folder) or finetune.Predictor(folder) reads it, "
+                                "in each process")
         return super().__getstate__()
 
     def __sklearn_tags__(self) -> Any:

@@ -52,12 +52,12 @@ class Classifier(ClassifierMixin, Estimator):
         """Returns the accuracy.
 
         Raises:
-            InputError: y has a label that the model does not know.
+            InputError: y has a label that the model does not know, or does not suit X.
         """
         check_is_fitted(self, "predictor_")
         with errors_in_python():
-            rows.check_known(y, self.classes_)
-        return super().score(X, y, sample_weight)
+            texts, values = rows.to_score(X, y, self.classes_)
+        return super().score(texts, values, sample_weight)
 
     def _named(self, answers: np.ndarray) -> np.ndarray:
         return self.classes_[answers.argmax(1)]
@@ -71,7 +71,8 @@ class Classifier(ClassifierMixin, Estimator):
             return np.unique(values)
         except (TypeError, ValueError):
             kinds = sorted({type(value).__name__ for value in values.tolist()})
-            problems.append(f"y: labels of one type are needed, here {', '.join(kinds)}")
+            problems.append(f"y: labels of one type are needed, str, int or bool; here "
+                            f"{', '.join(kinds)}")
         return None
 
 
@@ -83,7 +84,17 @@ class Regressor(RegressorMixin, Estimator):
     """
 
     _KIND = TaskKind.REGRESSION
-    score = RegressorMixin.score  # here, so that its arguments are checked
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Returns R2.
+
+        Raises:
+            InputError: y has what is no number, or does not suit X.
+        """
+        check_is_fitted(self, "predictor_")
+        with errors_in_python():
+            texts, values = rows.to_score(X, y, None)
+        return super().score(texts, values, sample_weight)
 
     def _named(self, answers: np.ndarray) -> np.ndarray:
         return answers[:, 0]

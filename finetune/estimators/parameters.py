@@ -50,6 +50,7 @@ _OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate
 _FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
           tuple: "a list of strings"}
+_MEANT = {"class_weights": '"balanced" or the name of a file'}
 
 
 def signature(init: Callable[..., None]) -> inspect.Signature:
@@ -135,7 +136,7 @@ def _typed(name: str, value: Any, problems: list[str]) -> Any:
         if choices and found not in choices:
             problems.append(f"{name}={shown(value)}: {must_be(found, str, choices)}")
     except (TypeError, ValueError, OverflowError):
-        problems.append(f"{name}={shown(value)}: must be {_KINDS[kind]}")
+        problems.append(f"{name}={shown(value)}: must be {_MEANT.get(name, _KINDS[kind])}")
         return None
     return found
 

@@ -14,6 +14,7 @@ from finetune import texts as asked
 from finetune.config_problems import shown
 from finetune.errors import UserError
 from finetune.estimators.parameters import SEVERAL
+from finetune.task_kind import number
 from finetune.texts import Text
 
 _MOST = 20  # messages
@@ -98,7 +99,8 @@ def texts(given: Any, name: str, problems: list[str]) -> list[Text]:
                 continue
             found.append(str(a) if len(parts) == 1 else (str(a), b if b is None else str(b)))
             continue
-        hint = "; fillna('') makes an empty text of it" if any(map(is_missing, parts)) else ""
+        hint = "; fillna('') makes an empty text of it" * (
+            hasattr(given, "fillna") and any(map(is_missing, parts)))
         wrong.append(f"{name}: row {place} is {shown(row)}; it has to be a string, or a tuple of "
                      f"two{hint}")
     more = len(wrong) - _MOST
@@ -131,8 +133,15 @@ def _many(given: Any, name: str, problems: list[str]) -> list[Any]:
     return []
 
 
-def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
-    """Returns labels or scores as an array of one dimension."""
+def targets(given: Any, name: str, problems: list[str], numbers: bool = False) -> np.ndarray:
+    """Returns labels or scores as an array of one dimension.
+
+    Args:
+        given: what the user gave.
+        name: of the argument, for messages.
+        problems: gets what is wrong with it.
+        numbers: whether they are to be numbers, those of a regression.
+    """
     if given is None or isinstance(given, (str, bytes, Mapping, Set)) or (
             not hasattr(given, "__array__") and not hasattr(given, "__iter__")):
         problems.append(f"{name} is {shown(given)}; give a list, a label for each text")
@@ -154,23 +163,42 @@ def targets(given: Any, name: str, problems: list[str]) -> np.ndarray:
     missing = [place for place, value in enumerate(values) if is_missing(value)]
     if missing:
         rows = ", ".join(map(str, missing[:_MOST])) + ", ..." * (len(missing) > _MOST)
-        problems.append(f"{name}: {len(missing):,} rows have none, row {rows}")
+        problems.append(f"{name}: row {rows} has none" if len(missing) == 1 else
+                        f"{name}: {len(missing):,} rows have none: {rows}")
         return np.empty(0, object)
+    wrong = [place for place, value in enumerate(values) if number(value) is None] * numbers
+    if wrong:
+        more = f" ({len(wrong):,} such rows)" if len(wrong) > 1 else ""
+        problems.append(f"{name}: row {wrong[0]} is {shown(values[wrong[0]])}; it has to be a "
+                        f"finite number{more}")
     return array
 
 
-def check_known(given: Any, classes: np.ndarray) -> None:
-    """Checks that labels to be scored are such as the model can answer.
+def to_score(X: Any, y: Any, classes: np.ndarray | None) -> tuple[list[Text], np.ndarray]:
+    """Returns texts and labels to be scored.
 
     Args:
-        given: a label for each text.
-        classes: the labels of the model.
+        X: texts; y: a label for each.
+        classes: the labels of the model; None of a regression.
 
     Raises:
-        UserError: one is not, with the closest that is.
+        UserError: something is wrong with them, as in fit.
     """
     problems: list[str] = []
-    values, known = targets(given, "y", problems).tolist(), classes.tolist()
+    found, values = _matched(X, y, "X", "y", problems, numbers=classes is None)
+    if classes is not None and not problems:
+        problems += _unknown(values.tolist(), classes.tolist())
+    if problems:
+        raise UserError(problems)
+    if classes is None:
+        return found, np.array([number(value) for value in values.tolist()])
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    return found, classes[[places[value] for value in values.tolist()]]  # 1.0 as the model's 1
+
+
+def _unknown(values: list[Any], known: list[Any]) -> list[str]:
+    """Returns which labels a model cannot answer, with the closest that it can."""
+    problems: list[str] = []
     unknown = [value for value in dict.fromkeys(values) if value not in known]
     by_text = {str(one): one for one in known}
     of_another_type = [value for value in unknown if str(value) in by_text]
@@ -184,8 +212,7 @@ def check_known(given: Any, classes: np.ndarray) -> None:
         elif near:
             told += f"; did you mean {near[0]}?"
         problems.append(told)
-    if problems:
-        raise UserError(problems[:_MOST])
+    return problems[:_MOST]
 
 
 def _type(label: Any) -> str:
@@ -198,13 +225,14 @@ def is_missing(value: Any) -> bool:
         isinstance(value, float) and value != value)
 
 
-def splits(X: Any, y: Any, dev: Any, problems: list[str]
+def splits(X: Any, y: Any, dev: Any, problems: list[str], numbers: bool = False
            ) -> dict[str, tuple[list[Text], np.ndarray]]:
     """Returns texts and labels by split.
 
     Args:
         X, y: of train; dev: both of dev, or None.
         problems: gets what is wrong with them.
+        numbers: whether y are to be numbers.
     """
     if dev is not None and not (isinstance(dev, (tuple, list)) and len(dev) == 2):
         problems.append("dev has to be two: (texts, labels)")
@@ -214,16 +242,29 @@ def splits(X: Any, y: Any, dev: Any, problems: list[str]
         given["dev"] = ("texts of dev", "labels of dev", *dev)
     found = {}
     for split, (x_name, y_name, of_x, of_y) in given.items():
-        before = len(problems)
-        found[split] = texts(of_x, x_name, problems), targets(of_y, y_name, problems)
-        if len(problems) == before and len(found[split][0]) != len(found[split][1]):
-            problems.append(f"{x_name}: {len(found[split][0]):,} rows, but {y_name} has "
-                            f"{len(found[split][1]):,}")
+        found[split] = _matched(of_x, of_y, x_name, y_name, problems, numbers)
     problems += _mixed(found["train"][0], "X")  # dev is held against train
     if dev is not None and not problems:
         trained_on = asked.form(pair(text)[1] for text in found["train"][0])
         problems += asked.problems(found["dev"][0], trained_on, "texts of dev: row")
     return found
+
+
+def _matched(X: Any, y: Any, x_name: str, y_name: str, problems: list[str], numbers: bool
+             ) -> tuple[list[Text], np.ndarray]:
+    """Returns texts and labels that belong together."""
+    before = len(problems)
+    found, values = texts(X, x_name, problems), targets(y, y_name, problems, numbers)
+    if len(problems) > before:
+        return found, values
+    if len(found) != len(values):
+        problems.append(f"{x_name}: {len(found):,} rows, but {y_name} has {len(values):,}")
+    elif not found:
+        problems.append(f"{x_name}: there are no rows")
+    elif [pair(text)[1] for text in found] == names(values):
+        problems.append(f"{x_name}: the second text of every row is its label; give the texts "
+                        "alone, as df['text']")
+    return found, values
 
 
 def _mixed(given: Sequence[Text], name: str) -> list[str]:

@@ -102,12 +102,16 @@ def collected(problems: list[str]) -> Iterator[None]:
 
 def out_problems(folder: str) -> list[str]:
     """Returns why a folder cannot be the one that is written."""
+    if not folder.strip():
+        return [f"{folder!r} names no folder; name a new one."]
     if "://" in folder or set(folder) & checkpoint.PATTERN:
         return [f"{folder}: has to be a folder on this machine without * ? [ ] \\ in its name."]
     if checkpoint.exists(folder):
         return [f"{folder}: is the prefix of a checkpoint; name a new folder."]
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         return [f"{folder}: is there already and is no empty folder; name a new one."]
+    if os.path.isdir(folder) and os.path.samefile(folder, os.curdir):  # would be replaced
+        return [f"{folder}: is the current folder; name a new one."]
     return []
 
 

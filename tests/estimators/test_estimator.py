@@ -148,6 +148,28 @@ def test_a_regression(tiny, tmp_path):
 # ---- folders
 
 
+@pytest.mark.parametrize(("folder", "told"), [
+    ("", "^folder='': must name a folder$"), (" ", "^folder=' ': must name a folder$"),
+    (".", "is the current folder; name a new one"), ("~", "is the current folder; name a new")])
+def test_the_current_folder_is_not_replaced(fitted, folder, told, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "here"))
+    with pytest.raises(InputError, match=told):
+        fitted.save(folder)
+    assert os.listdir(tmp_path) == ["here"] and os.listdir(".") == []
+    if not folder.strip():
+        with pytest.raises(InputError, match=told):
+            Classifier.load(folder)
+
+
+def test_the_home_folder_is_known(fitted, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fitted.save("~/kept")
+    assert os.path.exists(tmp_path / "kept" / "labels.txt")
+    assert Classifier.load("~/kept").classes_.tolist() == fitted.classes_.tolist()
+
+
 def test_a_temporary_folder_goes_with_the_model(tiny, capfd):
     model = small(tiny).fit(X, Y)
     assert capfd.readouterr() == ("", "")  # as it is not verbose
@@ -193,8 +215,10 @@ def test_a_folder_of_another_fit_is_refused(tiny, tmp_path):
 def test_what_is_fitted_is_saved_not_pickled(fitted):
     assert pickle.loads(pickle.dumps(Classifier(seed=3))).seed == 3
     for work in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError, match=r"save\(folder\) writes it, Classifier.load\(folder\)"):
-            work(fitted)
+        for kind in (TypeError, InputError):
+            with pytest.raises(kind, match=r"save\(folder\) writes it, Classifier.load\(folder\) "
+                                           r"or finetune.Predictor\(folder\) reads it, in each "):
+                work(fitted)
     assert not hasattr(clone(fitted), "predictor_")
 
 

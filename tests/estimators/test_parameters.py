@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from finetune import Classifier, Regressor
+from finetune import Classifier, Predictor, Regressor
 from finetune.config import RunConfig
 from finetune.errors import InputError, UserError
 from finetune.estimators import parameters
@@ -38,6 +38,9 @@ def test_defaults_are_the_command_s():
     ("epochs", r"'epochs'; did you mean num_train_epochs\?$"),
     ("batch_size", r"'batch_size'; did you mean train_batch_size\?$"),
     ("lr", r"'lr'; did you mean learning_rate\?$"),
+    ("weight_decay", "'weight_decay'; it is 0.01, as in the paper$"),
+    ("num_labels", "'num_labels'; labels are those of y; of a trained"),
+    ("classes", "'classes'; labels are those of y"), ("n_jobs", "'n_jobs'; one training, or one "),
     ("zzz", r"unexpected keyword argument 'zzz'; help\(\) lists those that there are$")])
 def test_unknown_names(name, told):
     for kind in (TypeError, InputError):  # Python's own, and that of every mistake
@@ -57,6 +60,12 @@ def test_unknown_names(name, told):
      r"; did you mean learning_rate of the constructor, Classifier\(learning_rate=...\)\?$"),
     (Classifier, "fit", [X, Y], {"validation_data": 1}, "; it is called dev here$"),
     (Classifier, "fit", [X, Y], {"dew": 1}, r"; did you mean dev\?$"),
+    (Classifier, "fit", [X, Y], {"validation_split": 0.1}, r"; give the rows to be scored: f"),
+    (Regressor, "fit", [X, Y], {"sample_weight": Y}, "'; rows have no weights; class_weights o"),
+    (Classifier, "fit", [], {"texts": X, "y": Y}, "'texts'; it is called X here\n.*X is missing$"),
+    (Classifier, "predict", [X], {"abstain": True}, r"'abstain'; predictor_.predict\(texts, abst"),
+    (Classifier, "explain", [X], {"class_names": 1}, "'class_names'; it is called label here$"),
+    (Classifier, "save", ["a"], {"overwrite": True}, "'; nothing is overwritten: name a new fol"),
     (Classifier, "fit", [X, Y], {"y": 1}, ": y is given twice$"),
     (Classifier, "fit", [X, Y, None, 3], {}, ": 4 positional arguments, and it takes 3$"),
     (Classifier, "fit", [X], {"epochs": 3, "zzz": 3}, "'zzz'\nClassifier.fit.*: y is missing"),
@@ -81,8 +90,19 @@ def test_checked_methods_keep_signature_and_docstring():
     assert list(inspect.signature(Classifier.fit).parameters) == ["self", "X", "y", "dev"]
     assert list(inspect.signature(Classifier.load).parameters) == ["folder"]
     assert Classifier.fit.__doc__.startswith("Fine-tunes the checkpoint")
-    with pytest.raises(TypeError, match="missing"):  # on no object: Python's own
-        Classifier.fit()
+
+
+@pytest.mark.parametrize(("method", "given", "told"), [
+    (Classifier.fit, [X, Y], r"^fit is called on the class; call it on an object: Classifier\(...\)"
+     r".fit\(...\) or Regressor\(...\).fit\(...\)$"),
+    (Classifier.fit, [X, Y, (X, Y)], "^fit is called on the class"),
+    (Classifier.fit, [], "^fit is called on the class"),
+    (Classifier.predict_proba, [X], r"on an object: Classifier\(...\).predict_proba\(...\)$"),
+    (Predictor.predict, ["a"], r"on an object: Predictor\(...\).predict\(...\)$")])
+def test_methods_called_on_the_class(method, given, told):
+    for kind in (TypeError, InputError):
+        with pytest.raises(kind, match=told):
+            method(*given)
 
 
 def config(**values):
@@ -111,6 +131,7 @@ def test_a_module_of_the_hub_tells_its_casing():
     ({"xla": 1}, "xla=1: must be True or False"),
     ({"verbose": "yes"}, "verbose='yes': must be True or False"),
     ({"init_checkpoint": 3}, "init_checkpoint=3: must be a string"),
+    ({"class_weights": {"a": 1}}, "class_weights={'a': 1}: must be \"balanced\" or the name of a"),
     ({"export_formats": "onnx"}, "export_formats='onnx': must be a list of strings"),
     ({"precision": "float8"}, "precision='float8': must be one of float32, bfloat16, float16"),
     ({"distribution": "multi_worker"}, "distribution='multi_worker': every worker has to run")])
@@ -134,10 +155,13 @@ def test_messages_name_parameters_not_flags():
     ({"learning_rate": -1.0}, [*X[:-1], None], Y, None,  # rows and settings in one message
      ["X: row 14 is None", "learning_rate=-1.0"]),
     ({}, X, Y[:-1], None, ["X: 15 rows, but y has 14"]),
-    ({}, [], [], None, ["the train split is empty"]),
+    ({}, [], [], ([], []), ["X: there are no rows\ntexts of dev: there are no rows"]),
     ({}, X, ["bug"] * 15, None, ["labels: a classifier needs two labels or more, here ['bug']"]),
     ({}, X, [0.5] * 14 + [0.25], None, ["y: holds numbers that are no classes; Regressor learns"]),
-    ({}, X, ["a", 1] * 7 + ["a"], None, ["y: labels of one type are needed, here int, str"]),
+    ({}, X, ["a", 1] * 7 + ["a"], None,
+     ["y: labels of one type are needed, str, int or bool; here int, str"]),
+    ({}, X, [b"a", b"b", b"c"] * 5, None, ["y: labels of one type are needed, str, int or bo"]),
+    ({}, list(zip(X, Y, strict=True)), Y, None, ["X: the second text of every row is its label"]),
     ({}, X, Y, (X, ["bugs"] * 15), ['example dev-0: label "bugs" is not one of "bug", "feature"']),
     ({}, X, Y, X, ["dev has to be two: (texts, labels)"]),
     ({}, X, Y, (X, Y[1:]), ["texts of dev: 15 rows, but labels of dev has 14"]),
@@ -151,4 +175,22 @@ def test_every_mistake_at_once(values, X, y, dev, told, tiny):  # noqa: N803
     text = str(error.value)
     for one in told:
         assert one in text
-    assert "--" not in text
+    assert "--" not in text and "GivenRows" not in text
+
+
+@pytest.mark.parametrize("name", ["calibrate", "baseline"])
+def test_what_needs_dev_is_told_once(name, tiny):
+    with pytest.raises(InputError) as error:
+        Classifier(tiny, max_seq_length=16, **{name: True}).fit(X, Y)
+    assert error.value.problems == (
+        f"{name}=True: needs rows to score: fit(X, y, dev=(texts, labels))",)
+
+
+@pytest.mark.parametrize(("y", "dev", "told"), [
+    (["NUM"] * 15, None, "y: row 0 is 'NUM'; it has to be a finite number (15 such rows)"),
+    ([1.0] * 14 + [np.inf], None, "y: row 14 is inf; it has to be a finite number"),
+    ([1.0] * 15, (X[:1], ["a"]), "labels of dev: row 0 is 'a'; it has to be a finite number")])
+def test_what_is_no_number(y, dev, told, tiny):
+    with pytest.raises(InputError) as error:
+        Regressor(tiny, train_batch_size=5, max_seq_length=16).fit(X, y, dev=dev)
+    assert error.value.problems == (told,)

@@ -50,9 +50,9 @@ def test_texts(given, expected):
     ([()], "X: row 0 is ()"),
     (["a", "b\ud800"], "X: row 1 holds half a surrogate pair, which is no character"),
     ([("a", "\udc80")], "X: row 0 holds half a surrogate pair"),
-    (["a", None], "X: row 1 is None; it has to be a string, or a tuple of two; fillna('') makes an "
-                  "empty text of it"),
-    (pd.Series(["a", np.nan]), "X: row 1 is nan; it has to be a string"),
+    (["a", None], "X: row 1 is None; it has to be a string, or a tuple of two"),
+    (pd.Series(["a", np.nan]), "X: row 1 is nan; it has to be a string, or a tuple of two; fillna('"
+                               "') makes an empty text of it"),
     (pd.Series(["a", None]).astype("string"), "X: row 1 is <NA>; it has to be a string, or a tuple "
                                               "of two; fillna('')"),
     (pd.DataFrame({"q": ["a"], "r": [np.nan]}), "X: row 0 is ('a', nan)")])
@@ -89,33 +89,59 @@ def test_targets_keep_their_type(given, kind):
     ([["a"], ["b"]], "y: row 0 is ['a']. Classifier gives a text one label"),
     ([{"a"}, {"b"}], "y: row 0 is {'a'}. Classifier"),
     (pd.Series([["a"], []]), "y: row 0 is ['a']. Classifier"),
-    (["a", None], "y: 1 rows have none, row 1"),
-    ([1.0, np.nan, np.nan], "y: 2 rows have none, row 1, 2"),
-    (pd.Series(["a", pd.NA]), "y: 1 rows have none, row 1")])
+    (["a", None], "y: row 1 has none"),
+    ([1.0, np.nan, np.nan], "y: 2 rows have none: 1, 2"),
+    (pd.Series(["a", pd.NA]), "y: row 1 has none")])
 def test_what_is_no_label(given, told):
     problems = []
     rows.targets(given, "y", problems)
     assert problems and problems[0].startswith(told), problems
 
 
+def scored(y, classes):
+    return rows.to_score(["a"] * len(y), y, classes and np.array(classes))
+
+
 def test_labels_that_the_model_does_not_know():
-    rows.check_known(iter([2.0, 1]), np.array([1, 2]))
+    assert rows.to_score(["a", "b"], iter([2.0, 1]), np.array([1, 2]))[1].dtype.kind == "i"
     with pytest.raises(UserError) as error:
-        rows.check_known(["bug", "bugs", "zzz", "bugs"], np.array(["bug", "feature"]))
+        scored(["bug", "bugs", "zzz", "bugs"], ["bug", "feature"])
     assert error.value.problems == (
         "y: row 1 is 'bugs', which the model never answers; it knows 'bug', 'feature'; did you "
         "mean bug?", "y: row 2 is 'zzz', which the model never answers; it knows 'bug', 'feature'")
     with pytest.raises(UserError) as error:  # one message for all that are of another type
-        rows.check_known([2, 0, 1], np.array(["0", "1"]))
+        scored([2, 0, 1], ["0", "1"])
     assert error.value.problems == (
         "y: row 1 is 0, which the model never answers; it knows '0', '1': its labels are text "
         "(str), and this is int; give all labels as the model has them",
         "y: row 0 is 2, which the model never answers; it knows '0', '1'")
     with pytest.raises(UserError, match="row 0 is '1', .* it knows 1, 2: its labels are int, and "
                                         r"this is text \(str\)"):
-        rows.check_known(["1", 2], np.array([1, 2]))
+        scored(["1", 2], [1, 2])
     with pytest.raises(UserError, match="y is None; give a list"):
-        rows.check_known(None, np.array([1, 2]))
+        rows.to_score(["a"], None, np.array([1, 2]))
+
+
+@pytest.mark.parametrize(("of_x", "y", "classes", "told"), [
+    (["a"], [1, 2], [1, 2], "X: 1 rows, but y has 2"), ([], [], [1, 2], "X: there are no rows"),
+    (["a"], [1, 2], None, "X: 1 rows, but y has 2"), ([], [], None, "X: there are no rows"),
+    (["a", "b"], [1, np.nan], None, "y: row 1 has none"),
+    (["a", "b"], [1, "b"], None, "y: row 1 is 'b'; it has to be a finite number"),
+    (["a", None], [1, 2], None, "X: row 1 is None; it has to be a string, or a tuple of two")])
+def test_what_cannot_be_scored(of_x, y, classes, told):
+    with pytest.raises(UserError) as error:
+        rows.to_score(of_x, y, classes and np.array(classes))
+    assert error.value.problems == (told,)
+
+
+@pytest.mark.parametrize("kind", [list, pd.DataFrame])
+def test_labels_among_the_texts(kind):
+    given = kind([("a", "1"), ("b", "2")])
+    rows.splits(given, [1, 2], (given, [1, 2]), problems := [])
+    assert problems == [f"{name}: the second text of every row is its label; give the texts alone, "
+                        "as df['text']" for name in ("X", "texts of dev")]
+    rows.splits(given, [1, 1], None, problems := [])
+    assert not problems
 
 
 def test_dev_of_another_kind_than_train():

@@ -105,6 +105,8 @@ def test_what_is_wrong_is_told_together_and_nothing_is_written(command, convert,
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
     status, _, error = convert(command, tmp_path / "nothing", "gs://bucket/folder")
     assert status == 2 and "has to be a folder on this machine" in error
+    status, _, error = convert(command, tmp_path / "nothing", "")
+    assert status == 2 and "'' names no folder; name a new one." in error
 
 
 def test_a_checkpoint_that_needs_no_conversion(convert, run_folder, tmp_path):

@@ -1,6 +1,8 @@
 """finetune.Predictor: the answers of --do_predict, from the folder alone."""
 
+import copy
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -104,11 +106,52 @@ def test_what_is_no_argument(classifier, given, told):
     ("predict", ["a"], {"batch_size": 4},
      r"'batch_size'; it is given to the constructor: Predictor\(batch_size=...\)$"),
     ("predict_proba", [], {}, r"^Predictor.predict_proba\(texts\): texts is missing$"),
+    ("predict", [], {"X": ["a"]}, "'X'; it is called texts here\n.*texts is missing$"),
     ("explain", ["a"], {"labels": "bug"}, r"'labels'; it is given to the constructor: P")])
 def test_what_is_no_argument_of_a_method(predictor, method, given, named, told):
     for kind in (TypeError, InputError):
         with pytest.raises(kind, match=told):
             getattr(predictor, method)(*given, **named)
+
+
+@pytest.mark.parametrize("kind", ["predictor", "regression"])
+@pytest.mark.parametrize("abstain", [0.99, "no", 1, None])
+def test_abstain_is_true_or_false(kind, abstain, request):
+    model = request.getfixturevalue(kind)
+    model = model if kind == "predictor" else Predictor(model)
+    with pytest.raises(TypeError, match=f"^abstain={abstain!r}: must be True or False; a threshold "
+                                        "of your own stands in calibration.json"):
+        model.predict("a", abstain=abstain)
+    assert model.predict("a", abstain=np.bool_(False)) == model.predict("a")
+
+
+def test_who_cannot_abstain_is_told_what_helps(predictor, regression, tmp_path, tiny):
+    with pytest.raises(UserError, match="no threshold to abstain by; .* --min_precision=0.95"):
+        predictor.predict("a", abstain=True)
+    labels = make_trained(tmp_path / "made", tiny, LABELS)
+    (labels / "run_config.json").write_text(json.dumps({
+        "max_seq_length": 16, "do_lower_case": True, "task_type": "multilabel"}))
+    for model, kind in ((Predictor(regression), "regression"), (Predictor(labels), "multilabel")):
+        with pytest.raises(UserError, match=f"abstain by; it is a {kind} model, and those have no"):
+            model.predict("a", abstain=True)
+
+
+@pytest.mark.parametrize("work", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_it_is_neither_pickled_nor_copied(predictor, work):
+    for kind in (TypeError, UserError):
+        with pytest.raises(kind, match=r"make one of its folder in each process, Predictor\(fold"):
+            work(predictor)
+
+
+def test_the_home_folder_is_known(classifier, monkeypatch):
+    monkeypatch.setenv("HOME", str(classifier.parent))
+    assert Predictor("~/classifier").labels == LABELS
+
+
+@pytest.mark.parametrize("wrong", ["", " "])
+def test_an_empty_name_is_no_folder(wrong):
+    with pytest.raises(InputError, match=f"^folder='{wrong}': must name a folder$"):
+        Predictor(wrong)
 
 
 def test_a_folder_is_needed():
