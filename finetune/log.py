@@ -94,6 +94,14 @@ def start(path: str | None = None) -> None:
         LOGGER.addHandler(file)
 
 
+def notice(text: str) -> None:
+    """Logs a notice as a note, or as the warning that it says it is."""
+    if text.startswith("warning: "):
+        LOGGER.warning("%s", text)
+    else:
+        LOGGER.info("note: %s", text)
+
+
 def stop() -> None:
     """Closes the log."""
     for handler in list(LOGGER.handlers):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from finetune import outputs
+from finetune import log, outputs
 from finetune.confidence import settings as confidence
 from finetune.config import RunConfig
 from finetune.config_problems import as_given, named
@@ -94,7 +94,7 @@ def before(prepared: "Prepared", tables: Mapping[str, FeatureTable], device: str
                                       if config.shuffle_buffer_size else ""))
     _row("output", config.output_dir)
     for notice in prepared.notices:
-        LOGGER.info("note: %s", notice)
+        log.notice(notice)
 
 
 def _schedule(config: RunConfig, plan: "Plan") -> str:

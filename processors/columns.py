@@ -1,6 +1,6 @@
 """Finds the columns a user named, or gave by position, in one file; and what stands in a cell."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from processors.errors import Report, listed, quoted, suggestion
@@ -82,14 +82,27 @@ class Columns:
             return f"the objects have {found}"
         if len(self.names) == 1:
             found += " as its only column; csv is separated by commas, tsv by tabs"
-        return f"the header has {found} (if line 1 is none, say --header=false, give positions)"
+        return (f"the header has {found} (if line 1 is not a header, say --header=false, give "
+                "positions)")
 
-    def checked(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def checked(self, rows: Iterable[Row], doubted: Sequence[int] = ()) -> Iterator[Row]:
         """Passes rows on, and reports those with more cells than the header.
 
         A tab or comma that belongs to a text shifts all cells behind it.
+
+        Args:
+            doubted: positions of the labels, where only --header=true tells of a header; one that
+                has a row's label there is told of.
         """
+        doubted = list(doubted) if self._positional else []
         for line, cells in rows:
+            for column in doubted:
+                if cells[column:column + 1] == [self.names[column]]:
+                    self._report.notice(
+                        "taken for a header, as --header=true says, but its label column holds "
+                        f"{quoted(self.names[column])}, which rows have as a label; if line 1 is "
+                        "a row, say --header=false", 1)
+                    doubted = []
             if self._positional and self.names is not None and any(cells[len(self.names):]):
                 self._report.problem(line, f"{len(cells)} columns, but the header has "
                                      f"{len(self.names)}; is there a separator inside a text?")

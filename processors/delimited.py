@@ -11,11 +11,11 @@ from itertools import chain
 
 from processors import several, storage, training_labels
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
-from processors.columns import Columns, is_position
+from processors.columns import Columns, as_columns, is_position
 from processors.errors import DataError, Report, listed, quoted, suggestion
 from processors.examples import InputExample, Split, make_examples
 from processors.files import folder_content, why_no_text
-from processors.readers import FORMATS, read_rows
+from processors.readers import FORMATS, other_separator, read_rows
 from processors.registry import register
 from processors.streamed import collected, may_stream
 
@@ -190,8 +190,12 @@ class Delimited(DataProcessor):
         if not columns.complete:
             if data_format in ("jsonl", "json"):  # what is wrong with its objects is told too
                 deque(rows, maxlen=0)
+            elif other := other_separator(names or (), data_format):  # the reason for all the rest
+                raise DataError(f"{report.path}:1: {other}")
             raise report.error()
-        yield from make_examples(columns.checked(rows), split, name, labels, report, first,
+        doubted = as_columns(split.label) if self.header and all(
+            map(is_position, self.label_column)) else ()
+        yield from make_examples(columns.checked(rows, doubted), split, name, labels, report, first,
                                  self.task_type == "regression", self.several)
         report.check()
 

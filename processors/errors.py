@@ -37,6 +37,10 @@ class Report:
         """Records something the user should know, but that stops nothing."""
         self.notices.append(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
 
+    def warning(self, text: str) -> None:
+        """Records a notice that is to be told as a warning, by what it begins with."""
+        self.notices.append(f"warning: {self.path}: {text}")
+
     def __len__(self) -> int:
         """Returns the number of problems."""
         return len(self._problems)

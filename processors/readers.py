@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -148,6 +148,20 @@ def json_rows(text: str, report: Report) -> Iterator[Row]:
         report.problem(getattr(error, "lineno", line), _json_problem(error))
 
 
+def other_separator(header: Sequence[str], data_format: str) -> str | None:
+    """Returns what to do about a tsv or csv whose only column holds another separator."""
+    if len(header) != 1:
+        return None
+    own, way = {"csv": ("comma", "save it with commas, or as TSV"),
+                "tsv": ("tab", "save it with tabs, or as CSV")}[data_format]
+    for mark, shown, reader in (("\t", "a tab", "tsv"), (";", '";"', None), ("|", '"|"', None),
+                                (",", "a comma", "csv")):
+        if mark in header[0]:
+            return (f"line 1 has {shown} and no {own}: the file seems to be separated by "
+                    f"{shown}; " + (f"say --data_format={reader}" if reader else way))
+    return None
+
+
 def json_text(value: Any) -> tuple[str | None, str | None]:
     """Turns a JSON value into a cell.
 
@@ -220,5 +234,7 @@ def _csv_problem(message: str, end: int) -> str:
         return f"a quoted cell that starts in this record is not closed up to the end, line {end}"
     if message.startswith("new-line character"):
         return _LONE_CR
+    other = end == 1 and message.startswith("',' expected")  # "label";"text"
     return (f'broken quoting, {message} near line {end}; inside a quoted cell a quotation mark is '
-            'written twice ("")')
+            'written twice ("")'
+            + "; if it is not commas that separate, save it with commas, or as TSV" * other)

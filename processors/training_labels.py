@@ -64,8 +64,8 @@ def of(examples: Sequence[InputExample], report: Report, column: str,
     if len(groups) > MAX_SHOWN:
         report.notice(f"... and {len(groups) - MAX_SHOWN:,} more such groups of labels")
     if len(labels) > max(20, len(examples) // 2):
-        report.notice(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
-                      "label column?")
+        report.warning(f"{len(labels):,} different labels in {len(examples):,} rows: is this the "
+                       "label column?")
     if all(re.fullmatch("-?[0-9]{1,1000}", label) for label in labels):  # int() takes 4,300
         return tuple(sorted(labels, key=lambda label: (int(label), label)))  # "01" beside "1"
     return tuple(sorted(labels))

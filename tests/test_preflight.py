@@ -110,7 +110,8 @@ def test_splits_that_a_run_needs(flags, splits):
     ({}, {"vocab_file": "."}, "--vocab_file=.: cannot be read"),
     ({}, {"bert_config_file": "no.json"}, "--bert_config_file=no.json: cannot be read"),
     ({}, {"num_train_epochs": 1.0, "train_batch_size": 5},
-     "--train_batch_size=5: int(4 rows / 5 * 1.0 epochs) is 0, no single step"),
+     "--train_batch_size=5: 4 rows are too few: of 5 a step in 1 epoch they make no single step "
+     "(int(4 / 5 * 1.0) is 0); lower --train_batch_size or raise --num_train_epochs"),
     ({}, {"metric_for_best": "f1", "eval_every_steps": 1},
      "--metric_for_best=f1: must be one of accuracy, f1_macro, mcc, loss"),
     ({}, {"labels": ("bug", "bug")}, "--labels: label names must differ; given more than once: "

@@ -54,7 +54,7 @@ def told(said, tiny_config, make_table):
 
 
 def test_the_summary_of_a_training_run(told):
-    assert told(notices=["be careful", "and so on"]) == [
+    assert told(notices=["be careful", "warning: and so on"]) == [
         "device     1 x CPU",
         "model      2 layers, 16 wide, 2 heads, vocabulary 60; from bert/bert_model.ckpt",
         "labels     bug, feature, question",
@@ -64,7 +64,7 @@ def test_the_summary_of_a_training_run(told):
         "seed 42",
         "output     out",
         "note: be careful",
-        "note: and so on"]
+        "warning: and so on"]
 
 
 def test_rows_from_a_buffer_are_told(told):

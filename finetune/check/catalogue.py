@@ -67,7 +67,7 @@ ABOUT = {
     "leakage": About(
         "Rows of another split", "no text of one split is in another",
         "What was trained on, or chosen by, is asked again: the score is better than in use.",
-        "Take them out of train, or better out of the split that is scored.", needs="dev"),
+        "Take them out of the other split, or better out of the one that is scored.", needs="dev"),
     "conflicts": About(
         "One text, two labels", "no text has two",
         "At least one of them is wrong, or the text does not tell; nothing can get both right.",
@@ -90,6 +90,10 @@ ABOUT = {
         "Names of labels", "all differ clearly",
         "One label is written in two ways; they are learnt as two.",
         "Write it in one way.", _NAMES),
+    "numbers": About(
+        "Numbers for labels", "no label is a fraction",
+        "As labels, 2.5 and 3.0 are as unlike as 0.0 and 3.0.",
+        "If they are scores, --task_type=regression learns them as numbers.", _LABELS),
     "label_sets": About(
         "Labels of a row", None,
         "A label that never comes without another teaches the model nothing of its own.",

@@ -26,6 +26,7 @@ def findings(surveys: Mapping[str, Survey], labels: Sequence[str], buffered: boo
         buffered: whether training draws rows from a small buffer, so that their order counts.
     """
     yield from alike(labels)
+    yield from _numbers(labels)
     train, dev = surveys.get("train"), surveys.get("dev")
     if train:
         yield from _training(train, labels, buffered)
@@ -96,6 +97,13 @@ def alike(labels: Sequence[str]) -> Iterator[Finding]:
             yield Finding("label_names", Severity.PROBLEM, None, f"{named(group)} differ only in "
                           "case, blanks or hyphens", len(group), len(labels),
                           details={"labels": group})
+
+
+def _numbers(labels: Sequence[str]) -> Iterator[Finding]:
+    if all(re.fullmatch(r"[+-]?[0-9]{1,9}([.][0-9]+)?", label) for label in labels) and not all(
+            float(label).is_integer() for label in labels):
+        yield Finding("numbers", Severity.LOOK, None, f"all {len(labels):,} labels are numbers, "
+                      "and some of them fractions", len(labels), len(labels))
 
 
 def _dev_size(dev: Survey) -> Finding:

@@ -133,7 +133,8 @@ def resolve(path: str) -> str:
             return found
         raise UserError(f"--init_checkpoint={path}: " + (why_no_checkpoint(path) or (
             "the folder holds no checkpoint (bert_model.ckpt.index or a file named checkpoint, and "
-            "what it names)")))
+            "what it names); give the --output_dir of a training, or a folder made by "
+            "scripts/download_checkpoint.sh")))
     above = os.path.dirname(path)
     gone = why_no_checkpoint(above) if sweep_that_deleted(above) else None
     near = _prefix_of(path)

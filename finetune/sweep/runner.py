@@ -146,7 +146,7 @@ class Sweep:
         outcomes = self.outcomes()
         waiting = [one for one in outcomes if not one.scores]
         for notice in dict.fromkeys(one for facts in self._facts.values() for one in facts.notices):
-            LOGGER.info("note: %s", notice)
+            log.notice(notice)
         done = len(outcomes) - len(waiting)
         LOGGER.info("sweep      %d runs%s, chosen by dev %s; %s rows to train", len(outcomes),
                     f", {done} of them finished before" if done else "", self._metric,

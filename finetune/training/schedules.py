@@ -50,8 +50,11 @@ class Plan:
         """Returns why so many rows do not make a single step; None if they do."""
         if cls.of(config, rows).steps:
             return None
-        return (f"int({rows} rows / {config.train_batch_size} * {config.num_train_epochs} epochs) "
-                "is 0, no single step; take a smaller batch or more epochs")
+        size, epochs = config.train_batch_size, config.num_train_epochs
+        return (f"{rows} {'row is' if rows == 1 else 'rows are'} too few: of {size} a step in "
+                f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'} they make no single step "
+                f"(int({rows} / {size} * {epochs}) is 0); lower --train_batch_size or raise "
+                "--num_train_epochs")
 
     def epoch_of(self, step: int) -> int:
         """Returns the epoch, from 0, that the first row of a step belongs to."""

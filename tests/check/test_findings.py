@@ -94,6 +94,27 @@ def test_doubles_name_each_other_and_their_labels(splits, look):
                          "0 with another label")
 
 
+@pytest.mark.parametrize("source", ["train", "dev"])
+def test_the_advice_on_leaks_holds_for_any_two_splits(splits, look, source):
+    copy(source, 8, "test", 30)(splits)
+    [leak] = [one for one in look(splits).as_dict()["findings"]
+              if (one["check"], one["split"]) == ("leakage", "test")]
+    assert leak["advice"].startswith("Take them out of the other split, or better out of the one")
+
+
+@pytest.mark.parametrize(("names", "found"), [
+    (["0.0", "0.5", "3.0"], True), (["-1", "2.5", "3"], True), (["0", "1", "2"], False),
+    (["0.0", "1.0", "2.0"], False), (["0.5", "1.5", "many"], False)])
+def test_labels_that_may_be_scores(splits, look, names, found):
+    for row in splits["train"] + splits["dev"]:
+        row.label = names[LABELS.index(row.label)]
+    result = look(splits, names)
+    assert told(result) == ({("numbers", None): 3} if found else {})
+    if found:
+        assert "advice" in result.as_dict()["findings"][0]
+        assert "--task_type=regression" in result.as_text()
+
+
 def test_many_leaks_are_a_problem(splits, look):
     for row in range(2):
         copy("train", row, "dev", row, label=row == 0)(splits)

@@ -238,7 +238,8 @@ def test_a_file_of_a_checkpoint_is_told_by_what_is_to_be_given(tmp_path, file):
 
 @pytest.mark.parametrize(("name", "says"), [
     ("", "the folder holds no checkpoint (bert_model.ckpt.index or a file named checkpoint, "
-     "and what it names)"),
+     "and what it names); give the --output_dir of a training, or a folder made by "
+     "scripts/download_checkpoint.sh"),
     ("bert_model.ckpt", "there is no such folder and no {path}.index; give the prefix of a "
                         "TensorFlow checkpoint")])
 def test_resolve_says_what_is_missing(tmp_path, name, says):

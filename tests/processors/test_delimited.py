@@ -111,18 +111,18 @@ def test_a_test_file_without_the_named_label_proves_no_header(write, problems):
 @pytest.mark.parametrize("content, options, expected", [
     ("Text,lable\na,1\n", {"text_column": ["text"]}, [
         'train.csv:1: --text_column=text: there is no such column, closest is "Text"; the header '
-        'has "Text", "lable" (if line 1 is none, say --header=false, give positions)',
+        'has "Text", "lable" (if line 1 is not a header, say --header=false, give positions)',
         'train.csv:1: --label_column=label (the default): there is no such column, closest is '
-        '"lable"; the header has "Text", "lable" (if line 1 is none, say --header=false, give '
-        "positions)"]),
+        '"lable"; the header has "Text", "lable" (if line 1 is not a header, say --header=false, '
+        "give positions)"]),
     ("foo,label\na,1\n", {}, [
         'train.csv:1: there is no column "text", "sentence" or "title" and "body"; the header has '
-        '"foo", "label" (if line 1 is none, say --header=false, give positions); say '
+        '"foo", "label" (if line 1 is not a header, say --header=false, give positions); say '
         "--text_column=..."]),
-    ("text;label\na;1\n", {"text_column": ["text"], "label_column": "0"}, [
+    ("text:label\na:1\n", {"text_column": ["text"], "label_column": "0"}, [
         'train.csv:1: --text_column=text: there is no such column; the '
-        'header has "text;label" as its only column; csv is separated by commas, tsv by tabs (if '
-        "line 1 is none, say --header=false, give positions)"]),
+        'header has "text:label" as its only column; csv is separated by commas, tsv by tabs (if '
+        "line 1 is not a header, say --header=false, give positions)"]),
     ("text,text,label\na,b,1\n", {}, [
         "train.csv:1: --text_column=text: the header has this name 2 times; give the position, the "
         "first column is 0"]),
@@ -130,19 +130,52 @@ def test_a_test_file_without_the_named_label_proves_no_header(write, problems):
         "train.csv:1: --label_column=2: the header has only 2 columns (the first is 0)"]),
     ("text,label\na,1\n", {"id_column": "key"}, [
         'train.csv:1: --id_column=key: there is no such column; the header has "text", "label" (if '
-        "line 1 is none, say --header=false, give positions)"]),
+        "line 1 is not a header, say --header=false, give positions)"]),
     ("a,1\nb,0\n", {"text_column": ["0"], "header": "false"}, [
         "train.csv:1: --label_column=label (the default) is a name, but the file has no header; "
         "give the position, the first column is 0"]),
     ("text,lable\na,1\n", {"label_column": "label"}, [
         'train.csv:1: --label_column=label: there is no such column, closest is "lable"; the '
-        'header has "text", "lable" (if line 1 is none, say --header=false, give positions)']),
+        'header has "text", "lable" (if line 1 is not a header, say --header=false, give '
+        "positions)"]),
     ("text,label\na,1\n", {"label_column": "text"}, [
         'train.csv:1: column "text" is both a text and the label']),
 ])
 def test_columns_that_are_not_there(write, problems, content, options, expected):
     folder = write("train.csv", content)
     assert problems(Delimited(**options).get_train_examples, folder) == expected
+
+
+@pytest.mark.parametrize(("name", "header", "told"), [
+    ("train.csv", "label;text", 'has ";" and no comma: the file seems to be separated by ";"; '
+     "save it with commas, or as TSV"),
+    ("train.csv", "label|text", 'has "|" and no comma: the file seems to be separated by "|"; '
+     "save it with commas, or as TSV"),
+    ("train.csv", "label\ttext", "has a tab and no comma: the file seems to be separated by a tab; "
+     "say --data_format=tsv"),
+    ("train.tsv", "label;text", 'has ";" and no tab: the file seems to be separated by ";"; save '
+     "it with tabs, or as CSV"),
+    ("train.tsv", "label,text", "has a comma and no tab: the file seems to be separated by a "
+     "comma; say --data_format=csv")])
+@pytest.mark.parametrize("options", [{}, {"text_column": ["1"], "label_column": "0"}])
+def test_another_separator_is_told_and_nothing_else(write, problems, name, header, told, options):
+    folder = write(name, f"{header}\na, b{header[5]}c\n")
+    assert problems(Delimited(**options).get_train_examples, folder) == [f"{name}:1: line 1 {told}"]
+
+
+def test_another_separator_of_quoted_cells_is_told(write, problems):
+    told = "; if it is not commas that separate, save it with commas, or as TSV"
+    folder = write("train.csv", '"label";"text"\n"a";"b"\n')
+    [problem] = problems(train, folder)
+    assert problem.startswith("train.csv:1: broken quoting") and problem.endswith(told)
+    folder = write("train.csv", 'label,text\n"a";"b"\n')
+    assert told not in problems(train, folder)[0]
+
+
+def test_a_column_alone_may_hold_what_separates_elsewhere(write):
+    folder = write("test.csv", "a;b\nc\n")
+    [example] = Delimited(text_column=["a;b"]).get_test_examples(folder)
+    assert example.text_a == "c"
 
 
 def test_unused_columns_may_have_the_same_name(write):
@@ -233,6 +266,35 @@ def test_a_header_that_is_read_as_a_row_is_told(write, content, options, told):
         f"{told}; if this line is a header, say --header=true"])
 
 
+@pytest.mark.parametrize(("content", "options", "doubted"), [
+    ("ENTY\twhat\nHUM\twho\nENTY\twhich\nENTY\thow\n", {}, True),
+    ("ENTY\twhat\nHUM\twho\nLOC\twhere\n", {}, False),
+    ("ENTY\twhat\nHUM\twho\nENTY\twhich\n", {"labels": ["ENTY", "HUM"]}, True),
+    ("ENTY\twhat\nHUM\twho\nENTY\twhich\n", {"header": "false"}, False),
+    ("ENTY\twhat\nHUM\twho\nENTY\twhich\n", {"label_column": "ENTY"}, False),
+    ("ENTY\twhat\nHUM\twho\nENTY\twhich\n", {"task_type": "multilabel"}, True),
+    ("1.5\twhat\n2\twho\n1.5\twhich\n", {"task_type": "regression"}, True)])
+def test_a_row_that_is_taken_for_a_header_is_told(write, content, options, doubted):
+    task = Delimited(**{"header": "true", "text_column": ["1"], "label_column": "0", **options})
+    folder = write("train.tsv", content)
+    task.get_train_examples(folder)
+    assert task.notices == [
+        f"{folder}/train.tsv:1: taken for a header, as --header=true says, but its label column "
+        f'holds "{content[:content.index(chr(9))]}", which rows have as a label; if line 1 is a '
+        "row, say --header=false"] * doubted
+
+
+def test_a_row_of_dev_that_is_taken_for_a_header_is_told(write):
+    task = Delimited(header="true", text_column=["1"], label_column="0")
+    task.get_dev_examples(write("dev.tsv", "HUM\twhat\nHUM\twho\nENTY\twhich\n"))
+    assert len(task.notices) == 1 and "dev.tsv:1: taken for a header" in task.notices[0]
+
+
+def test_keys_that_look_like_positions_are_no_header(write):
+    folder = write("train.jsonl", '{"0": "a", "1": "x"}\n{"0": "b", "1": "y"}\n')
+    assert len(train(folder, header="true", text_column=["0"], label_column="1")) == 2
+
+
 def test_labels_that_look_wrong_are_told(write):
     task = Delimited(label_column="text", text_column=["label"])
     content = "text,label\n" + "".join(f"text {number},x\n" for number in range(30))
@@ -240,7 +302,7 @@ def test_labels_that_look_wrong_are_told(write):
     task.get_train_examples(folder)
     assert task.notices == [
         f'{folder}/train.csv: the labels "Text 1", "text 1" differ only in case or blanks',
-        f"{folder}/train.csv: 31 different labels in 31 rows: is this the label column?"]
+        f"warning: {folder}/train.csv: 31 different labels in 31 rows: is this the label column?"]
 
 
 def test_of_labels_that_are_alike_some_are_told(write):
