@@ -16,7 +16,7 @@ def test_batch_size_zero(refused, flag):
 
 def test_a_batch_of_more_rows_than_there_are(refused):
     only(refused("--do_train", "--train_batch_size=31"), "--train_batch_size=31", "15 rows",
-         "smaller batch or more epochs")
+         "lower --train_batch_size or raise --num_train_epochs")
 
 
 def test_that_windows_are_too_few_is_told_only_where_they_could_be_counted(refused, issues):
@@ -26,7 +26,7 @@ def test_that_windows_are_too_few_is_told_only_where_they_could_be_counted(refus
     replaced(issues / "dev.tsv", 3, b"x\tit crashes\tcrash")
     only(refused(*flags, "--max_windows=90"), f"{issues / 'dev.tsv'}:3: ")
     replaced(issues / "dev.tsv", 3, b"x\tit crashes\tbug")
-    only(refused(*flags, "--max_windows=2"), "--train_batch_size=100: int(17 rows")
+    only(refused(*flags, "--max_windows=2"), "--train_batch_size=100: 17 rows are too few")
     only(refused(*flags, "--max_windows=2", "--vocab_file=none"), "--vocab_file=none: ")
 
 

@@ -34,6 +34,7 @@ ALLOWED = {
     ("processors/registry.py", "importlib.import_module"): "--processor is the user's own code",
     # Tests make what has to be refused, and show that it would work on those who do not refuse.
     ("tests/estimators/test_estimator.py", "pickle"): "is refused by an estimator",
+    ("tests/use/test_trained.py", "pickle"): "is refused by a Predictor",
     ("tests/sources/test_torch_file.py", "pickle"): "makes files, good ones and attacks",
     ("tests/security/test_hostile_models.py", "pickle"): "makes attacks and shows that they work",
     ("tests/security/test_hostile_models.py", "tensorflow.saved_model.load"): "shows an attack",

@@ -349,7 +349,7 @@ def test_runs_on_other_rows_are_refused(sweep, stand, tmp_path, issues):
     (RATES, ["--output_dir=gs://bucket/x"], "a --sweep needs a local folder"),
     (RATES, ["--learning_rate=-1"], "--learning_rate=-1.0: must be a number above 0"),
     ({**RATES, "choose_by": "f2"}, [], "choose_by: 'f2' must be one of accuracy, f1_macro"),
-    ({"grid": {"train_batch_size": [5, 99]}}, [], "bs99: int(15 rows / 99 * 3.0 epochs) is 0"),
+    ({"grid": {"train_batch_size": [5, 99]}}, [], "bs99: 15 rows are too few"),
     ({"grid": {"max_seq_length": [16, 99]}}, [], "--max_seq_length=99: the model of"),
     ({"grid": {"init_checkpoint": ["none"]}}, [], "--init_checkpoint=none: there is no"),
     ({"grid": {"learning_rate": ["x"]}}, [], "--learning_rate=x")])
@@ -364,7 +364,7 @@ def test_the_problems_of_several_kinds_of_runs_are_told_together(sweep, stand):
     status, said = sweep({"grid": {"max_seq_length": [99, 16, 98], "train_batch_size": [5, 77]},
                           "choose_by": "f2"})
     assert status == 2
-    for message in ("--max_seq_length=98", "--max_seq_length=99", "bs77: int(15 rows", "'f2'"):
+    for message in ("--max_seq_length=98", "--max_seq_length=99", "bs77: 15 rows are too few", "'f2'"):
         assert said.count(message) == 1, message
 
 
