@@ -364,7 +364,7 @@ def test_the_problems_of_several_kinds_of_runs_are_told_together(sweep, stand):
     status, said = sweep({"grid": {"max_seq_length": [99, 16, 98], "train_batch_size": [5, 77]},
                           "choose_by": "f2"})
     assert status == 2
-    for message in ("--max_seq_length=98", "--max_seq_length=99", "bs77: 15 rows are too few", "'f2'"):
+    for message in ("--max_seq_length=98", "--max_seq_length=99", "bs77: 15 rows are", "'f2'"):
         assert said.count(message) == 1, message
 
 
