@@ -36,6 +36,8 @@ from finetune.training import chosen_weights
 from finetune.training.schedules import Plan
 
 _FILE = "run_classifier_custom.py"
+# Of a check of the whole training split, which has no dev; what is asked of one is told besides.
+_NO_DEV = {"do_eval": False, "calibrate": False, "min_precision": None}
 RunOne = Callable[..., None]  # settings, processor, command and more, see runner.run
 
 
@@ -103,7 +105,7 @@ class Members:
         self._names = [f"fold-{number + 1}" if config.kfold else f"seed-{config.seed + number}"
                        for number in range(count)]
         self._prepared = preflight.check(
-            dataclasses.replace(self._settings(0), do_eval=config.do_eval and not config.kfold),
+            dataclasses.replace(self._settings(0), **_NO_DEV if config.kfold else {}),
             processor, [*known, *self._folder_problems()])
         if TaskKind.of(self._prepared.labels) is TaskKind.MULTILABEL:
             raise UserError(f"--{self._kind}: works for one label a row and for scores, not for "

@@ -200,11 +200,12 @@ def test_a_single_run_is_not_mixed_with_folds_and_is_sent_to_a_model(made, tmp_p
 def test_all_mistakes_are_told_before_anything_is_written(tmp_path, data, main):
     status, said = main(f"--data_dir={data}", "--kfold=2", "--do_train", "--max_seq_length=2",
                         "--init_checkpoint=nowhere", "--eval_every_steps=5", "--do_explain",
-                        f"--output_dir={tmp_path / 'out'}")
+                        "--do_eval", "--calibrate", f"--output_dir={tmp_path / 'out'}")
     assert status == 2 and not (tmp_path / "out").exists()
     for told in ("--max_seq_length=2", "--init_checkpoint=nowhere", "--eval_every_steps=5 does not",
-                 "--do_explain does not go with --kfold=2"):
+                 "--do_explain does not go with --kfold=2", "--calibrate does not go with"):
         assert told in said
+    assert "give --do_eval" not in said  # which is given
 
 
 def test_folds_too_small_for_a_mean_of_checkpoints_are_told_before_the_first(
