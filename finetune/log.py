@@ -175,24 +175,29 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+_SILENCE = 30  # seconds without a plain line
+
+
 class Progress:
     """Says how far a piece of long work is, with its rate and the time left.
 
     On a terminal a line moves twice a second; a plain line goes to the log every `log_every`
-    steps. Rate and time left are those of the steps after the first, which builds the graph.
+    steps, and where none has gone there for half a minute. Rate and time left are those of the
+    steps after the first, which builds the graph.
 
     Args:
         what: the work, for instance "train".
         total: steps in all.
         done: steps done before (a resumed run).
-        log_every: steps between plain lines; 0: none.
+        log_every: steps between plain lines; 0: none but those of long silences.
     """
 
     def __init__(self, what: str, total: int, done: int = 0, log_every: int = 0):
         self._what, self._total, self._done, self._log_every = what, total, done, log_every
         self._first, self._rows, self._part = done, 0, _PART.get()
         self._is_under_way, self._rows_before = False, 0  # one step has been made; its rows
-        self._began = self._shown = time.monotonic()
+        self._began = self._shown = self._told = time.monotonic()
+        self._is_due = True  # by time, as due() has said last
         terminals = [handler for handler in LOGGER.handlers if isinstance(handler, _Terminal)]
         self._terminal = next((one for one in terminals if one.stream.isatty()
                                and one.level <= logging.INFO), None)
@@ -208,8 +213,9 @@ class Progress:
         self._rows += rows
         now = time.monotonic()
         plain = self._log_every and (self._done % self._log_every == 0 or self._done == self._total)
-        if plain:
+        if plain or self._is_due and now - self._told >= _SILENCE:
             LOGGER.info(self._line(now, note))
+            self._told = now
         elif self._terminal and now - self._shown > 0.5:
             self._terminal.move(self._part + self._line(now, note))
             self._shown = now
@@ -219,9 +225,11 @@ class Progress:
 
     def due(self) -> bool:
         """Whether the next advance() shows a line, so that its note is worth computing."""
-        step = self._done + 1
-        return bool(self._log_every and (step % self._log_every == 0 or step == self._total)) or (
-            self._terminal is not None and time.monotonic() - self._shown > 0.5)
+        step, now = self._done + 1, time.monotonic()
+        self._is_due = now - self._told >= _SILENCE
+        return self._is_due or bool(self._log_every and (
+            step % self._log_every == 0 or step == self._total)) or (
+            self._terminal is not None and now - self._shown > 0.5)
 
     def _line(self, now: float, note: str) -> str:
         elapsed = max(now - self._began, 1e-9)

@@ -117,6 +117,20 @@ def test_the_first_step_which_builds_the_graph_is_no_measure_of_those_to_come(sh
     progress.reach(3)  # nothing new
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_half_a_minute_without_a_line_ends_with_one(shown, clock, asks):
+    terminal = shown()
+    progress = log.Progress("explain", total=40)
+    for _ in range(20):
+        note = "loss 0.7" if asks and progress.due() else ""
+        clock.now += 4
+        progress.advance(1, note)
+    steps = [9, 18] if asks else [8, 16]  # who asks has computed the note before the step
+    lines = terminal.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == [f"{step}/40" for step in steps]
+    assert all(("loss 0.7" in line) == asks for line in lines)
+
+
 def test_the_last_step_is_always_told(shown, clock):
     terminal = shown()
     progress = log.Progress("train", total=3, log_every=20)
