@@ -194,7 +194,7 @@ def _unknown_labels(unknown: dict[str, list[Any]], labels: Sequence[str]) -> Ite
     for label, (row, rows) in unknown.items():
         what = f"label {_spelled(row.label)} is not" if label else "has no label; must be"
         count = f" ({rows:,} such rows)" if rows > 1 else ""
-        yield f"{_where(row)}: {what} {allowed}{count}"
+        yield f"{where(row)}: {what} {allowed}{count}"
 
 
 def _finder(labels: Sequence[str]) -> _Find:
@@ -216,12 +216,13 @@ def _is_placeholder(examples: Iterable[Any], find: _Find) -> bool:
 
 def _text_problems(example: Any) -> Iterator[str]:
     if not isinstance(example.text_a, (str, bytes)):
-        yield f"{_where(example)}: text_a is {example.text_a!r}; it has to be a string."
+        yield f"{where(example)}: text_a is {example.text_a!r}; it has to be a string."
     if example.text_b and not isinstance(example.text_b, (str, bytes)):
-        yield f"{_where(example)}: text_b is {example.text_b!r}; it has to be a string or None."
+        yield f"{where(example)}: text_b is {example.text_b!r}; it has to be a string or None."
 
 
-def _where(example: Any) -> str:
+def where(example: Any) -> str:
+    """Returns file and line of an example where they are known, else its id."""
     return getattr(example, "source", None) or f"example {example.guid}"
 
 

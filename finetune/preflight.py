@@ -61,9 +61,9 @@ class Prepared:
     notices: list[str]
 
     def makes_steps(self) -> bool:
-        """Whether there is a step to be made: the folder's own checkpoint may have them all."""
+        """Whether there is a step to be made: the folder's own training may be over."""
         done = int(self.start.prefix.rpartition("-")[2]) if self.start.resumed else 0
-        return self.plan is not None and done < self.plan.steps
+        return self.plan is not None and not training_plan.is_over(self.config, self.plan, done)
 
     def writing_into(self, folder: str) -> "Prepared":
         """Returns the same, but for an empty folder that everything is written into."""

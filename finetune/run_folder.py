@@ -41,14 +41,13 @@ def begin(prepared: Prepared, given: RunConfig, command: str, device: str,
         "data": data, **trained_on, "start": prepared.start.prefix})
     log.start(os.path.join(folder, outputs.LOG))
     for line in changes:
-        log.LOGGER.info("note: %s", line)
+        log.notice(line)
     if changes and prepared.start.resumed:
-        tell, what = ((log.LOGGER.info, "note: this run goes on from weights that the earlier run "
-                       "has trained with its settings") if trains else
-                      (log.LOGGER.warning, "warning: no step is made: the weights are the earlier "
-                       "run's, trained with its settings and not with these"))
-        tell("%s; a training of these alone needs another --output_dir, or --overwrite_output_dir",
-             what)
+        log.notice(("this run goes on from weights that the earlier run has trained with its "
+                    "settings" if trains else "warning: no step is made: the weights are the "
+                    "earlier run's, trained with its settings and not with these")
+                   + "; a training of these alone needs another --output_dir, or "
+                   "--overwrite_output_dir")
     if given.only_checks:  # no model is bound to the folder
         return
     outputs.write_labels(folder, prepared.labels)

@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from finetune import bound_labels, heads, log, model, outputs, texts
-from finetune.check.findings import where
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.config_problems import as_given
+from finetune.features import where
 from finetune.multilabel import thresholds
 from finetune.multilabel.scores import HALF
 from finetune.sources import model_folder

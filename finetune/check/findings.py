@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from finetune.features import where
+
 SHOWN = 3  # rows named for a finding
 _TEXT = 100  # characters of a row that are shown
 
@@ -128,11 +130,6 @@ def _shown(row: Any, other: Any) -> Example:
                     for one in cut)
     return Example(where(row), shown, label_of(row), other and where(other),
                    other and label_of(other))
-
-
-def where(row: Any) -> str:
-    """Returns file and line of an example where they are known, else its id."""
-    return getattr(row, "source", None) or f"example {row.guid}"
 
 
 def label_of(row: Any) -> str | None:

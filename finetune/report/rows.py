@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from finetune.check.findings import as_text, where
+from finetune.check.findings import as_text
+from finetune.features import where
 from finetune.report.markup import Markup, element, joined, name, shortened, table
 
 MOST = 50  # rows in a table

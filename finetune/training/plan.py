@@ -83,6 +83,18 @@ def _class_weights(config: RunConfig, labels: Sequence[str] | None, problems: li
         return ()
 
 
+def is_over(config: RunConfig, plan: Plan, step: int) -> bool:
+    """Whether a training ends at a step: it is the last, or the patience is over.
+
+    Counted from what the folder says, so that a resumed run stops where it would have.
+    """
+    if step >= plan.steps or not config.early_stopping_patience or step % config.eval_every_steps:
+        return step >= plan.steps
+    best = checkpoint.best(config.output_dir)
+    without = (step - best["step"]) // config.eval_every_steps if best else 0
+    return without >= config.early_stopping_patience
+
+
 def read_class_weights(path: str, labels: Sequence[str] | None) -> tuple[float, ...]:
     """Reads --class_weights=FILE: a label, a tab and its weight on each line, UTF-8.
 

@@ -23,6 +23,7 @@ from finetune.log import LOGGER, Progress
 from finetune.records import FeatureTable
 from finetune.stages import Stopwatch
 from finetune.training import loss_scale, schedules, stopping
+from finetune.training import plan as training_plan
 from finetune.training.events import EventWriter
 from finetune.training.schedules import Plan
 from finetune.training.step import TrainingStep
@@ -188,11 +189,7 @@ class Trainer:
                     f"{chosen['step']})")
 
     def _patience_is_over(self, step: int) -> bool:
-        # Counted from what the folder says, so that a resumed run stops where it would have.
-        config = self._config
-        if not config.early_stopping_patience or step % config.eval_every_steps:
+        if not self._config.early_stopping_patience or not self._evaluation_is_due(step):
             return False
-        chosen = checkpoint.best(config.output_dir)
-        without = (step - chosen["step"]) // config.eval_every_steps if chosen else 0
-        without = workers.from_chief(self._strategy, np.int32(without))
-        return bool(without >= config.early_stopping_patience)
+        over = training_plan.is_over(self._config, self._plan, step)
+        return bool(workers.from_chief(self._strategy, np.int32(over)))

@@ -183,8 +183,10 @@ def test_early_stopping_and_the_best_checkpoint(run, tmp_path):
                     "value": best["value"], "evaluated": 6}
     assert [name for name in names(tmp_path / "out") if name.endswith(".index")] == [
         "model.ckpt-2.index", "model.ckpt-6.index"]
-    said = run(*arguments)
-    assert "early stop at step 6" in said and "goes on from" in said
+    settings = (tmp_path / "out" / "run_config.json").read_bytes()
+    said = run(*arguments, "--learning_rate=1e-5")
+    assert "early stop at step 6" in said and "warning: no step is made: " in said
+    assert (tmp_path / "out" / "run_config.json").read_bytes() == settings
     assert [name for name in names(tmp_path / "out") if name.endswith(".index")] == [
         "model.ckpt-2.index", "model.ckpt-6.index"]
 
