@@ -341,10 +341,10 @@ def test_a_deletion_that_cannot_be_looked_up_is_tried(tpu: RunProject) -> None:
 @pytest.mark.parametrize("key", ["create", "follow"])
 def test_ctrl_c_deletes_the_tpu_vm(tpu: RunProject, number: signal.Signals, key: str) -> None:
     (tpu.bin / "hang").symlink_to("/bin/sleep")
-    tpu.plan(key, "vm READY,run_tpu; hang 30")
+    # exec: a shell that waits for a child which ends well goes on after a SIGINT.
+    tpu.plan(key, 'vm READY,run_tpu; : >"$PLANS/hangs"; exec hang 30')
     process = tpu.start("run_tpu.sh", *USED)
-    wait_for(lambda: tpu.calls_file.exists() and key in tpu.calls_file.read_text().split())
-    wait_for((tpu.plans / "vm").exists)
+    wait_for((tpu.plans / "hangs").exists)
     os.killpg(process.pid, number)
     _, error = process.communicate(timeout=20)
     assert process.returncode == 128 + number, error
