@@ -10,6 +10,7 @@
 TensorFlow is imported once, before any process is made; none of it has run by then.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -34,13 +35,23 @@ class Process:
             return False
         return True
 
+    def freeze(self):
+        """Stops it where it is, until SIGCONT; returns when none of its threads runs any more."""
+        self.kill(signal.SIGSTOP)
+        while not self._states() <= set("TZX"):
+            pass
+
     def ended(self):
         """Whether it runs no more, though nobody has waited for it yet."""
-        try:
-            stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
-        except FileNotFoundError:
-            return True
-        return stat.rpartition(")")[2].split()[0] == "Z"
+        return self._states() <= set("ZX")
+
+    def _states(self):
+        """Returns the states of its threads, as in the manual page proc(5)."""
+        states = set()
+        for path in pathlib.Path("/proc").glob(f"{self.pid}/task/*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                states.add(path.read_text().rpartition(")")[2].split()[0])
+        return states
 
     def wait(self):
         """Returns the exit status, or minus the number of the signal that killed it."""
