@@ -71,7 +71,8 @@ def allowed(logit: float, baseline_logit: float) -> float:
 def lobatto(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns nodes and weights, float64[count], of Gauss-Lobatto quadrature from 0 to 1."""
     legendre = np.polynomial.Legendre.basis(count - 1)
-    nodes = np.concatenate([[-1.0], legendre.deriv().roots(), [1.0]])
+    inner = legendre.deriv().roots().real  # all are; NumPy 2.5 gives them as complex numbers
+    nodes = np.concatenate([[-1.0], inner, [1.0]])
     return (nodes + 1) / 2, 1 / (count * (count - 1) * legendre(nodes) ** 2)
 
 

@@ -15,7 +15,7 @@ import zlib
 from finetune.sources.download import WrongFile, require_room
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
-            UnicodeDecodeError, IndexError)  # the last two of a name: no UTF-8, empty
+            UnicodeDecodeError)  # the last of a name that is no UTF-8
 # Of a name that no file can have, or that one entry needs for a file and another for a folder.
 _NO_NAME = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL)
 
@@ -66,6 +66,9 @@ def _check_entry(path: str, entry: zipfile.ZipInfo) -> None:
     if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
         raise WrongFile(f"{path}: the entry {name!r} leads out of the folder; nothing was "
                         "unpacked.")
+    if not name.endswith("/") and set(name.split("/")) <= {"", "."}:
+        raise WrongFile(f"{path}: the entry {name!r} has a name that no file can have; nothing "
+                        "was unpacked.")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise WrongFile(f"{path}: the entry {name!r} is packed in a way that is not read here; "
                         "zips are deflated or stored.")
