@@ -1,11 +1,11 @@
 """What is wrong with files and labels, and what of it is accepted."""
 
-import csv
 import sys
 
 import pytest
 
 from tests.bad_input.conftest import LABELS, SMALL, only, replaced
+from tests.csv_text import csv_text
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
@@ -139,8 +139,7 @@ def test_bom_nul_and_a_huge_field_are_accepted_in_csv(main, tiny, tmp_path):
     rows = [("text", "label"), (LONG, "bug"), ("it\0 crashes\0", "bug"), ("how ?", "question"),
             ("why ?", "question")]
     for split in ("train", "dev", "test"):
-        with open(tmp_path / f"{split}.csv", "w", encoding="utf-8-sig", newline="") as file:
-            csv.writer(file).writerows(rows)
+        (tmp_path / f"{split}.csv").write_text(csv_text(rows), encoding="utf-8-sig", newline="")
     status, said = main(f"--data_dir={tmp_path}", f"--init_checkpoint={tiny}", *SMALL,
                         "--train_batch_size=2", "--do_train", "--do_eval", "--do_predict",
                         f"--output_dir={tmp_path / 'out'}")

@@ -32,6 +32,7 @@ from finetune.tokenization import Tokenizer
 from processors.errors import Report
 from processors.examples import InputExample
 from processors.readers import read_rows
+from tests.csv_text import csv_text
 from tests.faults.tally import scale
 
 TEXT = st.one_of(st.text(st.characters(exclude_categories=["Cs"])),
@@ -111,8 +112,8 @@ def test_csv_is_read_as_pythons_writer_wrote_it(counted, table, form):
     quoting, end = form
     assume(not (table and table[0][0].startswith("\ufeff")))
     with counted("readers"), folder() as place:
-        with open(place / "a.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, quoting=quoting, lineterminator=end).writerows(table)
+        text = csv_text(table, quoting=quoting, lineterminator=end)
+        (place / "a.csv").write_text(text, encoding="utf-8", newline="")
         assert rows_of(place / "a.csv", "csv") == [
             [cell.replace("\0", "\ufffd") for cell in row] for row in table]
 
@@ -144,7 +145,7 @@ def test_every_format_gives_the_same_examples(counted, rows, data_format):
         objects = [{"text": text, "label": label} for text, label in rows]
         with open(path, "w", newline="", encoding="utf-8") as file:
             if data_format == "csv":
-                csv.writer(file).writerows([("text", "label"), *rows])
+                file.write(csv_text([("text", "label"), *rows]))
             elif data_format == "tsv":
                 file.write("".join("\t".join(row) + "\n" for row in [("text", "label"), *rows]))
             else:

@@ -58,6 +58,8 @@ def test_known_difficulties(pair, kind):
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_the_difficulties_are_real(vocab_file, kind):
     """Each class holds a text for which Hugging Face's own set-up answers otherwise."""
+    if kind.startswith(("newer p", "newer m")) and unicodedata.unidata_version < "14":
+        pytest.skip("to Python 3.10 these characters are as unknown as to Hugging Face")
     theirs = upstream.full_tokenizer(vocab_file, True)
     fast = tokenizers.BertWordPieceTokenizer(vocab_file, lowercase=True)
     assert any(fast.encode(text, add_special_tokens=False).tokens != theirs.tokenize(text)
