@@ -166,13 +166,10 @@ class _Builder:
     def finish(self) -> None:
         """Reports what was counted over the file."""
         self._hint_at_several()
-        for label, lines in self.wrong_labels.items():
-            more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
-            text = f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
-            text += suggestion(label, self.labels) + "; the labels are set by --labels"
-            # What stands in other lines too, or is a number, heads no column.
-            header = lines == [1] and not is_number(label)
-            self.report.problem(lines[0], text + self._hint_at_header(header))
+        for place, (label, lines) in enumerate(self.wrong_labels.items()):
+            # By their first lines these are in order, so that no later one would be shown.
+            self.report.problem(
+                lines[0], self._wrong_label(label, lines) if place < MAX_SHOWN else "")
         for label, cells in self.wrong_flags.items():
             line, text = cells[0]
             more = f" ({len(cells):,} such rows)" if len(cells) > 1 else ""
@@ -198,6 +195,14 @@ class _Builder:
             if count:
                 self.report.notice(f"{count:,} {'row has' if count == 1 else 'rows have'} "
                                    f"an empty {text}")
+
+    def _wrong_label(self, label: str, lines: Sequence[int]) -> str:
+        more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
+        # What stands in other lines too, or is a number, heads no column.
+        header = list(lines) == [1] and not is_number(label)
+        return (f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
+                f"{suggestion(label, self.labels)}; the labels are set by --labels"
+                f"{self._hint_at_header(header)}")
 
     def _text(self, cells: Any, columns: tuple[Column, ...], what: str,
               problems: list[str]) -> str:

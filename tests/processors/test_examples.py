@@ -44,6 +44,16 @@ def test_unknown_labels_are_told_once_with_their_number():
         "f:4: the label in column 1 is empty"]
 
 
+def test_of_many_unknown_labels_those_are_worded_that_are_shown(monkeypatch):
+    asked = []
+    monkeypatch.setattr("processors.examples.suggestion",
+                        lambda label, labels: asked.append(label) or "")
+    _, problems, _ = made([["a", f"x{number}"] for number in range(3000)])
+    assert asked == [f"x{number}" for number in range(20)]
+    assert problems[19].startswith('f:20: label "x19" is not one of')
+    assert problems[20] == "f: ... and 2,980 more problems"
+
+
 @pytest.mark.parametrize(("first", "others", "hint"), [
     ("label", ["bug"], True), ("label", ["bug", "label"], False), ("3", ["bug"], False)])
 def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hint):
