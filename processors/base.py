@@ -21,7 +21,7 @@ from itertools import chain, islice
 
 from processors import layouts, storage
 from processors.columns import as_columns
-from processors.errors import DataError, Report, listed, quoted
+from processors.errors import DataError, Missing, Report, listed, quoted
 from processors.examples import InputExample, Split, make_examples
 from processors.files import read_text
 from processors.readers import Row, csv_rows, read_rows
@@ -154,7 +154,7 @@ class TsvProcessor(DataProcessor):
     def _read(self, name: str, data_dir: str) -> Sequence[InputExample]:
         split = self.split(name, data_dir or "")
         if split is None:
-            raise DataError(f"the task {self.name} has no {name} split")
+            raise DataError(Missing(f"the task {self.name} has no {name} split"))
         report = Report(os.path.join(data_dir or "", split.file))
         examples = collected(report.path, lambda each: self._examples(split, name, data_dir, each),
                              report, may_stream(self, name))

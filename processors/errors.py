@@ -20,6 +20,12 @@ class DataError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
+class Missing(str):
+    """A message: a file is not there, which is a mistake only of a run that needs it."""
+
+    is_missing = True
+
+
 class Report:
     """Collects what is wrong (problems) and what is worth telling (notices) about one file."""
 

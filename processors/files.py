@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from processors import storage
-from processors.errors import DataError, Report, listed, quoted, suggestion
+from processors.errors import DataError, Missing, Report, listed, quoted, suggestion
 
 _MOST = 3  # lines that do not decode, each with its place
 _LIKE = 0.75  # of 1: dev.tsv is not test.tsv (0.67), trian.tsv is train.tsv (0.89)
@@ -121,10 +121,11 @@ def _why_unreadable(path: str, error: OSError) -> str:
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read: {error.strerror}"
     if not storage.is_folder(folder):
-        return f"{path}: no such file; the folder {folder} does not exist{_closest(folder)}"
+        return Missing(
+            f"{path}: no such file; the folder {folder} does not exist{_closest(folder)}")
     if storage.is_there(path):
         return f"{path}: is a link to a file that does not exist"
-    return f"{path}: no such file{_closest(path)}; the folder has {folder_content(folder)}"
+    return Missing(f"{path}: no such file{_closest(path)}; the folder has {folder_content(folder)}")
 
 
 def _closest(path: str) -> str:
