@@ -286,4 +286,6 @@ def _called(split: Split) -> str:
     column = split.label
     if not isinstance(column, int):
         return quoted(column)
-    return f"column {column}" if split.label_name is None else f"column {quoted(split.label_name)}"
+    if split.label_name is not None:
+        return f"column {quoted(split.label_name)}"
+    return f"column {column}" if column >= 0 else "the last column"

@@ -94,6 +94,11 @@ def test_without_a_list_any_label_goes_but_not_an_empty_one():
     assert problems == ["f:2: the label in column 1 is empty"]
 
 
+def test_the_last_column_is_called_so():
+    split = Split("f", text_a=0, label=-1)
+    assert made([["a", "x", ""]], split)[1] == ["f:1: the label in the last column is empty"]
+
+
 def test_empty_texts_are_counted():
     split = Split("f", text_a=0, text_b=2, label=1)
     rows = [["", "1", "x"], [" ", "1", ""], ["a", "0", "x"]]
