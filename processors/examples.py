@@ -135,6 +135,7 @@ class _Builder:
         self.lacks_labels = False
         self.labels_seen: dict[str, int] = {}  # where any is allowed: label -> its first line
         self.short: list[int] = []  # lines left out
+        self.without_id = 0
 
     def example(self, number: int, line: int, cells: Any) -> InputExample | None:
         """Returns the example of a row, or None after reporting what is wrong with it."""
@@ -153,6 +154,7 @@ class _Builder:
             label = self._label(line, cells, problems)
         row_id, _ = cell_text(cells, split.row_id)
         guid = str(number)
+        self.without_id += split.row_id is not None and not row_id
         if split.guid is not None:
             guid, problem = cell_text(cells, split.guid)
             problems += [f"the id {problem}"] if problem else []
@@ -191,6 +193,10 @@ class _Builder:
                 ", ..." if len(self.short) > MAX_SHOWN else "")
             self.report.notice(f"{len(self.short):,} {'row' if len(self.short) == 1 else 'rows'} "
                                f"with fewer than {self.width} columns left out, line {lines}")
+        if self.without_id and self.name == "test":
+            self.report.notice(
+                f"{self.without_id:,} {'row has' if self.without_id == 1 else 'rows have'} no text "
+                "or number for an id; predictions.tsv has the split and the row's number instead")
         for text, count in self.empty.items():
             if count:
                 self.report.notice(f"{count:,} {'row has' if count == 1 else 'rows have'} "

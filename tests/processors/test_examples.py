@@ -99,6 +99,18 @@ def test_the_last_column_is_called_so():
     assert made([["a", "x", ""]], split)[1] == ["f:1: the label in the last column is empty"]
 
 
+@pytest.mark.parametrize(("name", "told"), [("test", True), ("train", False)])
+def test_rows_without_an_id_of_their_own_are_counted_where_ids_are_written(name, told):
+    rows = [{"text": "a", "id": "7"}, {"text": "b", "id": {"n": "8"}}, {"text": "c", "id": None},
+            {"text": "d"}, {"text": "e", "id": ""}]
+    examples, problems, notices = made(rows, Split("f", text_a="text", row_id="id"), name)
+    assert [each.row_id or each.guid for each in examples] == [
+        "7", *(f"{name}-{number}" for number in range(1, 5))]
+    assert (problems, notices) == ([], [
+        "f: 4 rows have no text or number for an id; predictions.tsv has the split and the row's "
+        "number instead"] * told)
+
+
 def test_empty_texts_are_counted():
     split = Split("f", text_a=0, text_b=2, label=1)
     rows = [["", "1", "x"], [" ", "1", ""], ["a", "0", "x"]]
