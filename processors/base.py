@@ -66,14 +66,18 @@ class DataProcessor:
 
     @classmethod
     def _read_tsv(cls, input_file: str, quotechar: str | None = None) -> list[list[str]]:
-        """Reads a TSV file, for processors that were written for the original."""
+        """Reads a TSV file, for processors that were written for the original.
+
+        A blank line is a row without cells, as Python's csv has it.
+        """
         report = Report(input_file)
         text = read_text(input_file, "utf-8", report)
         if quotechar:
             rows = [cells for _, cells in csv_rows(text, report, "\t", quotechar)]
         else:
-            rows = [line.removesuffix("\r").split("\t")
-                    for line in text.removesuffix("\n").split("\n") if text]
+            lines = text.removesuffix("\n").split("\n") if text else ()
+            rows = [line.split("\t") if line else []
+                    for line in (line.removesuffix("\r") for line in lines)]
         report.check()
         return rows
 
