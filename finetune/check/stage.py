@@ -28,7 +28,7 @@ from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.log import LOGGER, Progress
 from finetune.preflight import Prepared
-from finetune.reading import NEEDED, read_examples
+from finetune.reading import NEEDED, needed_splits, read_examples
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
@@ -114,8 +114,8 @@ def run(prepared: Prepared, others: Others, alone: bool,
     """
     result = look(prepared, others)
     if measure:
-        answered = [split for split, wanted in (("dev", prepared.config.do_eval),
-                                                ("test", prepared.config.do_predict))
+        dev = "dev" in needed_splits(prepared.config)  # evaluations during training, too
+        answered = [split for split, wanted in (("dev", dev), ("test", prepared.config.do_predict))
                     if (wanted or alone) and split in result.surveys]
         result = result.adding(measure({split: result.tokens(split) for split in answered}))
     outputs.write_text(os.path.join(prepared.config.output_dir, outputs.DATA_CHECK),
