@@ -7,6 +7,7 @@ What cannot be read at all raises `DataError`; bytes that do not decode are repo
 """
 
 import codecs
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -133,12 +134,17 @@ def _closest(path: str) -> str:
     folder = os.path.dirname(path) or "."
     if storage.is_remote(path) or not storage.is_folder(folder):
         return ""
-    return suggestion(os.path.basename(path), storage.names_in(folder), _LIKE)
+    with contextlib.suppress(OSError):  # a folder that nobody may look into
+        return suggestion(os.path.basename(path), storage.names_in(folder), _LIKE)
+    return ""
 
 
 def folder_content(folder: str) -> str:
     """Returns the names of the visible files in a folder, for a message."""
-    names = [name for name in storage.names_in(folder) if not name.startswith(".")]
+    try:
+        names = [name for name in storage.names_in(folder) if not name.startswith(".")]
+    except OSError as error:
+        return f"files that cannot be listed ({error.strerror})"
     return listed(names) if names else "no files"
 
 
