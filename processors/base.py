@@ -168,7 +168,7 @@ class TsvProcessor(DataProcessor):
     def _examples(self, split: Split, name: str, data_dir: str,
                   report: Report) -> Iterator[InputExample]:
         """Yields the examples of a file; raises `DataError` at its end if anything is wrong."""
-        rows = read_rows(report.path, "tsv", self.encoding, report)
+        rows = read_rows(report.path, "tsv", self.encoding, report, split.skips_short_rows)
         start = list(islice(rows, layouts.LOOKED_AT))
         self._check_layout(start, split, name, report)
         rows, first = self._without_header(chain(start, rows), split, report)
