@@ -14,7 +14,7 @@ from processors.base import SPLITS, DataProcessor, checked_header, checked_label
 from processors.columns import Columns, as_columns, is_position
 from processors.errors import DataError, Missing, Report, listed, quoted, suggestion
 from processors.examples import InputExample, Split, make_examples
-from processors.files import folder_content, why_no_text
+from processors.files import folder_content, read_text, why_no_text
 from processors.readers import FORMATS, other_separator, read_rows
 from processors.registry import register
 from processors.streamed import collected, may_stream
@@ -158,6 +158,8 @@ class Delimited(DataProcessor):
         extension = os.path.splitext(path)[1].lower()
         data_format = self.data_format or FORMATS.get(extension)
         if data_format is None:
+            if not storage.is_file(path):
+                read_text(path, self.encoding, Report(path))  # tells what it is
             raise DataError(why_no_text(path) or f"{path}: the extension {quoted(extension)} tells "
                             "no format; say --data_format=tsv, csv, jsonl or json")
         report = Report(path)

@@ -341,3 +341,15 @@ def test_a_folder_that_nobody_may_look_into(tmp_path, monkeypatch, problems, fil
     monkeypatch.setattr("os.listdir", refuse)
     [problem] = problems(Delimited(**files).get_train_examples, str(tmp_path))
     assert problem.removeprefix("DIR: ") == said
+
+
+@pytest.mark.parametrize(("file", "said"), [
+    ("trian", 'trian: no such file, closest is "train"; the folder has "train"'),
+    (".", ".: cannot be read: Is a directory"),
+    ("/dev/null", "/dev/null: cannot be read: is a pipe or a device, and data is read more than "
+     "once"), ("train", 'train: the extension "" tells no format; say --data_format=tsv, csv, '
+     "jsonl or json")])
+def test_what_is_no_file_is_told_before_its_extension(write, problems, file, said):
+    folder = write("train", "text\tlabel\na\tb\n")
+    found = problems(Delimited(train_file=file).get_train_examples, folder)
+    assert found == [said]
