@@ -43,6 +43,15 @@ class Problem(str):
         return Problem(f"{place}: {self}", self.flags)
 
 
+class Missing(str):
+    """A message: there is no such split, which is a mistake only of a run that needs it.
+
+    The processors shipped here mark such messages by the same attribute.
+    """
+
+    is_missing = True
+
+
 class InputError(UserError, ValueError):
     """A UserError that is a ValueError too, as users of scikit-learn expect."""
 

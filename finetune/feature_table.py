@@ -238,8 +238,8 @@ class TableWriter:
     def __init__(self, label_type: type, folder: str | None = None):
         """Starts an empty table."""
         self._tokens = ColumnWriter(np.int32, folder), ColumnWriter(np.int32, folder)
-        self._rows = ColumnWriter(np.int64), ColumnWriter(label_type), ColumnWriter(bool)
-        self._windows = ColumnWriter(np.int64)
+        self._rows = tuple(ColumnWriter(dtype, folder) for dtype in (np.int64, label_type, bool))
+        self._windows = ColumnWriter(np.int64, folder)
         self._label_type, self._stats = label_type, LengthStats()
 
     def watch(self, blocks: Iterable[FeatureBlock]) -> Iterator[FeatureBlock]:

@@ -179,9 +179,9 @@ def _checked(examples: Iterable[Any], labels: Sequence[str], require_labels: boo
         if placeholder or missing and not require_labels:
             continue
         unknown.setdefault("" if missing else str(label), [example, 0])[1] += 1
-    problems += _unknown_labels(unknown, labels)
+    more = len(problems) + len(unknown) - _MAX_PROBLEMS
+    problems += islice(_unknown_labels(unknown, labels), _MAX_PROBLEMS)
     if problems:
-        more = len(problems) - _MAX_PROBLEMS
         raise UserError(problems[:_MAX_PROBLEMS] + [f"... and {more:,} more"] * (more > 0))
     return find
 

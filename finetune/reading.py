@@ -10,10 +10,11 @@ from typing import Any
 
 from finetune import inputs
 from finetune.config import RunConfig
-from finetune.errors import Problem, collected
+from finetune.errors import Missing, Problem, collected
 
 SPLIT_METHODS = {"train": "get_train_examples", "dev": "get_dev_examples",
                  "test": "get_test_examples"}
+NEEDED = ", which this run needs"
 EXAMPLE_ATTRIBUTES = ("guid", "text_a", "text_b", "label")
 
 
@@ -91,11 +92,13 @@ def ask(processor: Any, method: str, problems: list[str], *arguments: Any) -> An
         with collected(problems):
             return getattr(processor, method)(*arguments)
     except NotImplementedError:
-        problems.append(f"{type(processor).__name__} has no {method}, which this run needs")
+        problems.append(Missing(
+            f"{type(processor).__name__} has no {method}{NEEDED}"))
     except (Exception, SystemExit) as error:  # a user's own code can raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        problems.append(f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
-                        f"{error} ({frame.filename}:{frame.lineno}: {frame.line})")
+        told = (f"{type(processor).__name__}.{method} failed: {type(error).__name__}: "
+                f"{error} ({frame.filename}:{frame.lineno}: {frame.line})")
+        problems.append(Missing(told) if isinstance(error, FileNotFoundError) else told)
     if problems[before:] and all(one in problems[:before] for one in problems[before:]):
         del problems[before:]  # get_labels reads the training file again
     return None

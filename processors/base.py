@@ -21,7 +21,7 @@ from itertools import chain, islice
 
 from processors import layouts, storage
 from processors.columns import as_columns
-from processors.errors import DataError, Report, listed, quoted
+from processors.errors import DataError, Missing, Report, listed, quoted
 from processors.examples import InputExample, Split, make_examples
 from processors.files import read_text
 from processors.readers import Row, csv_rows, read_rows
@@ -66,14 +66,18 @@ class DataProcessor:
 
     @classmethod
     def _read_tsv(cls, input_file: str, quotechar: str | None = None) -> list[list[str]]:
-        """Reads a TSV file, for processors that were written for the original."""
+        """Reads a TSV file, for processors that were written for the original.
+
+        A blank line is a row without cells, as Python's csv has it.
+        """
         report = Report(input_file)
         text = read_text(input_file, "utf-8", report)
         if quotechar:
             rows = [cells for _, cells in csv_rows(text, report, "\t", quotechar)]
         else:
-            rows = [line.removesuffix("\r").split("\t")
-                    for line in text.removesuffix("\n").split("\n") if text]
+            lines = text.removesuffix("\n").split("\n") if text else ()
+            rows = [line.split("\t") if line else []
+                    for line in (line.removesuffix("\r") for line in lines)]
         report.check()
         return rows
 
@@ -154,7 +158,7 @@ class TsvProcessor(DataProcessor):
     def _read(self, name: str, data_dir: str) -> Sequence[InputExample]:
         split = self.split(name, data_dir or "")
         if split is None:
-            raise DataError(f"the task {self.name} has no {name} split")
+            raise DataError(Missing(f"the task {self.name} has no {name} split"))
         report = Report(os.path.join(data_dir or "", split.file))
         examples = collected(report.path, lambda each: self._examples(split, name, data_dir, each),
                              report, may_stream(self, name))
@@ -164,7 +168,7 @@ class TsvProcessor(DataProcessor):
     def _examples(self, split: Split, name: str, data_dir: str,
                   report: Report) -> Iterator[InputExample]:
         """Yields the examples of a file; raises `DataError` at its end if anything is wrong."""
-        rows = read_rows(report.path, "tsv", self.encoding, report)
+        rows = read_rows(report.path, "tsv", self.encoding, report, split.skips_short_rows)
         start = list(islice(rows, layouts.LOOKED_AT))
         self._check_layout(start, split, name, report)
         rows, first = self._without_header(chain(start, rows), split, report)

@@ -12,9 +12,9 @@ from itertools import chain
 from processors import several, storage, training_labels
 from processors.base import SPLITS, DataProcessor, checked_header, checked_labels, tell
 from processors.columns import Columns, as_columns, is_position
-from processors.errors import DataError, Report, listed, quoted, suggestion
+from processors.errors import DataError, Missing, Report, listed, quoted, suggestion
 from processors.examples import InputExample, Split, make_examples
-from processors.files import folder_content, why_no_text
+from processors.files import folder_content, read_text, why_no_text
 from processors.readers import FORMATS, other_separator, read_rows
 from processors.registry import register
 from processors.streamed import collected, may_stream
@@ -147,8 +147,9 @@ class Delimited(DataProcessor):
             tried = ", ".join(f"{name}{extension}" for extension in FORMATS)
             if not data_dir:
                 folder = "--data_dir is not given, and the current folder"
-            raise DataError(f"{folder}: no file of the {name} split ({tried}); the folder has "
-                            f"{folder_content(folder)}. Another name is given by --{name}_file")
+            raise DataError(Missing(
+                f"{folder}: no file of the {name} split ({tried}); the folder has "
+                f"{folder_content(folder)}. Another name is given by --{name}_file"))
         return paths[0]
 
     def _read(self, name: str, data_dir: str | None) -> tuple[Sequence[InputExample], Report]:
@@ -157,6 +158,8 @@ class Delimited(DataProcessor):
         extension = os.path.splitext(path)[1].lower()
         data_format = self.data_format or FORMATS.get(extension)
         if data_format is None:
+            if not storage.is_file(path):
+                read_text(path, self.encoding, Report(path))  # tells what it is
             raise DataError(why_no_text(path) or f"{path}: the extension {quoted(extension)} tells "
                             "no format; say --data_format=tsv, csv, jsonl or json")
         report = Report(path)

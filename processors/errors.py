@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 MAX_SHOWN = 20
+_MOST_KEPT = 1000  # problems of a file, until only those to be shown are left
 
 
 class DataError(ValueError):
@@ -19,6 +20,12 @@ class DataError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
+class Missing(str):
+    """A message: a file is not there, which is a mistake only of a run that needs it."""
+
+    is_missing = True
+
+
 class Report:
     """Collects what is wrong (problems) and what is worth telling (notices) about one file."""
 
@@ -27,11 +34,15 @@ class Report:
         self.path = path
         self.notices: list[str] = []
         self._problems: list[tuple[int, str]] = []
+        self._count = 0
 
     def problem(self, line: int, text: str) -> None:
         """Records a problem at a 1-based line; line 0 stands for the file as a whole."""
+        self._count += 1
         self._problems.append((line, f"{self.path}:{line}: {text}" if line
                                else f"{self.path}: {text}"))
+        if len(self._problems) >= _MOST_KEPT:  # every row of a big file may have one
+            self._problems = self._first()
 
     def notice(self, text: str, line: int = 0) -> None:
         """Records something the user should know, but that stops nothing."""
@@ -43,7 +54,7 @@ class Report:
 
     def __len__(self) -> int:
         """Returns the number of problems."""
-        return len(self._problems)
+        return self._count
 
     @property
     def failed(self) -> bool:
@@ -55,11 +66,14 @@ class Report:
 
         Only the first MAX_SHOWN are worded; what is left is counted.
         """
-        # sorted() is stable: problems of the same line stay in the order they were found.
-        texts = [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
-        if len(texts) > MAX_SHOWN:
-            texts[MAX_SHOWN:] = [f"{self.path}: ... and {len(texts) - MAX_SHOWN:,} more problems"]
+        texts = [text for _, text in self._first()]
+        if self._count > MAX_SHOWN:
+            texts.append(f"{self.path}: ... and {self._count - MAX_SHOWN:,} more problems")
         return DataError(texts)
+
+    def _first(self) -> list[tuple[int, str]]:
+        # sorted() is stable: problems of the same line stay in the order they were found.
+        return sorted(self._problems, key=lambda problem: problem[0])[:MAX_SHOWN]
 
     def check(self) -> None:
         """Raises `error()` if there is any problem."""

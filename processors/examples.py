@@ -135,6 +135,7 @@ class _Builder:
         self.lacks_labels = False
         self.labels_seen: dict[str, int] = {}  # where any is allowed: label -> its first line
         self.short: list[int] = []  # lines left out
+        self.without_id = 0
 
     def example(self, number: int, line: int, cells: Any) -> InputExample | None:
         """Returns the example of a row, or None after reporting what is wrong with it."""
@@ -153,6 +154,7 @@ class _Builder:
             label = self._label(line, cells, problems)
         row_id, _ = cell_text(cells, split.row_id)
         guid = str(number)
+        self.without_id += split.row_id is not None and not row_id
         if split.guid is not None:
             guid, problem = cell_text(cells, split.guid)
             problems += [f"the id {problem}"] if problem else []
@@ -166,13 +168,10 @@ class _Builder:
     def finish(self) -> None:
         """Reports what was counted over the file."""
         self._hint_at_several()
-        for label, lines in self.wrong_labels.items():
-            more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
-            text = f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
-            text += suggestion(label, self.labels) + "; the labels are set by --labels"
-            # What stands in other lines too, or is a number, heads no column.
-            header = lines == [1] and not is_number(label)
-            self.report.problem(lines[0], text + self._hint_at_header(header))
+        for place, (label, lines) in enumerate(self.wrong_labels.items()):
+            # By their first lines these are in order, so that no later one would be shown.
+            self.report.problem(
+                lines[0], self._wrong_label(label, lines) if place < MAX_SHOWN else "")
         for label, cells in self.wrong_flags.items():
             line, text = cells[0]
             more = f" ({len(cells):,} such rows)" if len(cells) > 1 else ""
@@ -194,10 +193,22 @@ class _Builder:
                 ", ..." if len(self.short) > MAX_SHOWN else "")
             self.report.notice(f"{len(self.short):,} {'row' if len(self.short) == 1 else 'rows'} "
                                f"with fewer than {self.width} columns left out, line {lines}")
+        if self.without_id and self.name == "test":
+            self.report.notice(
+                f"{self.without_id:,} {'row has' if self.without_id == 1 else 'rows have'} no text "
+                "or number for an id; predictions.tsv has the split and the row's number instead")
         for text, count in self.empty.items():
             if count:
                 self.report.notice(f"{count:,} {'row has' if count == 1 else 'rows have'} "
                                    f"an empty {text}")
+
+    def _wrong_label(self, label: str, lines: Sequence[int]) -> str:
+        more = f" ({len(lines):,} such rows)" if len(lines) > 1 else ""
+        # What stands in other lines too, or is a number, heads no column.
+        header = list(lines) == [1] and not is_number(label)
+        return (f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
+                f"{suggestion(label, self.labels)}; the labels are set by --labels"
+                f"{self._hint_at_header(header)}")
 
     def _text(self, cells: Any, columns: tuple[Column, ...], what: str,
               problems: list[str]) -> str:
@@ -281,4 +292,6 @@ def _called(split: Split) -> str:
     column = split.label
     if not isinstance(column, int):
         return quoted(column)
-    return f"column {column}" if split.label_name is None else f"column {quoted(split.label_name)}"
+    if split.label_name is not None:
+        return f"column {quoted(split.label_name)}"
+    return f"column {column}" if column >= 0 else "the last column"

@@ -7,12 +7,13 @@ What cannot be read at all raises `DataError`; bytes that do not decode are repo
 """
 
 import codecs
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 
 from processors import storage
-from processors.errors import DataError, Report, listed, quoted, suggestion
+from processors.errors import DataError, Missing, Report, listed, quoted, suggestion
 
 _MOST = 3  # lines that do not decode, each with its place
 _LIKE = 0.75  # of 1: dev.tsv is not test.tsv (0.67), trian.tsv is train.tsv (0.89)
@@ -121,10 +122,11 @@ def _why_unreadable(path: str, error: OSError) -> str:
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read: {error.strerror}"
     if not storage.is_folder(folder):
-        return f"{path}: no such file; the folder {folder} does not exist{_closest(folder)}"
+        return Missing(
+            f"{path}: no such file; the folder {folder} does not exist{_closest(folder)}")
     if storage.is_there(path):
         return f"{path}: is a link to a file that does not exist"
-    return f"{path}: no such file{_closest(path)}; the folder has {folder_content(folder)}"
+    return Missing(f"{path}: no such file{_closest(path)}; the folder has {folder_content(folder)}")
 
 
 def _closest(path: str) -> str:
@@ -132,12 +134,17 @@ def _closest(path: str) -> str:
     folder = os.path.dirname(path) or "."
     if storage.is_remote(path) or not storage.is_folder(folder):
         return ""
-    return suggestion(os.path.basename(path), storage.names_in(folder), _LIKE)
+    with contextlib.suppress(OSError):  # a folder that nobody may look into
+        return suggestion(os.path.basename(path), storage.names_in(folder), _LIKE)
+    return ""
 
 
 def folder_content(folder: str) -> str:
     """Returns the names of the visible files in a folder, for a message."""
-    names = [name for name in storage.names_in(folder) if not name.startswith(".")]
+    try:
+        names = [name for name in storage.names_in(folder) if not name.startswith(".")]
+    except OSError as error:
+        return f"files that cannot be listed ({error.strerror})"
     return listed(names) if names else "no files"
 
 

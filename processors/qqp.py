@@ -10,7 +10,7 @@ class Qqp(TsvProcessor):
 
     Columns: id, qid1, qid2, question1, question2, is_duplicate; in the test file id, question1,
     question2. Some questions of the train and dev files hold a line break, which makes two rows
-    of one, both too short: those are left out, as all readers of GLUE do, and named.
+    or more of one, all too short: those are left out, as all readers of GLUE do, and named.
     """
 
     name = "qqp"

@@ -31,7 +31,8 @@ _LONE_CR = ("a carriage return that ends no line; convert the line ends, for exa
 _JSON_SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_rows(path: str, data_format: str, encoding: str, report: Report) -> Iterator[Row]:
+def read_rows(path: str, data_format: str, encoding: str, report: Report,
+              blank: bool = False) -> Iterator[Row]:
     """Yields (line, cells) of a file.
 
     Args:
@@ -39,17 +40,20 @@ def read_rows(path: str, data_format: str, encoding: str, report: Report) -> Ite
         data_format: "tsv", "csv", "jsonl" or "json".
         encoding: a text encoding of Python; a byte order mark is accepted.
         report: receives the problems of single rows.
+        blank: whether a blank line of a tsv is a row of an empty cell, and no problem.
 
     Raises:
         DataError: see `read_text`.
     """
+    if data_format == "tsv":
+        return tsv_rows(read_lines(path, encoding, report), report, blank)
     if data_format == "json":  # one value, so one text
         return json_rows(read_text(path, encoding, report), report)
-    reader = {"tsv": tsv_rows, "csv": csv_rows, "jsonl": jsonl_rows}[data_format]
+    reader = {"csv": csv_rows, "jsonl": jsonl_rows}[data_format]
     return reader(read_lines(path, encoding, report), report)
 
 
-def tsv_rows(text: str | Iterable[str], report: Report) -> Iterator[Row]:
+def tsv_rows(text: str | Iterable[str], report: Report, blank: bool = False) -> Iterator[Row]:
     r"""Yields rows as the original reads them: lines end at "\n", cells at "\t", no quoting.
 
     No cell is too long and no byte is forbidden (Python's csv stops at 131,072 characters).
@@ -61,7 +65,7 @@ def tsv_rows(text: str | Iterable[str], report: Report) -> Iterator[Row]:
         return
     for number, line in enumerate(chain(start, lines), start=1):
         line = line.removesuffix("\r")
-        if not line.strip() and "\t" not in line:
+        if not blank and not line.strip() and "\t" not in line:
             report.problem(number, _BLANK)
         else:
             yield number, line.split("\t")

@@ -51,8 +51,13 @@ def is_folder(path: str) -> bool:
 
 
 def names_in(folder: str) -> list[str]:
-    """Returns the names of what lies in a folder, in order."""
-    found = _gfile().listdir(folder) if is_remote(folder) else os.listdir(folder)
+    """Returns the names of what lies in a folder, in order.
+
+    Raises:
+        OSError: nobody may look into it.
+    """
+    with _as_os_error(folder):
+        found = _gfile().listdir(folder) if is_remote(folder) else os.listdir(folder)
     return sorted(name.rstrip("/") for name in found)
 
 

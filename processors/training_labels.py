@@ -51,10 +51,11 @@ def of(examples: Sequence[InputExample], report: Report, column: str,
         report.problem(0, f"every row has the label {listed(labels)}; a classifier needs two "
                        "labels or more")
     for label in sorted(labels):
-        if label != label.strip():
-            first = next(example for example in examples if example.label == label)
-            report.problem(int(first.source.rpartition(":")[2]),
-                           f"label {quoted(label)} begins or ends with a blank")
+        broken = "\t" in label or label.splitlines() != [label]
+        if broken or label != label.strip():
+            first = next(row for row in examples if label in several.names_in(row, way))
+            report.problem(int(first.source.rpartition(":")[2]), f"label {quoted(label)} " + (
+                "holds a tab or a line break" if broken else "begins or ends with a blank"))
     alike: dict[str, list[str]] = {}
     for label in sorted(labels):
         alike.setdefault(label.strip().casefold(), []).append(label)

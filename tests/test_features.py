@@ -183,6 +183,18 @@ def test_scores(tokenizer):
     assert scores(tokenizer, ["3.8", 2.5, 4, "-1e-2"]) == [3.8, 2.5, 4.0, -0.01]
 
 
+def test_of_many_unknown_labels_those_are_worded_that_are_shown(tokenizer, monkeypatch):
+    worded = []
+    monkeypatch.setattr("finetune.features._spelled",
+                        lambda label: worded.append(label) or f'"{label}"')
+    examples = [Example(str(i), "a", label=f"x{i}") for i in range(3000)]
+    with pytest.raises(UserError) as error:
+        convert(examples, ["bug", "feature"], 8, tokenizer)
+    assert worded == [f"x{i}" for i in range(20)]
+    assert error.value.problems[19:] == (
+        'example 19: label "x19" is not one of "bug", "feature"', "... and 2,980 more")
+
+
 def test_scores_that_are_none(tokenizer):
     with pytest.raises(UserError) as error:
         scores(tokenizer, ["1", "nan", None, "high", "high", float("inf")])

@@ -119,7 +119,7 @@ def _never_trained(train: Survey, dev: Survey) -> Iterator[Finding]:
     new = {label: count for label, count in dev.counts().items()
            if count and not known.get(label)}
     if new:
-        codes = [dev.names.index(label) for label in new]
+        codes = [code for code, label in enumerate(dev.names) if label in new]
         rows = np.flatnonzero(np.isin(dev.labels, codes))
         yield Finding("never_trained", Severity.PROBLEM, "dev",
                       f"{share(rows.size, dev.rows)} have a label that no training row has: "

@@ -28,7 +28,7 @@ from finetune.errors import UserError
 from finetune.features import label_problems
 from finetune.log import LOGGER, Progress
 from finetune.preflight import Prepared
-from finetune.reading import read_examples
+from finetune.reading import NEEDED, needed_splits, read_examples
 from finetune.stages import Stopwatch
 from finetune.task_kind import TaskKind
 
@@ -81,15 +81,15 @@ def other_splits(prepared: Prepared, processor: Any) -> Others:
     """
     config, found = prepared.config, Others({}, {}, {})
     wanted = SPLITS if config.do_check else ("train", "dev") if config.baseline else ()
-    files = (processor.data_files(config.data_dir or "") if hasattr(processor, "data_files")
-             else dict.fromkeys(SPLITS))
     for split in wanted:
         if split in prepared.examples:
             continue
         problems: list[str] = []
         rows = read_examples(processor, [split], config.data_dir or "", problems).get(split)
         if rows is None:
-            (found.refused if split in files else found.missing)[split] = problems
+            missing = all(getattr(one, "is_missing", False) for one in problems)
+            (found.missing if missing else found.refused)[split] = [
+                one.removesuffix(NEEDED) for one in problems]
             continue
         found.examples[split] = rows
         problems = label_problems(rows, prepared.labels, require_labels=split != "test")
@@ -114,8 +114,8 @@ def run(prepared: Prepared, others: Others, alone: bool,
     """
     result = look(prepared, others)
     if measure:
-        answered = [split for split, wanted in (("dev", prepared.config.do_eval),
-                                                ("test", prepared.config.do_predict))
+        dev = "dev" in needed_splits(prepared.config)  # evaluations during training, too
+        answered = [split for split, wanted in (("dev", dev), ("test", prepared.config.do_predict))
                     if (wanted or alone) and split in result.surveys]
         result = result.adding(measure({split: result.tokens(split) for split in answered}))
     outputs.write_text(os.path.join(prepared.config.output_dir, outputs.DATA_CHECK),

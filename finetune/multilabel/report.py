@@ -118,10 +118,10 @@ def _warnings(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str],
               step: int) -> Iterator[str]:
     given = scoring.chosen(answers)
     if len(given) > 1 and (given == given[0]).all() and not (truth == truth[0]).all():
-        what = ", ".join(scoring.names_given(given[0], labels)) or "none"
+        what = named(scoring.names_given(given[0], labels)) or "none"
         yield (f"all {len(given)} dev rows were given the same labels at 0.5 ({what}) after {step} "
                "steps: try more --num_train_epochs if these are few, else another --learning_rate; "
                "average_precision says whether the probabilities tell rows apart")
     missing = [label for label, rows in zip(labels, truth.sum(0), strict=True) if not rows]
     if missing:
-        yield f"no dev row has {', '.join(missing)}: nothing could be fitted, the threshold is 0.5"
+        yield f"no dev row has {named(missing)}: nothing could be fitted, the threshold is 0.5"

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import outputs
+from finetune.config_problems import named
 from finetune.errors import UserError
 from finetune.multilabel.scores import HALF, chosen
 from finetune.task_kind import TaskKind
@@ -151,8 +152,8 @@ def read(folder: str, labels: Sequence[str], step: int) -> Thresholds:
     values, fitted = content.get("thresholds"), content.get("fitted_on")
     if not isinstance(values, dict) or list(values) != list(labels) or not all(
             type(value) in (int, float) and 0 <= value <= 1 for value in values.values()):
-        raise UserError(f"{path}: thresholds must give each of the labels {', '.join(labels)}, in "
-                        "this order, a number from 0 to 1; put it right, or let --do_eval write it")
+        raise UserError(f"{path}: thresholds must give each of the labels {named(labels)}, in this "
+                        "order, a number from 0 to 1; put it right, or let --do_eval write it")
     if set(values.values()) == {HALF} and fitted is None and content.get(_GIVEN) is None:
         return Thresholds(half, "no --do_eval has fitted them yet")
     if isinstance(fitted, dict) and fitted.get("global_step") not in (None, step):

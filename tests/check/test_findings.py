@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from finetune.check import duplicates, labels, lengths, stage, texts, vocabulary
 from finetune.check.catalogue import ABOUT
 from finetune.check.findings import Severity, share
 from finetune.check.survey import Survey
+from finetune.config import RunConfig
 from finetune.task_kind import SCORE, Labels, TaskKind
 from tests.check.conftest import LABELS, finding, told
 
@@ -305,6 +307,14 @@ def test_many_labels_are_not_counted_once_for_each(splits, look, monkeypatch):
     assert 0 < len(calls) < 20
 
 
+def test_labels_of_dev_that_are_all_unknown_are_told_in_a_moment(splits, look):
+    model = splits["dev"][0]
+    splits["dev"] = [dataclasses.replace(model, label=f"l{number}") for number in range(60_000)]
+    began = time.process_time()
+    assert finding(look(splits), "never_trained").count == 60_000
+    assert time.process_time() - began < 3  # each looked for among all, it took 10 s
+
+
 def test_which_of_many_labels_go_together_is_told_in_a_moment(splits, look):
     names = Labels((f"l{number}" for number in range(3000)), TaskKind.MULTILABEL)
     for rows in splits.values():
@@ -448,3 +458,19 @@ def test_bytes_are_texts_too(splits, look):
     splits["train"][1].text_a = splits["train"][0].text_a.decode()
     splits["train"][1].label = splits["train"][0].label
     assert told(look(splits)) == {("duplicates", "train"): 1}
+
+
+@pytest.mark.parametrize(("settings", "alone", "answered"), [
+    ({}, False, []), ({}, True, ["dev", "test"]), ({"do_eval": True}, False, ["dev"]),
+    ({"eval_every_steps": 5}, False, ["dev"]), ({"do_predict": True}, False, ["test"])])
+def test_what_a_run_answers_is_measured(monkeypatch, settings, alone, answered):
+    asked, result = [], types.SimpleNamespace(
+        surveys={"train": 0, "dev": 0, "test": 0}, tokens=len, adding=lambda found: result,
+        as_text=str, as_dict=dict)
+    monkeypatch.setattr(stage, "look", lambda *_: result)
+    for name in ("outputs.write_text", "outputs.write_json", "_tell"):
+        monkeypatch.setattr(f"finetune.check.stage.{name}", lambda *_: None)
+    prepared = types.SimpleNamespace(config=RunConfig(
+        output_dir="out", do_check=True, do_train=True, **settings))
+    stage.run(prepared, None, alone, lambda tokens: asked.extend(tokens) or [])
+    assert asked == answered

@@ -12,10 +12,11 @@ import tensorflow as tf
 from finetune import baseline, model
 from finetune.bert_config import BertConfig
 from finetune.check import cost
+from finetune.check import stage as check_stage
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
-from processors import streamed
+from processors import DataProcessor, InputExample, get, streamed
 from tests.end_to_end.conftest import (  # noqa: F401
     SMALL,
     copied,
@@ -95,6 +96,55 @@ def test_splits_that_are_missing_or_refused_are_findings(run, data, tmp_path):  
     assert re.search(r'dev.tsv:3: label "docs" is not one of', refused["text"])
     assert findings["splits", "test"]["severity"] == "fine"
     assert "no file of the test split" in findings["splits", "test"]["text"]
+
+
+def others(processor, folder, **examples):
+    """Returns what --do_check reads besides examples."""
+    config = types.SimpleNamespace(do_check=True, baseline=False, data_dir=str(folder))
+    return check_stage.other_splits(types.SimpleNamespace(
+        config=config, examples={"train": [1], **examples}, labels=["a", "b"]), processor)
+
+
+class OfTheOriginal:
+    """As google-research/bert's XnliProcessor, which has no test and knows no files."""
+
+    def get_dev_examples(self, data_dir):
+        return [InputExample("dev-1", "a text", None, "a")]
+
+    def get_test_examples(self, data_dir):
+        raise NotImplementedError
+
+
+def test_a_split_that_a_processor_does_not_have_is_missing_and_not_refused(tmp_path):
+    found = others(OfTheOriginal(), tmp_path)
+    assert list(found.examples) == ["dev"] and found.refused == {}
+    assert found.missing == {"test": ["OfTheOriginal has no get_test_examples"]}
+    found = others(get("ax")(), tmp_path)
+    assert found.missing["dev"] == ["the task ax has no dev split"]
+    assert "diagnostic.tsv: no such file" in found.missing["test"][0]
+
+
+class OfOurs(DataProcessor):
+    """A user's own, on our base, whose files nobody knows."""
+
+    def get_dev_examples(self, data_dir):
+        raise KeyError("label")
+
+    def get_test_examples(self, data_dir):
+        return self._read_tsv(f"{data_dir}/test.tsv")
+
+
+def test_a_split_that_is_there_and_cannot_be_read_is_refused_and_not_missing(tmp_path):
+    found = others(OfOurs(), tmp_path)
+    assert "dev" in found.refused and list(found.missing) == ["test"]
+    for name in ("dev.tsv", "dev.csv"):
+        (tmp_path / name).write_text("text\tlabel\na\tb\n")
+    (tmp_path / "test.tsv").symlink_to("nowhere.tsv")
+    found = others(get("delimited")(), tmp_path)
+    assert found.missing == {} and set(found.refused) == {"dev", "test"}
+    assert "could all be the dev split" in found.refused["dev"][0]
+    (tmp_path / "test.tsv").unlink()
+    assert "no file of the test split" in others(get("delimited")(), tmp_path).missing["test"][0]
 
 
 def test_a_split_that_the_run_needs_is_refused_as_ever(main, tiny, tmp_path):

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from finetune import heads
-from finetune.multilabel import scores, thresholds
-from finetune.task_kind import TaskKind
+from finetune.errors import UserError
+from finetune.multilabel import report, scores, thresholds
+from finetune.task_kind import Labels, TaskKind
 
 TRUTH = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], np.uint8)
 PROBABILITIES = np.array([[.9, .2, .1], [.4, .8, .1], [.3, .6, .1], [.5, .7, .1]], np.float32)
@@ -146,3 +147,16 @@ def test_windows_are_pooled_label_by_label(pooling, expected):
     np.testing.assert_allclose(found.probabilities, [expected, [.3, .4]], rtol=1e-6)
     a, b = expected
     np.testing.assert_allclose(found.losses, [-(np.log(a) + np.log(1 - b)) / 2, 7], rtol=1e-5)
+
+
+def test_messages_do_not_grow_with_the_number_of_labels(tmp_path):
+    labels = Labels((f"label {number}" for number in range(3000)), TaskKind.MULTILABEL)
+    truth = np.zeros((2, 3000), np.uint8)
+    truth[0, 0] = 1
+    told = [*report._warnings(truth, np.full((2, 3000), .9, np.float32), labels, 3)]
+    thresholds.write(tmp_path, labels[1:], [.5] * 2999, 2, 3)
+    with pytest.raises(UserError) as error:
+        thresholds.read(tmp_path, labels, 3)
+    for message in (*told, str(error.value)):
+        assert "label 7" in message and "in all)" in message and len(message) < 1000
+    assert len(told) == 2

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from finetune import upstream
-from processors import get
+from processors import DataProcessor, get
 
 WORDS = ['"', '"quoted"', "it's", 'a "half', "''", "naïve", "Ærøskøbing", "e\u0301", "他说", "，",
          "\u2028", "\u00a0", "\x85", "\x0b", "x" * 300, "", " ", "12", "😀", "\\", "#1 String"]
@@ -80,6 +80,13 @@ def test_xnli(write, original):
     write("xnli.dev.tsv", f"{header}\n" + lines(
         [one_of("zh", "de"), one_of("contradiction", "neutral"), *[text] * 8], 50, 11))
     compare(get("xnli")(), original.XnliProcessor(), folder, ("train", "dev"))
+
+
+@pytest.mark.parametrize("content", [
+    "a\tb\n\nc\n", "a\tb\r\n\r\n \nc\t\n\n", "", "\n", 'a\t"b"'])
+def test_read_tsv_gives_the_rows_of_the_original(write, original, content):
+    path = f"{write('a.tsv', content)}/a.tsv"
+    assert DataProcessor._read_tsv(path) == original.DataProcessor._read_tsv(path)
 
 
 def test_processors_written_for_the_original_load(tmp_path, monkeypatch, original):

@@ -27,7 +27,7 @@ def test_data_processor_has_the_methods_of_the_original():
 
 def test_read_tsv_of_the_original_is_there_for_ported_processors(write):
     folder = write("a.tsv", '\ufeffa\t"b\r\n\nc\t"\n')
-    assert DataProcessor._read_tsv(f"{folder}/a.tsv") == [["a", '"b'], [""], ["c", '"']]
+    assert DataProcessor._read_tsv(f"{folder}/a.tsv") == [["a", '"b'], [], ["c", '"']]
     write("b.tsv", 'a\t"b\tc"\n')
     assert DataProcessor._read_tsv(f"{folder}/b.tsv", quotechar='"') == [["a", "b\tc"]]
     write("c.tsv", "")

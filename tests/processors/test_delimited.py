@@ -326,3 +326,30 @@ def test_a_header_taken_for_a_score(write, problems):
     assert problems(task.get_train_examples, folder) == [
         'train.tsv:1: label "score" is not a finite number; if line 1 is a header, say '
         "--header=true", 'train.tsv:3: label "good" is not a finite number']
+
+
+@pytest.mark.parametrize(("files", "said"), [
+    ({}, "no file of the train split (train.tsv, train.csv, train.jsonl, train.ndjson, train.json);"
+         " the folder has files that cannot be listed (Permission denied). Another name is given by"
+         " --train_file"),
+    ({"train_file": "mine.tsv"},
+     "mine.tsv: no such file; the folder has files that cannot be listed (Permission denied)")])
+def test_a_folder_that_nobody_may_look_into(tmp_path, monkeypatch, problems, files, said):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("os.listdir", refuse)
+    [problem] = problems(Delimited(**files).get_train_examples, str(tmp_path))
+    assert problem.removeprefix("DIR: ") == said
+
+
+@pytest.mark.parametrize(("file", "said"), [
+    ("trian", 'trian: no such file, closest is "train"; the folder has "train"'),
+    (".", ".: cannot be read: Is a directory"),
+    ("/dev/null", "/dev/null: cannot be read: is a pipe or a device, and data is read more than "
+     "once"), ("train", 'train: the extension "" tells no format; say --data_format=tsv, csv, '
+     "jsonl or json")])
+def test_what_is_no_file_is_told_before_its_extension(write, problems, file, said):
+    folder = write("train", "text\tlabel\na\tb\n")
+    found = problems(Delimited(train_file=file).get_train_examples, folder)
+    assert found == [said]

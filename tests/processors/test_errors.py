@@ -33,6 +33,17 @@ def test_report_words_twenty_problems_and_counts_the_others(count, last):
     assert error.problems[-1] == last
 
 
+def test_report_of_a_big_file_keeps_what_it_words_and_no_more():
+    report = Report("a.tsv")
+    for line in range(100_000, 0, -1):
+        report.problem(line, "bad")
+        report.problem(line, "worse")
+    assert len(report) == 200_000 and len(report._problems) <= 1000
+    assert report.error().problems == tuple(
+        f"a.tsv:{line}: {text}" for line in range(1, 11) for text in ("bad", "worse")) + (
+        "a.tsv: ... and 199,980 more problems",)
+
+
 @pytest.mark.parametrize("value, expected", [
     ("bug", '"bug"'),
     ("\ufeff2", '"\\ufeff2"'),

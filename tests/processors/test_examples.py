@@ -44,6 +44,16 @@ def test_unknown_labels_are_told_once_with_their_number():
         "f:4: the label in column 1 is empty"]
 
 
+def test_of_many_unknown_labels_those_are_worded_that_are_shown(monkeypatch):
+    asked = []
+    monkeypatch.setattr("processors.examples.suggestion",
+                        lambda label, labels: asked.append(label) or "")
+    _, problems, _ = made([["a", f"x{number}"] for number in range(3000)])
+    assert asked == [f"x{number}" for number in range(20)]
+    assert problems[19].startswith('f:20: label "x19" is not one of')
+    assert problems[20] == "f: ... and 2,980 more problems"
+
+
 @pytest.mark.parametrize(("first", "others", "hint"), [
     ("label", ["bug"], True), ("label", ["bug", "label"], False), ("3", ["bug"], False)])
 def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hint):
@@ -82,6 +92,23 @@ def test_without_a_list_any_label_goes_but_not_an_empty_one():
     examples, problems, _ = made([["a", "x"], ["b", ""]], labels=None)
     assert [each.label for each in examples] == ["x"]
     assert problems == ["f:2: the label in column 1 is empty"]
+
+
+def test_the_last_column_is_called_so():
+    split = Split("f", text_a=0, label=-1)
+    assert made([["a", "x", ""]], split)[1] == ["f:1: the label in the last column is empty"]
+
+
+@pytest.mark.parametrize(("name", "told"), [("test", True), ("train", False)])
+def test_rows_without_an_id_of_their_own_are_counted_where_ids_are_written(name, told):
+    rows = [{"text": "a", "id": "7"}, {"text": "b", "id": {"n": "8"}}, {"text": "c", "id": None},
+            {"text": "d"}, {"text": "e", "id": ""}]
+    examples, problems, notices = made(rows, Split("f", text_a="text", row_id="id"), name)
+    assert [each.row_id or each.guid for each in examples] == [
+        "7", *(f"{name}-{number}" for number in range(1, 5))]
+    assert (problems, notices) == ([], [
+        "f: 4 rows have no text or number for an id; predictions.tsv has the split and the row's "
+        "number instead"] * told)
 
 
 def test_empty_texts_are_counted():

@@ -226,6 +226,15 @@ def test_qqp(write):
     assert qqp.notices == []
 
 
+def test_a_blank_line_within_a_question_of_qqp_is_left_out_with_the_rest_of_it(write):
+    folder = write("train.tsv", QQP + "1\t2\t3\tWhy?\tHow?\t0\n"
+                                      "2\t4\t5\tWhen\n\nand where?\tWho?\t1\n")
+    qqp = get("qqp")()
+    assert [example.row_id for example in qqp.get_train_examples(folder)] == ["1"]
+    assert [notice.removeprefix(f"{folder}/") for notice in qqp.notices] == [
+        "train.tsv: 3 rows with fewer than 6 columns left out, line 3, 4, 5"]
+
+
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_short_rows_of_qqp_are_left_out_and_named(write, split):
     folder = write(f"{split}.tsv", QQP + "1\t1\t2\tWhy?\tHow?\t1\n2\t3\t4\tA line\n"

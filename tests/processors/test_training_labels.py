@@ -1,5 +1,7 @@
 """The labels of own files: found in the training file, given, doubted."""
 
+import json
+
 import pytest
 
 from processors import DataError, get
@@ -107,6 +109,19 @@ def test_labels_that_look_wrong_are_told(write):
     assert task.notices == [
         f'{folder}/train.csv: the labels "Text 1", "text 1" differ only in case or blanks',
         f"warning: {folder}/train.csv: 31 different labels in 31 rows: is this the label column?"]
+
+
+@pytest.mark.parametrize(("options", "cells", "told"), [
+    ({}, ["bug", "x\ny", "x\ny"], 'train.json:3: label "x\\ny" holds a tab or a line break'),
+    ({}, ["bug", "feature", "a\tb"], 'train.json:4: label "a\\tb" holds a tab or a line break'),
+    ({}, ["bug", "feature", "bug "], 'train.json:4: label "bug " begins or ends with a blank'),
+    ({"task_type": "multilabel"}, [["bug"], ["bug", "x\ny"], ["ui"]],
+     'train.json:3: label "x\\ny" holds a tab or a line break')])
+def test_labels_that_cannot_be_written_are_told_with_their_line(
+        write, problems, options, cells, told):
+    rows = ",\n".join(json.dumps({"text": "a", "label": label}) for label in cells)
+    folder = write("train.json", f"[\n{rows}]")
+    assert problems(Delimited(**options).get_train_examples, folder) == [told]
 
 
 def test_of_labels_that_are_alike_some_are_told(write):
