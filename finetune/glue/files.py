@@ -15,7 +15,6 @@ import os
 import shutil
 import sys
 import tempfile
-import urllib.parse
 from collections.abc import Sequence
 
 from finetune.bert_config import SOURCE_FILE
@@ -140,7 +139,7 @@ def install(folder: Folder, parent: str, base_url: str, mrpc_dir: str | None = N
                 continue
             # Beside the folder, so that a broken transfer can go on the next time.
             path = os.path.join(parent, f"{folder.name}.{name}")
-            url = urllib.parse.urljoin(base_url.rstrip("/") + "/", address)
+            url = download.address(base_url, address)
             fetched.append(path)
             _fetch(url, path, *expected)
             given[name] = path
