@@ -95,6 +95,22 @@ def test_a_smoke_run_makes_few_steps(script):
     assert int(64 / 32 * epochs) == 8
 
 
+@pytest.mark.parametrize(("content", "told"), [
+    ("{", "bert_config.json: is not JSON"), ("[]", "it has no vocab_size"),
+    ('{"vocab_size": 9, "num_hidden_layers": "24"}', "num_hidden_layers is '24'")])
+def test_a_damaged_configuration(content, told, script, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bert_config.json").write_text(content)
+    status, _, said, sweeps = script("cola", f"--checkpoint={tmp_path / 'bad'}")
+    assert status == 2 and told in said and not sweeps
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\n"])
+def test_a_smoke_run_leaves_damaged_rows_to_the_check(content, script, glue):
+    (glue / "CoLA" / "train.tsv").write_bytes(content)
+    assert script("cola", "--smoke")[0] == 0
+
+
 def test_all_mistakes_are_told_together(script, tmp_path):
     status, _, said, sweeps = script("cola", "colla", "rte", "rte", "--seeds=0",
                                      "--checkpoint=none")
