@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import outputs, records
+from finetune import metrics, outputs, records
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -213,7 +213,7 @@ class Runs:
                                 f"{round(spread.difference, 4) + 0:+.4f}",
                                 f"{verdict} +-{spread.allowed:.4f}"),
                           spread.within if name == names[0] else None))
-            for what, function in (("deviation", statistics.stdev), ("lowest", min),
+            for what, function in (("deviation", metrics.deviation), ("lowest", min),
                                    ("highest", max)):
                 found.append((_line(f"{' ' * len(name)}  {what}", *(
                     f"{function(each):.4f}" for each in values), "", ""), None))

@@ -224,8 +224,8 @@ def _open(url: str, part: str, have: int) -> Any:
             raise _Broken(f"the server answers HTTP {error.code} {error.reason}") from error
         raise UserError(f"{url}: the server answers HTTP {error.code} {error.reason}.") from error
     except UnicodeError as error:
-        raise UserError(f"{url}: cannot be asked for: {error}. Write what is no ASCII in an address "
-                        "as %XX.") from error
+        raise UserError(f"{url}: cannot be asked for: {error}. Write what is no ASCII in it as "
+                        "%XX.") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
