@@ -55,6 +55,16 @@ def test_a_list_adds_single_settings_behind_the_grid(read):
         "lr5e-05_ep3_len64_do_lower_caseFalse"]
 
 
+def test_the_name_of_a_run_is_one_that_a_folder_can_have(read):
+    one, two = read({"grid": {"vocab_file": ["v" * 300]}, "list": [{
+        name: 7 for name in ("gradient_accumulation_steps", "shuffle_buffer_size",
+                             "save_checkpoints_steps", "keep_checkpoint_max", "log_every_steps",
+                             "eval_batch_size", "predict_batch_size")}], "seeds": [1]}).runs
+    assert len(one.label) < 200 < len(one.setting)
+    assert one.label.endswith("_seed1") and one.setting.startswith(one.label[:100])
+    assert one.setting != two.setting
+
+
 def test_the_number_that_yaml_takes_for_text_is_a_number(read):
     file = read("grid: {learning_rate: [5e-5, 3E-5, 1e-04]}")  # YAML 1.1: without a dot, text
     assert [run.config.learning_rate for run in file.runs] == [5e-5, 3e-5, 1e-4]
