@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 import run_classifier_custom as entry
 from finetune.errors import UserError
 from finetune.sweep import spec
+from tests.conftest import ROOT
 
 FLAGS = ["--do_train", "--do_eval", "--data_dir=data", "--output_dir=out", "--seed=7"]
 
@@ -159,3 +161,10 @@ def test_a_file_that_is_not_there_or_not_yaml(refused, tmp_path):
     config = entry.make_config([*FLAGS, f"--sweep={tmp_path / 'none'}"])
     with pytest.raises(UserError, match="none: cannot be read"):
         spec.read(config, None)
+
+
+def test_the_page_names_every_flag_that_cannot_be_varied():
+    page = (ROOT / "docs" / "sweep.md").read_text(encoding="utf-8")
+    told = page.partition("The flags that cannot be varied are")[2].partition("The same run")[0]
+    assert {name.strip("`") for name in re.findall("`[a-z_]+`", told)} - {"seeds"} == {
+        *spec.REFUSED}
