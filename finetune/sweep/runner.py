@@ -284,7 +284,7 @@ class Sweep:
         LOGGER.info("prediction with %s", name)
         config = dataclasses.replace(
             chosen.run.config, output_dir=chosen.folder, do_train=False, do_eval=False,
-            do_predict=True, init_checkpoint=None)
+            calibrate=False, min_precision=None, do_predict=True, init_checkpoint=None)
         status, error = processes.run([self._program, *processes.flags_of(config)],
                                       self._lock)
         if status:

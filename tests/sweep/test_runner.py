@@ -38,6 +38,7 @@ class Stand:
     def __call__(self, arguments, lock=None):
         assert os.path.basename(arguments[0]) == "run_classifier_custom.py" and lock
         config = entry.make_config(arguments[1:])
+        assert config.problems() == []  # at which the run itself would end
         self.calls.append(config)
         folder = config.output_dir
         if config.do_predict:
@@ -120,6 +121,13 @@ def test_every_run_has_a_folder_and_a_command_of_its_own(sweep, stand, tmp_path,
     table = (tmp_path / "out" / "sweep_results.md").read_text()
     assert "| lr0.002 | 0.6000 |  | 0.6000 | 1 |  | chosen |" in table
     assert f"    {found[1]['command']}\n" in table
+
+
+def test_the_chosen_run_predicts_with_what_it_has_calibrated(sweep, stand):
+    status, said = sweep(RATES, "--do_predict", "--calibrate", "--min_precision=0.9")
+    assert status == 0, said
+    assert [(one.calibrate, one.min_precision) for one in stand.calls] == [
+        *[(True, 0.9)] * 3, (False, None)]
 
 
 def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep, stand):
