@@ -139,6 +139,18 @@ def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep,
     assert "run 6 of 6: 006_lr0.003_seed43; about 0 s left in all" in said  # the stand-in is quick
 
 
+def test_what_a_run_that_goes_on_takes_is_no_measure_of_others(sweep, stand, tmp_path):
+    stand.scores = {1e-3: KeyboardInterrupt}
+    assert sweep(RATES)[0] == 130
+    folder = tmp_path / "out" / "001_lr0.001"
+    (folder / "model.ckpt-8.index").write_text("w")
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-8"\n')
+    stand.scores = {}
+    _, said = sweep(RATES)
+    assert "run 2 of 3: 002_lr0.002; about 11 s left" in said  # two runs of 5.65 s
+    assert "run 3 of 3: 003_lr0.003; about 0 s left" in said  # the stand-in is quick
+
+
 def test_prediction_is_part_of_the_time(sweep, stand):
     _, said = sweep({**RATES, "seeds": 2}, "--do_predict")
     # 1 s and 6 rows of 0.2 s more
