@@ -1,7 +1,7 @@
 """The BERT paper's fine-tuning on GLUE; scripts/reproduce_glue.sh calls it.
 
     scripts/reproduce_glue.sh mrpc rte
-    scripts/reproduce_glue.sh --checkpoint=checkpoints/bert-large-uncased --seeds=5 rte
+    scripts/reproduce_glue.sh --checkpoint=checkpoints/uncased_L-24_H-1024_A-16 --seeds=5 rte
     scripts/reproduce_glue.sh --smoke cola
 """
 
@@ -37,6 +37,7 @@ TEST_FILES = {"mnli": "test_matched.tsv", "mnli-mm": "test_mismatched.tsv"}
 GRID = {"train_batch_size": [16, 32], "learning_rate": [5e-5, 4e-5, 3e-5, 2e-5],
         "num_train_epochs": [2, 3, 4]}
 SMOKE_STEPS = 8
+CHECKPOINT = os.path.join("checkpoints", "uncased_L-12_H-768_A-12")  # the paper's BERT-base
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = command.Parser(prog="reproduce_glue.sh")
-    parser.add_argument("--checkpoint", default=os.path.join("checkpoints", "bert-base-uncased"))
+    parser.add_argument("--checkpoint", default=CHECKPOINT)
     parser.add_argument("--glue_dir", default="glue_data")
     parser.add_argument("--output_dir", default=os.path.join("output", "glue"))
     parser.add_argument("--seeds", type=int)

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
 
+from finetune.sources import catalogue
 from finetune.sweep.results import FINISHED, Outcome
 from scripts import reproduce_glue
 from tests.conftest import ROOT
@@ -78,6 +80,21 @@ def test_the_grid_is_the_papers(script, tiny, glue):
     assert flags["init_checkpoint"] == str(tiny) and flags["eval_batch_size"] == "64"
     assert "--do_predict" not in sweep.arguments  # there is no test.tsv
     assert "in all             about 1 min 30 s" in said
+
+
+def test_the_checkpoint_taken_by_itself_lies_where_the_download_puts_it():
+    names = catalogue.load(str(ROOT / "checkpoints" / "catalogue.json"))
+    entry = names.find("bert-base-uncased")
+    assert (entry.layers, entry.hidden) == (12, 768)
+    assert pathlib.PurePath(reproduce_glue.CHECKPOINT).parts == ("checkpoints", entry.name)
+
+
+@pytest.mark.parametrize("path", ["docs/sweep.md", "scripts/reproduce_glue.sh",
+                                  "scripts/reproduce_glue.py"])
+def test_checkpoints_in_examples_are_folders_that_the_download_makes(path):
+    names = catalogue.load(str(ROOT / "checkpoints" / "catalogue.json"))
+    found = re.findall(r"--checkpoint=checkpoints/(\S+)", (ROOT / path).read_text())
+    assert found and {*found} <= {entry.name for entry in names.entries}
 
 
 def test_bert_large_is_restarted_and_seeds_can_be_given(script, tiny, tmp_path):
