@@ -58,7 +58,10 @@ def test_a_list_adds_single_settings_behind_the_grid(read):
 
 
 def test_the_name_of_a_run_is_one_that_a_folder_can_have(read):
-    one, two = read({"grid": {"vocab_file": ["v" * 300]}, "list": [dict.fromkeys(("gradient_accumulation_steps", "shuffle_buffer_size", "save_checkpoints_steps", "keep_checkpoint_max", "log_every_steps", "eval_batch_size", "predict_batch_size"), 7)], "seeds": [1]}).runs
+    many = dict.fromkeys(("gradient_accumulation_steps", "shuffle_buffer_size", "log_every_steps",
+                          "save_checkpoints_steps", "keep_checkpoint_max", "eval_batch_size",
+                          "predict_batch_size"), 7)
+    one, two = read({"grid": {"vocab_file": ["v" * 300]}, "list": [many], "seeds": [1]}).runs
     assert len(one.label) < 200 < len(one.setting)
     assert one.label.endswith("_seed1") and one.setting.startswith(one.label[:100])
     assert one.setting != two.setting
