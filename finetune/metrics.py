@@ -6,6 +6,8 @@ scipy, never as a mean over batches. They take a second to import, and so are im
 is something to score.
 """
 
+import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +15,15 @@ import numpy as np
 from finetune.task_kind import TaskKind
 
 LOWER_IS_BETTER = ("loss", "mse", "mae")
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Returns the sample standard deviation (n - 1) of the scores of several models.
+
+    NaN for fewer than two, or with one that is not finite, at which `statistics` fails.
+    """
+    known = len(values) > 1 and all(map(math.isfinite, values))
+    return statistics.stdev(values) if known else math.nan
 
 
 def names(labels: Sequence[str]) -> list[str]:

@@ -41,7 +41,7 @@ def fetch(options: argparse.Namespace) -> None:
     missing, damaged = [], []
     for folder in folders:
         try:
-            if glue.is_complete(folder, options.dir):
+            if glue.is_complete(folder, options.dir, options.mrpc_dir):
                 print(f"{os.path.join(options.dir, folder.name)}: is complete, nothing to do")
             else:
                 missing.append(folder)

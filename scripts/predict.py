@@ -46,6 +46,8 @@ def answer(options: argparse.Namespace) -> None:
     if os.path.isfile(options.MODEL):  # a prefix is none: its files have endings
         raise UserError(f"{options.MODEL}: is a file; MODEL is a run's output_dir, or a "
                         f"checkpoint's prefix, and {_STDIN}")
+    if sys.stdin is None:  # closed by whoever started this
+        raise UserError(f"standard input is closed; {_STDIN}")
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained
@@ -53,15 +55,23 @@ def answer(options: argparse.Namespace) -> None:
         name: getattr(options, name) for name in ("max_seq_length", *NAMES)})
     log.stop()  # no moving line between the answers
     if options.header and not options.json:
-        print("\t".join(_head(model)), flush=True)
+        _say("\t".join(_head(model)) + "\n")
     for number, lines in _lines(sys.stdin.fileno()):
         found, problem = _texts(lines, number, model.trained_on)
         lines_of = _json if options.json else _tsv
-        sys.stdout.write("".join(line + "\n" for line in lines_of(
-            model, model.answers(found))))
-        sys.stdout.flush()
+        _say("".join(line + "\n" for line in lines_of(model, model.answers(found))))
         if problem:
             raise UserError(problem)
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What could not be written is tried again as Python ends, and would tell it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UserError(f"standard output: cannot be written to: {error.strerror}") from error
 
 
 def _lines(descriptor: int) -> Iterator[tuple[int, list[bytes]]]:

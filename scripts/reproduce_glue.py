@@ -1,7 +1,7 @@
 """The BERT paper's fine-tuning on GLUE; scripts/reproduce_glue.sh calls it.
 
     scripts/reproduce_glue.sh mrpc rte
-    scripts/reproduce_glue.sh --checkpoint=checkpoints/bert-large-uncased --seeds=5 rte
+    scripts/reproduce_glue.sh --checkpoint=checkpoints/uncased_L-24_H-1024_A-16 --seeds=5 rte
     scripts/reproduce_glue.sh --smoke cola
 """
 
@@ -19,6 +19,7 @@ sys.path.insert(0, ROOT)
 
 import run_classifier_custom as entry  # noqa: E402
 from finetune import command, log  # noqa: E402
+from finetune.bert_config import BertConfig  # noqa: E402
 from finetune.errors import UserError  # noqa: E402
 from finetune.log import LOGGER, duration  # noqa: E402
 
@@ -36,6 +37,7 @@ TEST_FILES = {"mnli": "test_matched.tsv", "mnli-mm": "test_mismatched.tsv"}
 GRID = {"train_batch_size": [16, 32], "learning_rate": [5e-5, 4e-5, 3e-5, 2e-5],
         "num_train_epochs": [2, 3, 4]}
 SMOKE_STEPS = 8
+CHECKPOINT = os.path.join("checkpoints", "uncased_L-12_H-768_A-12")  # the paper's BERT-base
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = command.Parser(prog="reproduce_glue.sh")
-    parser.add_argument("--checkpoint", default=os.path.join("checkpoints", "bert-base-uncased"))
+    parser.add_argument("--checkpoint", default=CHECKPOINT)
     parser.add_argument("--glue_dir", default="glue_data")
     parser.add_argument("--output_dir", default=os.path.join("output", "glue"))
     parser.add_argument("--seeds", type=int)
@@ -127,7 +129,7 @@ def _problems(options: argparse.Namespace) -> list[str]:
             near = difflib.get_close_matches(task, FOLDERS, 1, 0.4)
             found.append(f"{task}: there is no such task"
                          + (f"; did you mean {near[0]}?" if near else "")
-                         + f" Known are {', '.join(FOLDERS)}")
+                         + f"{'' if near else ';'} known are {', '.join(FOLDERS)}")
             continue
         folder = os.path.join(options.glue_dir, FOLDERS[task])
         if not os.path.isfile(os.path.join(folder, "train.tsv")):
@@ -139,19 +141,24 @@ def _problems(options: argparse.Namespace) -> list[str]:
 
 def _model(checkpoint: str, figures: dict[str, Any]) -> dict[str, Any] | None:
     """Returns the figures for the size of a checkpoint, None for one that nobody published."""
-    config = json.loads(_text(os.path.join(checkpoint, "bert_config.json")))
-    size = config.get("num_hidden_layers"), config.get("hidden_size")
+    config = _bert_config(checkpoint)
+    size = config.num_hidden_layers, config.hidden_size
     return next((one for one in figures["models"] if (one["layers"], one["hidden"]) == size), None)
+
+
+def _bert_config(checkpoint: str) -> BertConfig:
+    return BertConfig.from_json_file(os.path.join(checkpoint, "bert_config.json"))
 
 
 def _prepared(task: str, options: argparse.Namespace) -> Sweep:
     """Writes the sweep file of a task and checks it, the data and the model."""
     data = os.path.join(options.glue_dir, FOLDERS[task])
-    config = json.loads(_text(os.path.join(options.checkpoint, "bert_config.json")))
-    seeds = options.seeds or (5 if config["num_hidden_layers"] >= 24 and not options.smoke else 1)
+    large = _bert_config(options.checkpoint).num_hidden_layers >= 24
+    seeds = options.seeds or (5 if large and not options.smoke else 1)
     grid = GRID
     if options.smoke:
-        rows = _text(os.path.join(data, "train.tsv")).count("\n")
+        with open(os.path.join(data, "train.tsv"), "rb") as lines:
+            rows = max(1, sum(1 for _ in lines))  # of none the check of the sweep tells
         grid = {"learning_rate": [5e-5, 2e-5],
                 "num_train_epochs": [float(f"{(SMOKE_STEPS + 0.5) * 32 / rows:.6g}")]}
     file = os.path.join(options.output_dir, f"{task}.sweep.json")

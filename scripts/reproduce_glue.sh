@@ -2,10 +2,10 @@
 # The BERT paper's fine-tuning on GLUE: its sweep for each task, beside its figures.
 #
 #   scripts/reproduce_glue.sh mrpc rte              the tasks named; without names all of GLUE
-#   scripts/reproduce_glue.sh --checkpoint=checkpoints/bert-large-uncased --seeds=5 rte
+#   scripts/reproduce_glue.sh --checkpoint=checkpoints/uncased_L-24_H-1024_A-16 --seeds=5 rte
 #   scripts/reproduce_glue.sh --smoke cola          two short runs a task, to see that all works
 #
-# Options: --checkpoint=FOLDER (checkpoints/bert-base-uncased), --glue_dir=FOLDER (glue_data, as
+# Options: --checkpoint=FOLDER (checkpoints/uncased_L-12_H-768_A-12), --glue_dir=FOLDER (glue_data, as
 # scripts/download_glue.sh makes it), --output_dir=FOLDER (output/glue), --seeds=N (5 for BERT-large,
 # else 1), --smoke. Any other flag goes to every run: --eval_batch_size=64.
 #

@@ -140,3 +140,10 @@ def test_every_score_of_a_regression_can_decide_too():
 def test_the_original_s_losses_alone():
     assert metrics.original_losses(np.array([1, 2, 6], np.float32), 2) == {
         "eval_loss": 3.0, "loss": np.float32((1.5 + 6) / 2)}
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([0.5, 0.6, 0.7], 0.1), ([0.5], math.nan), ([0.5, math.nan], math.nan),
+    ([math.inf, 0.5], math.nan)])
+def test_the_deviation_of_several_models(values, expected):
+    assert metrics.deviation(values) == pytest.approx(expected, nan_ok=True)

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
 
+from finetune.sources import catalogue
 from finetune.sweep.results import FINISHED, Outcome
 from scripts import reproduce_glue
 from tests.conftest import ROOT
@@ -80,6 +82,21 @@ def test_the_grid_is_the_papers(script, tiny, glue):
     assert "in all             about 1 min 30 s" in said
 
 
+def test_the_checkpoint_taken_by_itself_lies_where_the_download_puts_it():
+    names = catalogue.load(str(ROOT / "checkpoints" / "catalogue.json"))
+    entry = names.find("bert-base-uncased")
+    assert (entry.layers, entry.hidden) == (12, 768)
+    assert pathlib.PurePath(reproduce_glue.CHECKPOINT).parts == ("checkpoints", entry.name)
+
+
+@pytest.mark.parametrize("path", ["docs/sweep.md", "scripts/reproduce_glue.sh",
+                                  "scripts/reproduce_glue.py"])
+def test_checkpoints_in_examples_are_folders_that_the_download_makes(path):
+    names = catalogue.load(str(ROOT / "checkpoints" / "catalogue.json"))
+    found = re.findall(r"--checkpoint=checkpoints/(\S+)", (ROOT / path).read_text())
+    assert found and {*found} <= {entry.name for entry in names.entries}
+
+
 def test_bert_large_is_restarted_and_seeds_can_be_given(script, tiny, tmp_path):
     large = tmp_path / "large"
     large.mkdir()
@@ -93,6 +110,22 @@ def test_a_smoke_run_makes_few_steps(script):
     sweep = script("cola", "--smoke")[3][0]
     [epochs] = sweep.file["grid"]["num_train_epochs"]
     assert int(64 / 32 * epochs) == 8
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    ("{", "bert_config.json: is not JSON"), ("[]", "it has no vocab_size"),
+    ('{"vocab_size": 9, "num_hidden_layers": "24"}', "num_hidden_layers is '24'")])
+def test_a_damaged_configuration(content, told, script, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bert_config.json").write_text(content)
+    status, _, said, sweeps = script("cola", f"--checkpoint={tmp_path / 'bad'}")
+    assert status == 2 and told in said and not sweeps
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\n"])
+def test_a_smoke_run_leaves_damaged_rows_to_the_check(content, script, glue):
+    (glue / "CoLA" / "train.tsv").write_bytes(content)
+    assert script("cola", "--smoke")[0] == 0
 
 
 def test_all_mistakes_are_told_together(script, tmp_path):

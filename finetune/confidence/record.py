@@ -102,7 +102,7 @@ def look(folders: Iterable[str], prefix: str | None,
                                "then, or fit it anew (--do_eval with --calibrate or "
                                "--min_precision)")
                 continue
-            return Found(Calibration(float(content["temperature"]), content["threshold"]), path,
+            return Found(Calibration(float(content["temperature"]), content.get("threshold")), path,
                          content, tuple(notices))
         notices.append(f"{path} is of {content.get('checkpoint')} (step {content.get('step')}) "
                        f"and not of the weights used, {prefix}: it is not used; --do_eval with "

@@ -15,7 +15,6 @@ import os
 import shutil
 import sys
 import tempfile
-import urllib.parse
 from collections.abc import Sequence
 
 from finetune.bert_config import SOURCE_FILE
@@ -96,18 +95,27 @@ def load(path: str) -> Files:
                         f"{error!r}.") from error
 
 
-def is_complete(folder: Folder, parent: str) -> bool:
+def is_complete(folder: Folder, parent: str, mrpc_dir: str | None = None) -> bool:
     """Whether the folder is there with all its files, by their sizes.
 
     A folder without source.json, filled by other means, counts if no file is missing or empty.
 
+    Args:
+        mrpc_dir: what MRPC is to be made of, as for `install`.
+
     Raises:
-        UserError: it is there and damaged.
+        UserError: it is there and damaged, or MRPC is made of something else.
     """
     target = os.path.join(parent, folder.name)
     if installed.is_absent(target):
         return False
-    installed.require_whole(target, folder.files)
+    if installed.require_whole(target, folder.files) and mrpc_dir and folder.name == "MRPC":
+        with open(os.path.join(target, SOURCE_FILE), encoding="utf-8") as file:
+            source = json.load(file).get("source")
+        if source != os.path.abspath(mrpc_dir):
+            raise UserError(f"{target}: is there already, made of {source} and not of "
+                            f"--mrpc_dir={mrpc_dir}. Delete it or move it away, then run this "
+                            "again.")
     return True
 
 
@@ -128,7 +136,7 @@ def install(folder: Folder, parent: str, base_url: str, mrpc_dir: str | None = N
         UserError: something went wrong; no folder of that name has been left behind.
     """
     target = os.path.join(parent, folder.name)
-    if is_complete(folder, parent):
+    if is_complete(folder, parent, mrpc_dir):
         return target
     os.makedirs(parent, exist_ok=True)
     given = mrpc.find(mrpc_dir) if mrpc_dir and folder.name == "MRPC" else {}
@@ -140,7 +148,7 @@ def install(folder: Folder, parent: str, base_url: str, mrpc_dir: str | None = N
                 continue
             # Beside the folder, so that a broken transfer can go on the next time.
             path = os.path.join(parent, f"{folder.name}.{name}")
-            url = urllib.parse.urljoin(base_url.rstrip("/") + "/", address)
+            url = download.address(base_url, address)
             fetched.append(path)
             _fetch(url, path, *expected)
             given[name] = path

@@ -152,7 +152,7 @@ def _write_table(config: RunConfig, name: str, table: Mapping[str, Scores],
     by_column = {column: [one[column] for one in table.values()] for column in columns}
     lines = {**table,
              "mean": {column: statistics.fmean(all_) for column, all_ in by_column.items()},
-             "deviation": {column: statistics.stdev(all_) for column, all_ in by_column.items()},
+             "deviation": {column: metrics.deviation(all_) for column, all_ in by_column.items()},
              **together}
     text = ["\t".join(["model", *columns])]
     text += ["\t".join([model_, *(f"{scores[column]:.7g}" for column in columns)])

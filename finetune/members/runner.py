@@ -256,7 +256,9 @@ class Members:
         log.start(os.path.join(self._folder, outputs.LOG))
 
     def _write_note(self, finished: dict[str, str]) -> None:
-        folder.write(self._folder, self._kind, self._names, finished, **self._dealt_from())
+        """Writes members.json; answers of fewer models leave those of the folder as they are."""
+        names = self._names if self._config.do_train else self._note.get("members", self._names)
+        folder.write(self._folder, self._kind, names, finished, **self._dealt_from())
 
     def _fingerprint(self, member: Member) -> str:
         settings = dataclasses.replace(member.config, output_dir=None).as_dict()

@@ -83,11 +83,11 @@ class Spread:
             rows: of the dev split.
         """
         count = len(original) + len(fast)
-        squares = sum(statistics.variance(one) * (len(one) - 1) for one in (original, fast))
+        squares = sum(metrics.deviation(one) ** 2 * (len(one) - 1) for one in (original, fast))
         pooled = (squares / (count - 2)) ** 0.5
         limit = stats.t.ppf(1 - CHANCE / 2, count - 2)
         allowed = limit * pooled * (1 / len(original) + 1 / len(fast)) ** 0.5
-        return cls(original, fast, max(float(allowed), 1 / rows))
+        return cls(original, fast, max(1 / rows, float(allowed)))
 
     @property
     def difference(self) -> float:

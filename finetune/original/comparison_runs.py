@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import outputs, records
+from finetune import metrics, outputs, records
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -38,8 +38,10 @@ ENGINES = ("original", "fast")
 _DECISIVE = ("train_batch_size", "learning_rate", "num_train_epochs", "warmup_proportion",
              "max_seq_length", "do_lower_case", "init_checkpoint")
 # Runs a command from a process of little memory: a process starts with its parent's as its peak.
+# What ends it by an exception, as a signal here, makes subprocess.call end the command first.
 _MEASURE = """
-import json, resource, subprocess, sys, time
+import json, resource, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 began = time.monotonic()
 status = subprocess.call(sys.argv[2:])
 with open(sys.argv[1], "w") as file:
@@ -211,7 +213,7 @@ class Runs:
                                 f"{round(spread.difference, 4) + 0:+.4f}",
                                 f"{verdict} +-{spread.allowed:.4f}"),
                           spread.within if name == names[0] else None))
-            for what, function in (("deviation", statistics.stdev), ("lowest", min),
+            for what, function in (("deviation", metrics.deviation), ("lowest", min),
                                    ("highest", max)):
                 found.append((_line(f"{' ' * len(name)}  {what}", *(
                     f"{function(each):.4f}" for each in values), "", ""), None))

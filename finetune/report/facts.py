@@ -121,7 +121,7 @@ def of_folder(path: str, start: str | None) -> Folder:
 
 def _member(path: str) -> str | None:
     """Returns which of several trainings a folder holds, by the note in the folder above it."""
-    above, name = os.path.split(os.path.normpath(path))
+    above, name = os.path.split(path.rstrip("/"))  # normpath would take a / from gs://
     try:
         note = members.read(above)
     except UserError as error:

@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 from typing import Any
 
 from finetune import log
@@ -148,7 +147,7 @@ def _is_there(target: str, entry: Entry) -> bool:
 
 def _from_zip(entry: Entry, work: str, path: str, base_url: str) -> str:
     """Fetches and unpacks a released zip; returns its checked folder, below `work`."""
-    url = urllib.parse.urljoin(base_url.rstrip("/") + "/", entry.address)
+    url = download.address(base_url, entry.address)
     print(f"Downloading {url}", file=sys.stderr)
     # A weight has 4 bytes; the rest is the heads of pre-training, the graph, the vocabulary.
     most = 6 * entry.parameters + 64 * download.MEGABYTE

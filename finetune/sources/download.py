@@ -43,13 +43,25 @@ def require_safe(url: str) -> None:
     Raises:
         UserError: anybody on the way could change the file.
     """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and is_loopback(url):
-        return
+    try:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return
+        if parts.scheme == "http" and is_loopback(url):
+            return
+    except ValueError:  # a bracket that nothing closes
+        pass
     raise UserError(f"{url}: this address is not used; allowed are https://..., and http://... "
                     "for this machine itself (localhost).")
+
+
+def address(base_url: str, relative: str) -> str:
+    """Returns where a file lies below a base address, or on its own; `fetch` judges it."""
+    base = base_url.rstrip("/") + "/"
+    try:
+        return urllib.parse.urljoin(base, relative)
+    except ValueError:  # see require_safe
+        return base + relative
 
 
 def is_loopback(url: str) -> bool:
@@ -211,6 +223,9 @@ def _open(url: str, part: str, have: int) -> Any:
         if error.code in _PASSING:
             raise _Broken(f"the server answers HTTP {error.code} {error.reason}") from error
         raise UserError(f"{url}: the server answers HTTP {error.code} {error.reason}.") from error
+    except UnicodeError as error:
+        raise UserError(f"{url}: cannot be asked for: {error}. Write what is no ASCII in it as "
+                        "%XX.") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):

@@ -57,7 +57,7 @@ def convert(folder: str, out_folder: str, activation: str = huggingface.KEEP,
                 tensors |= head
     if problems:
         raise UserError(problems)
-    trained = huggingface.ACTIVATIONS[theirs["hidden_act"]]
+    trained = huggingface.trained_with(theirs)
     notices = [*weights.notices(), *_notices(theirs, config, weights, tensors, labels), *notices]
     if GLOBAL_STEP in own and not encoder_only:
         tensors[GLOBAL_STEP] = np.array(own[GLOBAL_STEP], np.int64)
@@ -117,16 +117,16 @@ def _config_json(folder: str, problems: list[str]) -> dict[str, Any] | None:
 def _notices(theirs: dict[str, Any], config: BertConfig, weights: tensor_files.Weights,
              tensors: dict[str, Any], labels: list[str] | None) -> list[str]:
     notices = []
-    trained = huggingface.ACTIVATIONS[theirs["hidden_act"]]
+    trained = huggingface.trained_with(theirs)
+    named = theirs.get("hidden_act", huggingface.CONFIG_DEFAULTS["hidden_act"])
     if trained != config.hidden_act:
         notices.append(
-            f"hidden_act is {theirs['hidden_act']!r} there, the erf form; bert_config.json says "
-            "'gelu', the original's tanh form; the two differ by less than 5e-4")
+            f"hidden_act is {named!r} there, the erf form; bert_config.json says 'gelu', the "
+            "original's tanh form; the two differ by less than 5e-4")
     elif trained == "gelu_erf":
         notices.append(
-            f"hidden_act is {theirs['hidden_act']!r} there, the erf form, and 'gelu_erf' in "
-            "bert_config.json; google-research/bert cannot compute it (--activation=original "
-            "writes its tanh form)")
+            f"hidden_act is {named!r} there, the erf form, and 'gelu_erf' in bert_config.json; "
+            "google-research/bert cannot compute it (--activation=original writes its tanh form)")
     missing = [name for name in variable_shapes(config) if name not in tensors]
     if missing:
         notices.append(f"the model has no pooler ({', '.join(missing)}); fine-tuning starts it at "

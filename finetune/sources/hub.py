@@ -12,8 +12,8 @@ import dataclasses
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
-import urllib.parse
 from typing import Any
 
 import tensorflow as tf
@@ -93,7 +93,7 @@ def checkpoint_of(handle: str) -> str:
     try:
         module = saved_model.read(folder)
         target = os.path.join(_cache(), "bert-" + _digest(module))
-        if not tf.io.gfile.exists(os.path.join(target, NOTES)):
+        if not _is_whole(target, module):
             _convert(module, target)
     except UserError as error:
         raise UserError([f"{FLAG}={handle}: {problem}" for problem in error.problems]) from error
@@ -114,9 +114,12 @@ def resolve(handle: str) -> str:
     if "://" not in handle:
         raise UserError(f"{FLAG}={handle}: there is no such folder, and it is no address "
                         "(https://tfhub.dev/...)")
-    by_http = urllib.parse.urlsplit(handle).scheme in ("http", "https")
+    by_http = handle.lower().startswith(("http://", "https://"))
     if by_http:
-        download.require_safe(handle)
+        try:
+            download.require_safe(handle)
+        except UserError as error:
+            raise UserError(f"{FLAG}={error}") from error
     try:
         with log.quiet():
             import tensorflow_hub
@@ -176,6 +179,13 @@ def _digest(module: saved_model.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def _is_whole(target: str, module: saved_model.Module) -> bool:
+    """Whether a checkpoint is there; what cleans a temporary folder up takes single files."""
+    names = [NOTES, outputs.BERT_CONFIG, *[outputs.VOCABULARY] * bool(module.vocab_file)]
+    return checkpoint.exists(os.path.join(target, checkpoint.PRETRAINED)) and all(
+        os.path.isfile(os.path.join(target, name)) for name in names)
+
+
 def _convert(module: saved_model.Module, target: str) -> None:
     """Makes the checkpoint's folder under another name, then renames it."""
     config, parent = module.config, os.path.dirname(target)
@@ -197,6 +207,8 @@ def _convert(module: saved_model.Module, target: str) -> None:
         try:
             os.rename(made, target)
         except OSError as error:
-            # Another process was faster, and it made the same.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+            if not _is_whole(target, module):  # else another process was faster, and made the same
+                shutil.rmtree(target)
+                os.rename(made, target)

@@ -91,14 +91,23 @@ def tf1_config(config: Mapping[str, Any], activation: str = KEEP) -> dict[str, A
     problems += [f"config.json: {key} is missing." for key, default in CONFIG_DEFAULTS.items()
                  if default is None and key not in config]
     result = {key: config.get(key, default) for key, default in CONFIG_DEFAULTS.items()}
-    if result["hidden_act"] not in ACTIVATIONS:
+    ours = trained_with(config)
+    if ours is None:
         problems.append(f"config.json: hidden_act is {result['hidden_act']!r}; allowed: "
                         f"{', '.join(ACTIVATIONS)}.")
     if problems:
         raise UserError(problems)
-    ours = ACTIVATIONS[result["hidden_act"]]
     return result | {"hidden_act": "gelu" if activation == ORIGINAL and ours == "gelu_erf"
                      else ours}
+
+
+def trained_with(config: Mapping[str, Any]) -> str | None:
+    """Returns the activation of a config.json as bert_config.json names it; None: unknown there.
+
+    One that is not named is transformers' default.
+    """
+    theirs = config.get("hidden_act", CONFIG_DEFAULTS["hidden_act"])
+    return ACTIVATIONS.get(theirs) if isinstance(theirs, str) else None
 
 
 def read_encoder(weights: Weights, config: BertConfig) -> dict[str, np.ndarray]:

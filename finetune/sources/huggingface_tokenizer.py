@@ -32,6 +32,14 @@ def read(folder: str, vocab_size: int) -> tuple[list[str], bool | None, list[str
     Raises:
         UserError: a file is missing or damaged, or the tokenizer is no WordPiece of the original.
     """
+    try:
+        return _read(folder, vocab_size)
+    except (AttributeError, KeyError, TypeError) as error:  # another type, or a key less
+        raise UserError(f"{os.path.join(folder, TOKENIZER)}: is not what transformers writes "
+                        f"there: {type(error).__name__}: {error}.") from error
+
+
+def _read(folder: str, vocab_size: int) -> tuple[list[str], bool | None, list[str]]:
     content, settings = (_json(os.path.join(folder, name)) for name in (TOKENIZER, SETTINGS))
     path = os.path.join(folder, VOCABULARY)
     tokens = lines = _lines(path) if os.path.isfile(path) else None

@@ -48,10 +48,10 @@ def require_whole(target: str, files: Iterable[str]) -> bool:
     """
     try:
         with open(os.path.join(target, SOURCE_FILE), encoding="utf-8") as file:
-            recorded = json.load(file)["files"]
+            recorded = {name: int(size) for name, size in json.load(file)["files"].items()}
     except (FileNotFoundError, NotADirectoryError):
         recorded = None
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise in_the_way(target, f"its {SOURCE_FILE} cannot be read") from error
     for name in recorded or files:
         path = os.path.join(target, name)

@@ -49,7 +49,8 @@ def locked(folder: str) -> Iterator[int | None]:
     """Makes sure that one sweep at a time writes into a folder.
 
     The lock is inherited by the run that a sweep starts: should the sweep be killed and its run
-    live on, the next sweep is refused until that run has ended.
+    live on, the next sweep is refused until that run has ended. On a network drive that knows no
+    locks nobody is refused.
 
     Raises:
         UserError: another one is at work.
@@ -62,9 +63,11 @@ def locked(folder: str) -> Iterator[int | None]:
     with open(os.path.join(folder, LOCK), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UserError(f"--output_dir={folder}: another sweep, or a run that it started, is "
                             "still at work there; wait for it or end it") from error
+        except OSError:
+            pass  # a network drive that knows no locks keeps nobody out
         yield file.fileno()
 
 

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune import eval_results, outputs, records
+from finetune import eval_results, metrics, outputs, records
 from finetune.metrics import LOWER_IS_BETTER
 from finetune.sweep.spec import SweepRun
 
@@ -140,12 +140,13 @@ class Setting:
 
     @property
     def deviation(self) -> float:
-        """Sample standard deviation (n - 1); NaN for fewer than two values."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
+        """Sample standard deviation (n - 1); NaN for fewer than two values, or with a NaN."""
+        return metrics.deviation(self.values)
 
     def best(self, metric: str) -> float:
-        """Returns the best value."""
-        return (min if metric in LOWER_IS_BETTER else max)(self.values, default=math.nan)
+        """Returns the best value; NaN only where there is nothing else."""
+        known = (value for value in self.values if not math.isnan(value))
+        return (min if metric in LOWER_IS_BETTER else max)(known, default=math.nan)
 
 
 def by_setting(outcomes: Sequence[Outcome], metric: str) -> list[Setting]:

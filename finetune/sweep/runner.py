@@ -179,11 +179,12 @@ class Sweep:
         shared = folders.share_features(folder, self._folders, wanted)
         if shared:
             LOGGER.info("features of an earlier run: %s", ", ".join(shared))
+        resumed = checkpoint.latest(folder) is not None  # a part of a run tells nothing of others
         seconds = self._start(run, folder)
         outcome = self.outcomes()[number - 1]
         LOGGER.info("%s: %s: %s", of, name, self._told(outcome))
         self._tried.add(folder)
-        if outcome.scores:
+        if outcome.scores and not resumed:
             self._clock.ended(outcome, seconds)
         self._prune()
         self._report()
@@ -284,7 +285,7 @@ class Sweep:
         LOGGER.info("prediction with %s", name)
         config = dataclasses.replace(
             chosen.run.config, output_dir=chosen.folder, do_train=False, do_eval=False,
-            do_predict=True, init_checkpoint=None)
+            calibrate=False, min_precision=None, do_predict=True, init_checkpoint=None)
         status, error = processes.run([self._program, *processes.flags_of(config)],
                                       self._lock)
         if status:

@@ -23,6 +23,7 @@ from finetune.errors import UserError
 
 KEYS = ("grid", "list", "seeds", "restarts", "choose_by", "keep")
 MOST_RUNS = 1000
+_LONGEST_LABEL = 150  # characters of a folder's name, without number and seed; a disk allows 255
 _OTHER_SCORE = "its runs would be scored on other rows or labels, and could not be compared"
 # Flags that a sweep cannot vary -> why.
 REFUSED = {
@@ -45,8 +46,9 @@ class SweepRun:
 
     Attributes:
         config: its settings; output_dir is still the sweep's.
-        label: what it is called, without its number: bs32_lr5e-05_seed1.
-        setting: the same without the seed: what its seeds have in common.
+        label: what it is called, without its number: bs32_lr5e-05_seed1; of very many flags the
+            first.
+        setting: the same without the seed, never cut: what its seeds have in common.
         varied: the values of the flags that the file varies, the seed among them if it does.
     """
 
@@ -220,7 +222,7 @@ def _runs(base: RunConfig, combinations: list[dict[str, Any]], seeds: list[int],
             # All of them in the order of the flags' first mention, so that names can be compared.
             varied = {name: getattr(config, name) for name in names}
             setting = "_".join(_short(name, value) for name, value in varied.items())
-            parts = [setting] if setting else []
+            parts = [setting[:_LONGEST_LABEL]] if setting else []
             if seed is not None:
                 varied["seed"] = seed
                 parts.append(f"seed{seed}")

@@ -292,6 +292,14 @@ def test_what_no_run_writes_is_refused(change, told, tmp_path):
     assert str(path) in str(error.value)
 
 
+def test_without_a_line_of_a_threshold_there_is_none(copied):
+    told = content(copied)
+    del told["threshold"]
+    (copied / "calibration.json").write_text(json.dumps(told))
+    found = record.look([str(copied)], str(copied / "model.ckpt-7"))
+    assert found.calibration == Calibration(told["temperature"], None)
+
+
 def test_a_damaged_file_is_told_before_anything_is_computed(copied, rows, main):
     (copied / "calibration.json").write_text(json.dumps({**content(copied), "temperature": 0}))
     before = (copied / "runs.json").read_bytes()

@@ -134,6 +134,16 @@ def test_mrpc_of_microsoft_s_own_files(script, tmp_path, site):
     assert (folder / "dev.tsv").read_text().splitlines()[1] == "1\t10\t11\tOwn\tC \"d"
     assert json.loads((folder / "source.json").read_text())["source"] == str(given)
     assert script("rte", f"--mrpc_dir={given}")[0] == 2
+    status, said, _ = script("mrpc", f"--mrpc_dir={given}")
+    assert status == 0 and "is complete, nothing to do" in said
+
+
+def test_mrpc_that_is_made_of_something_else_is_no_answer(script, tmp_path):
+    assert script("mrpc")[0] == 0
+    status, said, told = script("mrpc", f"--mrpc_dir={tmp_path}")
+    assert status == 2 and not said
+    assert "MRPC: is there already, made of http" in told
+    assert f"and not of --mrpc_dir={tmp_path}" in told
 
 
 @pytest.mark.parametrize(("name", "old", "new", "expected"), [

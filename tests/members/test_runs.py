@@ -127,6 +127,23 @@ def test_an_ensemble_is_scored_as_a_whole_and_each_beside_it(made):
     assert by_model["ensemble"]["loss"] == pytest.approx(float(scores["eval_loss"]), rel=1e-5)
 
 
+def test_answers_of_fewer_models_leave_the_ensemble_as_it_is(made, data, tmp_path, main):
+    folder, _ = copy(made("ensemble"), tmp_path)
+    shutil.copytree(folder / "seed-43", folder / "seed-44")
+    note = json.loads((folder / "members.json").read_text())
+    note["members"].append("seed-44")
+    note["finished"]["seed-44"] = "a sum"
+    (folder / "members.json").write_text(json.dumps(note))
+    status, said = main("--ensemble=2", "--do_predict", f"--data_dir={data}",
+                        "--max_seq_length=16", f"--output_dir={folder}")
+    assert status == 0, said
+    assert json.loads((folder / "members.json").read_text())["members"] == [
+        "seed-42", "seed-43", "seed-44"]
+    wanted = np.mean([numbers(folder / name / "test_results.tsv")
+                      for name in ("seed-42", "seed-43")], axis=0)
+    np.testing.assert_allclose(numbers(folder / "test_results.tsv"), wanted, atol=1e-6)
+
+
 def test_killed_it_goes_on_with_what_lacks(made, tmp_path, monkeypatch, capfd):
     folder, arguments = copy(made("kfold"), tmp_path)
     whole = (folder / "out_of_fold.tsv").read_bytes()

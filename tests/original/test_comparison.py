@@ -74,3 +74,8 @@ def test_one_row_is_always_allowed():
     found = comparison.Spread.of([0.5, 0.5], [0.6, 0.6], rows=10)
     assert (found.allowed, found.within) == (0.1, True)
     assert not comparison.Spread.of([0.5, 0.5], [0.6, 0.6], rows=11).within
+
+
+def test_a_score_that_is_no_number_is_not_alike():
+    found = comparison.Spread.of([0.5, 0.6], [0.5, math.nan], rows=10)
+    assert found.allowed == 0.1 and not found.within

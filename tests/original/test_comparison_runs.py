@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -193,3 +195,22 @@ def test_measuring(tmp_path):
         comparison_runs.measured(
             [sys.executable, "-c", "import sys; print('the reason'); sys.exit(3)"],
             str(tmp_path / "log"), os.environ)
+
+
+def test_a_run_ends_with_the_command_that_was_stopped(tmp_path, monkeypatch):
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    wait = subprocess.Popen.wait
+
+    def stopped(process, *arguments):
+        monkeypatch.setattr(subprocess.Popen, "wait", wait)
+        end = time.monotonic() + 60
+        while not (pid.exists() and pid.read_text()) and time.monotonic() < end:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "wait", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        comparison_runs.measured([sys.executable, "-c", code], str(tmp_path / "log"), os.environ)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

@@ -7,11 +7,13 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from finetune import metrics, outputs
 from finetune.members import folder as members
 from finetune.report import shared
 from finetune.report.curves import Curve
+from finetune.report.facts import of_folder
 from finetune.report.markup import Markup, element, escaped, joined, table
 from finetune.report.page import KINDS, page
 from finetune.task_kind import Labels, TaskKind
@@ -166,6 +168,14 @@ def test_a_model_of_several_says_so(tmp_path):
         told = page(facts(folder), TaskKind.CLASSIFICATION)
         assert f"one of several models is not known. {tmp_path / members.FILE}: " in told
         assert "one of the 2" not in told
+
+
+def test_a_model_of_several_says_so_on_remote_storage_too():
+    above = "ram://report-of-several"
+    tf.io.gfile.makedirs(f"{above}/seed-42")
+    members.write(above, members.ENSEMBLE, ["seed-42", "seed-43"], {})
+    for folder in (f"{above}/seed-42", f"{above}/seed-42/"):
+        assert "one of the 2 models" in of_folder(folder, None).member
 
 
 def test_a_single_step_makes_no_curve(tmp_path):

@@ -174,10 +174,25 @@ def test_a_file_of_another_hash_or_size_is_not_kept(fetch, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["http://example.org/a", "ftp://example.org/a", "file:///etc/passwd",
-                                 "http://localhost.example.org/a", "https:///a", "a.zip"])
+                                 "http://localhost.example.org/a", "https:///a", "a.zip",
+                                 "https://[::1/a"])
 def test_unsafe_addresses_are_refused(url, tmp_path):
     with pytest.raises(UserError, match="this address is not used"):
         download.fetch(url, str(tmp_path / "got"))
+
+
+@pytest.mark.parametrize(("base", "relative", "expected"), [
+    ("https://a.org/b", "c/d.zip", "https://a.org/b/c/d.zip"),
+    ("https://a.org/b/", "https://c.org/d.zip", "https://c.org/d.zip"),
+    ("https://[::1", "c/d.zip", "https://[::1/c/d.zip")])
+def test_an_address_below_another(base, relative, expected):
+    assert download.address(base, relative) == expected
+
+
+@pytest.mark.parametrize("address", ["/ä", "/a?ä"])
+def test_an_address_that_no_request_can_hold(address, site, tmp_path):
+    with pytest.raises(UserError, match=f"{re.escape(address)}: cannot be asked for: .*as %XX"):
+        download.fetch(site.url + address, str(tmp_path / "got"))
 
 
 def test_redirections_are_held_to_the_same(site, fetch):

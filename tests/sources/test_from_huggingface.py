@@ -93,6 +93,14 @@ def test_the_head_and_its_labels_arrive_in_the_order_of_their_ids(write, convert
         "classifier.weight": ("output_weights", ()), "classifier.bias": ("output_bias", ())})
 
 
+def test_an_activation_that_is_not_named_is_the_default_of_transformers(write, convert, tmp_path):
+    config = {name: value for name, value in CONFIG.items() if name != "hidden_act"}
+    done = convert(write(make_tensors(), config))
+    assert done.activation == "gelu_erf" and "'gelu' there, the erf form" in done.notices[0]
+    written = json.loads((tmp_path / "tf1" / "bert_config.json").read_text())
+    assert written["hidden_act"] == "gelu_erf"
+
+
 def test_a_head_can_be_left_out(write, convert, tmp_path):
     done = convert(write(make_tensors(labels=3), WITH_HEAD), encoder_only=True)
     assert done.labels is None and any("head was left out" in note for note in done.notices)

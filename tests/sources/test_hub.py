@@ -220,6 +220,15 @@ def test_a_conversion_is_made_once_and_again_when_the_module_changes(make, cache
     assert hub.checkpoint_of(moved) != made
 
 
+@pytest.mark.parametrize("lost", ["module.json", "vocab.txt", "bert_model.ckpt.index"])
+def test_a_conversion_that_lost_a_file_is_made_again(lost, make):
+    folder, _ = make()
+    made = pathlib.Path(hub.checkpoint_of(folder))
+    (made / lost).unlink()
+    assert hub.checkpoint_of(folder) == str(made)
+    assert (made / lost).exists() and os.listdir(made.parent) == [made.name]
+
+
 def test_two_processes_at_once(make, monkeypatch):
     folder, _ = make()
     module, real = saved_model.read(folder), hub.checkpoint.save
@@ -342,6 +351,11 @@ def test_an_address(make, cache, tmp_path):
         server.shutdown()
     assert "HTTP Error 404" in problem
     assert f"curl -L '{site}/nowhere/1?tf-hub-format=compressed' | tar -xzC module" in problem
+
+
+@pytest.mark.parametrize("address", ["http://example.org/bert/1", "https://[::1/bert"])
+def test_an_address_that_is_not_used(address):
+    assert "this address is not used" in refused(address)
 
 
 def test_no_network():

@@ -40,6 +40,7 @@ def test_to_tensors_turns_kernels_over_and_keeps_the_head():
     ("layer_norm_eps", 1e-5, "layer_norm_eps is 1e-05"),
     ("hidden_act", "silu", "hidden_act is 'silu'; allowed: gelu, "),
     ("hidden_act", "gelu_10", "hidden_act is 'gelu_10'; allowed: gelu, "),
+    ("hidden_act", ["gelu"], "hidden_act is ['gelu']; allowed: gelu, "),
     ("hidden_size", None, "hidden_size is missing")])
 def test_a_model_the_original_cannot_compute(key, value, expected):
     config = {**CONFIG, key: value}

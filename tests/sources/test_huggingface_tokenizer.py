@@ -73,6 +73,10 @@ def test_added_tokens_have_their_ids(folder):
     ({"tokenizer": {"model": {**MODEL, "type": "BPE"}}}, "BPE, ##, [UNK]; google-research/bert"),
     ({"tokenizer": {"model": {**MODEL, "unk_token": "<unk>"}}}, "WordPiece, ##, <unk>"),
     ({"tokenizer": {}}, "knows WordPiece"),
+    ({"tokenizer": {"model": [1]}}, "tokenizer.json: is not what transformers writes there"),
+    ({"tokenizer": {"model": MODEL, "added_tokens": [{"id": 7}]}}, "there: KeyError: 'content'"),
+    ({"tokenizer": {"model": {**MODEL, "vocab": {"a": 0, "b": "1"}}}}, "there: TypeError"),
+    ({"tokenizer": {"model": MODEL, "normalizer": "NFC"}}, "there: AttributeError"),
     ({"tokenizer": {"model": {**MODEL, "vocab": {"a": 0, "b": 2}}}}, "are not 0 to 1, each once"),
     ({"tokenizer": {"model": {**MODEL, "vocab": {"a": 0, "b\n": 1}}}}, "cannot stand on a line")])
 def test_what_is_no_vocabulary_of_the_original(folder, given, expected):

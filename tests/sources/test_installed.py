@@ -32,6 +32,8 @@ def test_an_empty_folder_counts_as_absent(tmp_path):
     ({"files": {"a": 3}}, {"b": "abc"}, "a is missing"),
     ({"activation": "gelu"}, {"a": "abc"}, "its source.json cannot be read"),
     ([], {"a": "abc"}, "its source.json cannot be read"),
+    ({"files": ["a"]}, {"a": "abc"}, "its source.json cannot be read"),
+    ({"files": {"a": "many"}}, {"a": "abc"}, "its source.json cannot be read"),
     (None, {"a": "x", "b": "y"}, None),
     (None, {"a": "x"}, "b is missing"),
     (None, {"a": "x", "b": ""}, "b is empty")])

@@ -1,5 +1,6 @@
 """Runs of a sweep as processes: their command, what they say, how they end, the lock."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -136,3 +137,14 @@ def test_the_lock_lives_as_long_as_a_run_that_has_it(tmp_path):
     orphan.communicate(b"\n")
     with processes.locked(str(tmp_path)):
         assert os.path.exists(tmp_path / processes.LOCK)
+
+
+def test_a_drive_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    import fcntl
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with processes.locked(str(tmp_path)) as lock:
+        assert lock is not None

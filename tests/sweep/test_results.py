@@ -65,6 +65,8 @@ def test_runs_are_grouped_by_all_but_the_seed():
     assert two.best("loss") == 0.0
     [alone] = results.by_setting([outcome("a", 0.5)], "mcc")
     assert math.isnan(alone.deviation)
+    [one] = results.by_setting([outcome("a"), outcome("b", 0.5, seed=2)], "mcc")
+    assert math.isnan(one.mean) and math.isnan(one.deviation) and one.best("mcc") == 0.5
 
 
 def test_the_table_names_collapse_lack_and_choice(tmp_path):

@@ -38,6 +38,7 @@ class Stand:
     def __call__(self, arguments, lock=None):
         assert os.path.basename(arguments[0]) == "run_classifier_custom.py" and lock
         config = entry.make_config(arguments[1:])
+        assert config.problems() == []  # at which the run itself would end
         self.calls.append(config)
         folder = config.output_dir
         if config.do_predict:
@@ -122,6 +123,13 @@ def test_every_run_has_a_folder_and_a_command_of_its_own(sweep, stand, tmp_path,
     assert f"    {found[1]['command']}\n" in table
 
 
+def test_the_chosen_run_predicts_with_what_it_has_calibrated(sweep, stand):
+    status, said = sweep(RATES, "--do_predict", "--calibrate", "--min_precision=0.9")
+    assert status == 0, said
+    assert [(one.calibrate, one.min_precision) for one in stand.calls] == [
+        *[(True, 0.9)] * 3, (False, None)]
+
+
 def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep, stand):
     _, said = sweep({**RATES, "seeds": 2})
     # 6 runs: 1 s, int(15 / 5 * 3) = 9 steps of 0.5 s, 15 rows of 0.01 s
@@ -129,6 +137,18 @@ def test_the_time_is_told_before_the_first_run_and_what_is_left_with_each(sweep,
     assert said.index("about 34 s") < said.index("run 1 of 6: 001_lr0.001_seed42; about 34 s left")
     assert "6 runs, chosen by dev accuracy; 270 rows to train" in said
     assert "run 6 of 6: 006_lr0.003_seed43; about 0 s left in all" in said  # the stand-in is quick
+
+
+def test_what_a_run_that_goes_on_takes_is_no_measure_of_others(sweep, stand, tmp_path):
+    stand.scores = {1e-3: KeyboardInterrupt}
+    assert sweep(RATES)[0] == 130
+    folder = tmp_path / "out" / "001_lr0.001"
+    (folder / "model.ckpt-8.index").write_text("w")
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-8"\n')
+    stand.scores = {}
+    _, said = sweep(RATES)
+    assert "run 2 of 3: 002_lr0.002; about 11 s left" in said  # two runs of 5.65 s
+    assert "run 3 of 3: 003_lr0.003; about 0 s left" in said  # the stand-in is quick
 
 
 def test_prediction_is_part_of_the_time(sweep, stand):

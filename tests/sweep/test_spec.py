@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 import run_classifier_custom as entry
 from finetune.errors import UserError
 from finetune.sweep import spec
+from tests.conftest import ROOT
 
 FLAGS = ["--do_train", "--do_eval", "--data_dir=data", "--output_dir=out", "--seed=7"]
 
@@ -53,6 +55,16 @@ def test_a_list_adds_single_settings_behind_the_grid(read):
     assert [run.label for run in file.runs] == [
         "lr0.0001_ep3_len128_do_lower_caseTrue", "lr5e-05_ep1_len128_do_lower_caseTrue",
         "lr5e-05_ep3_len64_do_lower_caseFalse"]
+
+
+def test_the_name_of_a_run_is_one_that_a_folder_can_have(read):
+    many = dict.fromkeys(("gradient_accumulation_steps", "shuffle_buffer_size", "log_every_steps",
+                          "save_checkpoints_steps", "keep_checkpoint_max", "eval_batch_size",
+                          "predict_batch_size"), 7)
+    one, two = read({"grid": {"vocab_file": ["v" * 300]}, "list": [many], "seeds": [1]}).runs
+    assert len(one.label) < 200 < len(one.setting)
+    assert one.label.endswith("_seed1") and one.setting.startswith(one.label[:100])
+    assert one.setting != two.setting
 
 
 def test_the_number_that_yaml_takes_for_text_is_a_number(read):
@@ -149,3 +161,10 @@ def test_a_file_that_is_not_there_or_not_yaml(refused, tmp_path):
     config = entry.make_config([*FLAGS, f"--sweep={tmp_path / 'none'}"])
     with pytest.raises(UserError, match="none: cannot be read"):
         spec.read(config, None)
+
+
+def test_the_page_names_every_flag_that_cannot_be_varied():
+    page = (ROOT / "docs" / "sweep.md").read_text(encoding="utf-8")
+    told = page.partition("The flags that cannot be varied are")[2].partition("The same run")[0]
+    assert {name.strip("`") for name in re.findall("`[a-z_]+`", told)} - {"seeds"} == {
+        *spec.REFUSED}

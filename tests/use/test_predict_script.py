@@ -155,3 +155,18 @@ def test_in_a_pipe_answers_come_before_the_end_and_a_broken_one_ends_it_quietly(
     finally:
         script.kill()
         script.wait()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.slow
+def test_a_full_disk_and_a_closed_input_are_told(classifier):
+    def run(redirected):
+        done = subprocess.run(
+            ["bash", "-c", f'echo a | "$@" {redirected}', "bash", sys.executable,
+             ROOT / "scripts" / "predict.py", classifier], stderr=subprocess.PIPE, text=True)
+        return done.returncode, done.stderr.strip().splitlines()[-1]
+
+    assert run("> /dev/full") == (2, "error: standard output: cannot be written to: No space left "
+                                     "on device")
+    status, said = run("<&-")
+    assert status == 2 and said.startswith("error: standard input is closed; the texts come from")
