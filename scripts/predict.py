@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if hasattr(signal, "SIGPIPE"):  # `| head` ends it without a word, as it does cat
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.stdout.reconfigure(encoding="utf-8")  # as the texts are, whatever the locale
+    if sys.stdout:
+        sys.stdout.reconfigure(encoding="utf-8")  # as the texts are, whatever the locale
     return command.run(lambda: answer(options), None, "the lines answered so far stand")
 
 
@@ -48,6 +49,8 @@ def answer(options: argparse.Namespace) -> None:
                         f"checkpoint's prefix, and {_STDIN}")
     if sys.stdin is None:  # closed by whoever started this
         raise UserError(f"standard input is closed; {_STDIN}")
+    if sys.stdout is None:
+        raise UserError("standard output is closed; the answers go there")
     with log.quiet():
         tensorflow_import.load()  # here, after the arguments are checked
         from finetune import trained

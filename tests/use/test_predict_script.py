@@ -159,7 +159,7 @@ def test_in_a_pipe_answers_come_before_the_end_and_a_broken_one_ends_it_quietly(
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
 @pytest.mark.slow
-def test_a_full_disk_and_a_closed_input_are_told(classifier):
+def test_a_full_disk_and_closed_ends_are_told(classifier):
     def run(redirected):
         done = subprocess.run(
             ["bash", "-c", f'echo a | "$@" {redirected}', "bash", sys.executable,
@@ -170,3 +170,4 @@ def test_a_full_disk_and_a_closed_input_are_told(classifier):
                                      "on device")
     status, said = run("<&-")
     assert status == 2 and said.startswith("error: standard input is closed; the texts come from")
+    assert run(">&-") == (2, "error: standard output is closed; the answers go there")
