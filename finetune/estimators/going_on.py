@@ -26,7 +26,10 @@ def problems(config: RunConfig, examples: Mapping[str, Sequence[Any]], name: str
     if config.overwrite_output_dir or not checkpoint.candidates(folder):
         return []
     earlier = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG)) or {}
-    differ = [f"{key} was {earlier.get(key)}" for key, value in config.as_dict().items()
+    settings = config.as_dict()
+    if settings["do_lower_case"] is None:  # the hub module says, and that is compared
+        del settings["do_lower_case"]
+    differ = [f"{key} was {earlier.get(key)}" for key, value in settings.items()
               if earlier.get(key) != value and key not in ("output_dir", "show_stage_times")]
     for split, rows in examples.items():
         note = outputs.read_object(os.path.join(folder, f"{outputs.RECORDS[split]}.json")) or {}
