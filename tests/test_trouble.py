@@ -41,8 +41,8 @@ def test_a_folder_that_is_gone(tmp_path):
 
 
 def test_an_output_folder_in_a_file_system_that_nobody_knows():
-    error = op_error(tf.errors.UnimplementedError, "File system scheme 'foo' not implemented (file: "
-                     "'foo://bar/x')")
+    error = op_error(tf.errors.UnimplementedError,
+                     "File system scheme 'foo' not implemented (file: 'foo://bar/x')")
     [problem] = trouble.of(error, RunConfig(output_dir="foo://bar")).problems
     assert problem.startswith("--output_dir=foo://bar: File system scheme 'foo' not implemented")
 
