@@ -35,6 +35,8 @@ def run(work: Callable[[], int | None], folder: str | None = None,
         The exit status: what `work` returned; 2 for a mistake of the user's, or that of the
         error; of a signal that stopped it 128 and its number, as shells have it: Ctrl-C 130.
     """
+    if sys.stderr is None:  # it is closed (2>&-): else the next file that is opened takes its place
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     log.start()
     stopping.raise_at_once()
     try:

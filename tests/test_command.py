@@ -91,6 +91,14 @@ def test_work_goes_on_when_its_terminal_is_closed(end, status, tmp_path):
     assert process.returncode == status
 
 
+def test_work_without_standard_error(tmp_path):
+    work = ("import sys; from finetune import command, log; sys.exit(command.run(lambda: (log.quiet"
+            "().__enter__(), log.LOGGER.info('x'), open(sys.argv[1], 'w').write('done'), 7)[-1]))")
+    done = subprocess.run(["bash", "-c", '"$0" -c "$1" "$2" 2>&-', sys.executable, work,
+                           tmp_path / "made"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, (tmp_path / "made").read_text()) == (7, "done")
+
+
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError("where nothing is written")])
 def test_what_is_no_mistake_of_the_users_keeps_its_traceback(error):
     with pytest.raises(type(error)):
