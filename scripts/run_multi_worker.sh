@@ -9,7 +9,8 @@
 #
 #   --hosts=FILE        a machine a line, HOST or HOST:PORT; # begins a comment. HOST is what ssh and all
 #                       the machines know it by, PORT where they talk to each other (not ssh's)
-#   --port=N            the port of those without one (12345)
+#   --port=N            the port of those without one (12345; under SLURM 12000 + the job's number
+#                       modulo 20000)
 #   --max_restarts=N    how often to start all again when one was lost (3)
 #   --dry_run           print each command and run none
 #   All other flags are those of run_classifier_custom.py; paths are meant from here.
