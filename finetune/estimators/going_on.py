@@ -50,9 +50,12 @@ def note_label_type(folder: str, label_type: str) -> None:
 
 
 def label_type(folder: str) -> str:
-    """Returns the type of the labels; "str" where nothing tells, as of the command's runs."""
-    runs = outputs.read_runs(folder)
-    return runs[-1].get(_LABEL_TYPE, "str") if runs else "str"
+    """Returns the type of the labels; "str" where nothing tells, as of the command's runs.
+
+    Of runs that the command made later in the same folder, whose labels are the same, none tells.
+    """
+    told = [run[_LABEL_TYPE] for run in outputs.read_runs(folder) if _LABEL_TYPE in run]
+    return told[-1] if told else "str"
 
 
 def scores(folder: str) -> dict[str, float]:

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
-from finetune import Classifier, Predictor, Regressor
+from finetune import Classifier, Predictor, Regressor, outputs
 from finetune.errors import InputError
 from finetune.estimators import going_on, parameters
 from tests.conftest import ROOT
@@ -117,6 +117,7 @@ def test_labels_keep_their_type_and_cross_validation_works(tiny, tmp_path):
     model = small(tiny).fit(X, numbers)
     assert model.classes_.tolist() == [-1, 2, 10] and model.predict(X[:2]).dtype.kind == "i"
     model.save(tmp_path / "kept")
+    outputs.append_run(str(tmp_path / "kept"), {"command": "--do_eval, say"})  # in this folder
     again = Classifier.load(tmp_path / "kept")
     assert again.classes_.tolist() == [-1, 2, 10] and again.train_batch_size == 5
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
