@@ -229,7 +229,7 @@ def _other_vocabulary(config: RunConfig) -> list[str]:
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
     known = metrics.names(labels)
-    if config.metric_for_best and labels and config.metric_for_best not in known:
+    if config.metric_for_best is not None and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: "
                         f"{must_be(config.metric_for_best, str, known)}")
     usual = next((name for name in getattr(processor, "metrics", ()) if name in known), known[0])
