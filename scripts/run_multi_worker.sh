@@ -38,10 +38,12 @@ source "$root/scripts/run_common.sh"
 hosts="" port="" max_restarts=3 until_eof=no flags=()
 for argument in "$@"; do
     case "$argument" in
+        --hosts | --hosts= | --port | --port= | --max_restarts | --max_restarts=)
+            lacks_value "${argument%=}"
+            ;;
         --hosts=*) hosts="${argument#*=}" ;;
         --port=*) port="${argument#*=}" ;;
         --max_restarts=*) max_restarts="${argument#*=}" ;;
-        --hosts | --port | --max_restarts) lacks_value "$argument" ;;
         --dry_run) dry_run=yes ;;
         --until_eof) until_eof=yes ;; # by ssh: ends when standard input does, as it does with ssh
         --distribution=* | --use_tpu*) problem "$argument: leave it out; it is multi_worker here" ;;
