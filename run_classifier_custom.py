@@ -82,7 +82,7 @@ def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
     if problems := argument_problems(arguments):
         raise UserError(problems)
     problems = parse(values, arguments)
-    if not problems and values.config:
+    if not problems and values.config is not None:
         given = [f"--{name}={value}" for name, value in read_settings(values.config).items()]
         problems = [one.within(f"--config={values.config}") for one in parse(values, given)]
         parse(values, arguments)  # once more, since the command line wins
@@ -91,7 +91,7 @@ def make_config(arguments: list[str], looks_at_data: bool = False) -> RunConfig:
     if settings["bert_hub_module_handle"] and not values["do_lower_case"].present:
         settings["do_lower_case"] = None  # the module says
     config = RunConfig(**settings)
-    if config.labels_file and config.labels is None:
+    if config.labels_file is not None and config.labels is None:
         with collected(problems):
             labels = read_labels_file(config.labels_file)
             config = dataclasses.replace(config, labels=labels, labels_file=None)

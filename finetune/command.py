@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def run(work: Callable[[], int | None], folder: str | None = None,
         The exit status: what `work` returned; 2 for a mistake of the user's, or that of the
         error; of a signal that stopped it 128 and its number, as shells have it: Ctrl-C 130.
     """
+    if sys.stderr is None:  # it is closed (2>&-): else the next file that is opened takes its place
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     log.start()
     stopping.raise_at_once()
     try:
@@ -47,7 +50,7 @@ def run(work: Callable[[], int | None], folder: str | None = None,
     except KeyboardInterrupt as error:
         number = getattr(error, "number", signal.SIGINT)
         by = "the user" if number == signal.SIGINT else signal.Signals(number).name
-        print(f"stopped by {by}; {after_stop}", file=sys.stderr)
+        _say(f"stopped by {by}; {after_stop}")
         return 128 + number
     finally:
         log.stop()
@@ -57,8 +60,14 @@ def _mistake(problems: Iterable[str], status: int = UserError.status) -> int:
     for problem in problems:
         if len(problem) > _LONGEST:
             problem = f"{problem[:_LONGEST // 2]} ... {problem[-_LONGEST // 2:]}"
-        print(f"error: {problem.translate(_VISIBLE)}", file=sys.stderr)
+        _say(f"error: {problem.translate(_VISIBLE)}")
     return status
+
+
+def _say(text: str) -> None:
+    """Prints on standard error; where nobody reads it, the exit status still tells."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def show(text: str) -> None:

@@ -94,6 +94,8 @@ def of_modes(config: "RunConfig") -> list[str]:
     if config.overwrite_output_dir and not config.do_train:
         found.append("--overwrite_output_dir deletes the classifier in output_dir: it goes "
                      "with --do_train")
+    if config.sweep == "":
+        found.append("--sweep=: must name a file")
     if config.sweep and not (config.do_train and config.do_eval):
         found.append(f"--sweep={config.sweep} trains every run and chooses by its score on dev: "
                      "give --do_train and --do_eval")

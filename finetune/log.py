@@ -25,21 +25,42 @@ _PART = contextvars.ContextVar("part", default="")  # in front of each line ther
 
 
 class _Terminal(logging.StreamHandler):
-    """Standard error; wipes the moving progress line before a plain one."""
+    """Standard error; wipes the moving progress line before a plain one.
+
+    That nobody reads it any more, as of a terminal that was closed, must not end the work.
+    """
 
     moving = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.moving:
-            self.stream.write(_CLEAR_LINE)
-            self.moving = False
+        self._wipe()
         super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
     def move(self, line: str) -> None:
         """Shows a line that the next one replaces."""
-        self.stream.write(_CLEAR_LINE + line)
-        self.stream.flush()
+        with contextlib.suppress(OSError):
+            self.stream.write(_CLEAR_LINE + line)
+            self.stream.flush()
         self.moving = True
+
+    def close(self) -> None:
+        self._wipe()
+        try:
+            self.stream.flush()
+        except (OSError, ValueError):  # ValueError: it is closed
+            with contextlib.suppress(OSError, ValueError):  # for Python's last flush
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+        super().close()
+
+    def _wipe(self) -> None:
+        if self.moving:
+            self.moving = False
+            with contextlib.suppress(OSError):
+                self.stream.write(_CLEAR_LINE)
 
 
 class _File(logging.FileHandler):
@@ -106,8 +127,6 @@ def stop() -> None:
     """Closes the log."""
     for handler in list(LOGGER.handlers):
         LOGGER.removeHandler(handler)
-        if getattr(handler, "moving", False):
-            handler.stream.write(_CLEAR_LINE)
         handler.close()
 
 

@@ -62,7 +62,10 @@ def _unusable(path: str) -> str | None:
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        link = os.path.abspath(path)
+        while not os.path.lexists(link):
+            link = os.path.dirname(link)
+        return None if os.path.exists(link) else f"{link} is a link to what does not exist"
     except OSError as error:
         return error.strerror
     return None

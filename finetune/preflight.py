@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune import metrics, outputs, texts, trained_folder
+from finetune import metrics, model, outputs, texts, trained_folder
 from finetune.bert_config import BertConfig
 from finetune.checkpoints import checkpoint, checksums
 from finetune.confidence.stage import problems as confidence_problems
@@ -62,7 +62,10 @@ class Prepared:
 
     def makes_steps(self) -> bool:
         """Whether there is a step to be made: the folder's own training may be over."""
-        done = int(self.start.prefix.rpartition("-")[2]) if self.start.resumed else 0
+        done = 0
+        if self.start.resumed and model.GLOBAL_STEP in self.start.names:
+            held = checkpoint.read(self.start.prefix, [model.GLOBAL_STEP])
+            done = int(held[model.GLOBAL_STEP])  # others name checkpoints without it
         return self.plan is not None and not training_plan.is_over(self.config, self.plan, done)
 
     def writing_into(self, folder: str) -> "Prepared":
@@ -226,7 +229,7 @@ def _other_vocabulary(config: RunConfig) -> list[str]:
 def _best_metric(config: RunConfig, processor: Any, labels: list[str],
                  problems: list[str]) -> str:
     known = metrics.names(labels)
-    if config.metric_for_best and labels and config.metric_for_best not in known:
+    if config.metric_for_best is not None and labels and config.metric_for_best not in known:
         problems.append(f"--metric_for_best={config.metric_for_best}: "
                         f"{must_be(config.metric_for_best, str, known)}")
     usual = next((name for name in getattr(processor, "metrics", ()) if name in known), known[0])

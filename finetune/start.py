@@ -60,7 +60,7 @@ def _own(config: RunConfig) -> tuple[str | None, list[str]]:
             candidates = [prefix]
         elif damage:
             problems.append(f"{damage} (the best so far)")
-            candidates = [one for one in candidates if _step(one) < best["step"]]
+            candidates = [one for one in candidates if _is_before(one, best["step"])]
     for prefix in candidates:
         damage = checkpoint.damage(prefix, slots=config.do_train)
         if damage is None:
@@ -91,8 +91,9 @@ def _passed_over(config: RunConfig, prefix: str, problems: list[str]) -> list[st
     return [f"{problem}; {prefix}, the one before, is used" for problem in problems]
 
 
-def _step(prefix: str) -> int:
-    return int(prefix.rpartition("-")[2])
+def _is_before(prefix: str, step: int) -> bool:
+    number = prefix.rpartition("-")[2]  # by its name, as it may be damaged
+    return number.isdigit() and int(number) < step
 
 
 def check_head(config: RunConfig) -> None:

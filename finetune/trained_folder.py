@@ -125,8 +125,10 @@ def tokenizer(given: model_folder.Model, asked: bool | None,
     """Returns the tokenizer, cased or not as asked for, else as in training, else by its words."""
     casing = given.run.get("do_lower_case") if asked is None else asked
     found = vocabulary_problems(given.vocab_path, bool(casing)) if casing is not None else []
-    made = None if found else Tokenizer(given.vocab_path, bool(casing))
-    if casing is None:
+    made = None
+    with model_folder.collected(found):
+        made = None if found else Tokenizer(given.vocab_path, bool(casing))
+    if made and casing is None:
         kind = vocabulary_casing(made.vocab)
         made = Tokenizer(given.vocab_path, kind == "uncased")
         if kind is None:

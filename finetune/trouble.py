@@ -40,6 +40,8 @@ def of(error: Exception, config: RunConfig,
         return None
     text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))  # names of operations
     folder, text = config.output_dir, " ".join(text.split())
+    if "File system scheme" in text:
+        return UserError(f"--output_dir={folder}: {text}" if folder in text else text[:_MOST])
     if folder in text and not tf.io.gfile.isdir(folder):
         return UserError(f"--output_dir={folder}: the folder is gone ({text}), and with it what "
                          "the run has written; the same command starts anew")
@@ -60,6 +62,6 @@ def of(error: Exception, config: RunConfig,
         return UserError(f"not enough memory ({text[:_MOST]}); lower --train_batch_size, "
                          "--eval_batch_size, --predict_batch_size or --max_seq_length, or compute "
                          "a step in parts by --gradient_accumulation_steps")
-    if isinstance(error, OSError) or "File system scheme" in text or _OF_A_FILE.search(text):
+    if isinstance(error, OSError) or _OF_A_FILE.search(text):
         return UserError(text[:_MOST])
     return None

@@ -27,8 +27,8 @@ source "$root/scripts/run_common.sh"
 gpus="" flags=()
 for argument in "$@"; do
     case "$argument" in
+        --gpus | --gpus=) lacks_value --gpus ;;
         --gpus=*) gpus="${argument#*=}" ;;
-        --gpus) lacks_value "$argument" ;;
         --dry_run) dry_run=yes ;;
         --distribution=* | --use_tpu*) problem "$argument: run_gpu.sh decides that by the GPUs" ;;
         *) flags+=("$argument") ;;

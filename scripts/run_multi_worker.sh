@@ -9,7 +9,8 @@
 #
 #   --hosts=FILE        a machine a line, HOST or HOST:PORT; # begins a comment. HOST is what ssh and all
 #                       the machines know it by, PORT where they talk to each other (not ssh's)
-#   --port=N            the port of those without one (12345)
+#   --port=N            the port of those without one (12345; under SLURM 12000 + the job's number
+#                       modulo 20000)
 #   --max_restarts=N    how often to start all again when one was lost (3)
 #   --dry_run           print each command and run none
 #   All other flags are those of run_classifier_custom.py; paths are meant from here.
@@ -37,10 +38,12 @@ source "$root/scripts/run_common.sh"
 hosts="" port="" max_restarts=3 until_eof=no flags=()
 for argument in "$@"; do
     case "$argument" in
+        --hosts | --hosts= | --port | --port= | --max_restarts | --max_restarts=)
+            lacks_value "${argument%=}"
+            ;;
         --hosts=*) hosts="${argument#*=}" ;;
         --port=*) port="${argument#*=}" ;;
         --max_restarts=*) max_restarts="${argument#*=}" ;;
-        --hosts | --port | --max_restarts) lacks_value "$argument" ;;
         --dry_run) dry_run=yes ;;
         --until_eof) until_eof=yes ;; # by ssh: ends when standard input does, as it does with ssh
         --distribution=* | --use_tpu*) problem "$argument: leave it out; it is multi_worker here" ;;

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -51,6 +52,51 @@ def test_work_that_ends_early(error, status, said, capsys):
     assert command.run(raising(error), "made", "made is empty") == status
     assert capsys.readouterr() == ("", said)
     assert LOGGER.handlers == []
+
+
+_AT_A_TERMINAL = """
+import sys
+from finetune import command, log
+from finetune.errors import UserError
+from finetune.training.stopping import Stopped
+
+def work():
+    progress = log.Progress("train", 1000, log_every=1)
+    log.Progress("wait", 1, log_every=1).advance(1)
+    sys.stdin.read()                          # until the terminal is closed
+    for step in range(1000):
+        progress.advance(1)
+        progress._terminal.move("moving")
+    open(sys.argv[1], "w").write("done")
+    {end}
+
+sys.exit(command.run(work))
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [
+    ("pass", 0), ("raise UserError('wrong')", 2), ("raise Stopped(1)", 129)])
+def test_work_goes_on_when_its_terminal_is_closed(end, status, tmp_path):
+    """As of a job that was disowned, or of one that SIGHUP asks to write a checkpoint."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", _AT_A_TERMINAL.format(end=end), tmp_path / "made"],
+                          stdin=subprocess.PIPE, stdout=its, stderr=its, cwd=ROOT) as process:
+        os.close(its)
+        shown = b""
+        while b"wait" not in shown:
+            shown += os.read(ours, 1000)
+        os.close(ours)
+        process.stdin.close()
+    assert (tmp_path / "made").read_text() == "done"
+    assert process.returncode == status
+
+
+def test_work_without_standard_error(tmp_path):
+    work = ("import sys; from finetune import command, log; sys.exit(command.run(lambda: (log.quiet"
+            "().__enter__(), log.LOGGER.info('x'), open(sys.argv[1], 'w').write('done'), 7)[-1]))")
+    done = subprocess.run(["bash", "-c", '"$0" -c "$1" "$2" 2>&-', sys.executable, work,
+                           tmp_path / "made"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, (tmp_path / "made").read_text()) == (7, "done")
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError("where nothing is written")])

@@ -129,6 +129,13 @@ def test_a_bad_value_is_refused_with_its_flag(argument, said):
     assert said in message and "\n" not in message
 
 
+@pytest.mark.parametrize("name", ["config", "labels_file"])
+def test_a_file_without_a_name_is_refused(name):
+    """As of --config=$SETTINGS where nothing has set it: nothing is left out in silence."""
+    with pytest.raises(UserError, match=f"--{name}=: cannot be read: there is no such file"):
+        made(f"--{name}=")
+
+
 @pytest.mark.parametrize("arguments", [
     ["stray"], ["--do_predict", "True"], ["--do_lower_case", "False"], ["--", "--seed=1"]])
 def test_a_stray_word_is_refused(arguments):

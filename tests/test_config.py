@@ -91,6 +91,7 @@ def test_settings_without_a_problem(settings):
     ({"do_train": False, "do_eval": True, "overwrite_output_dir": True},
      ["--overwrite_output_dir", "--do_train"]),
     ({"early_stopping_patience": 2}, ["--early_stopping_patience", "--eval_every_steps"]),
+    ({"sweep": "", "do_eval": True}, ["--sweep=: must name a file"]),
     ({"metric_for_best": "mcc"}, ["--metric_for_best", "--eval_every_steps"]),
     ({"master": "grpc://10.0.0.2:8470"}, ["--master=grpc://10.0.0.2:8470", "--use_tpu"])])
 def test_one_problem_is_one_message_that_quotes_its_flags(settings, quoted):

@@ -46,6 +46,16 @@ def test_a_path_through_a_file(tmp_path, path):
         f"--output_dir={tmp_path / path}: {tmp_path / 'file'} is a file; name a folder"]
 
 
+@pytest.mark.parametrize("path", ["link", "link/out", "link/a/b"])
+def test_a_path_through_a_link_to_nothing(tmp_path, path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert output_problems(RunConfig(output_dir=str(tmp_path / path))) == [
+        f"--output_dir={tmp_path / path}: {tmp_path / 'link'} is a link to what does not exist; "
+        "name another folder"]
+    (tmp_path / "gone").mkdir()
+    assert output_problems(RunConfig(output_dir=str(tmp_path / path))) == []
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("path", ["lr[1]", "a*", "why?", "a]b", "back\\slash", "a*/below",
                                   "gs://bucket/a*"])

@@ -114,6 +114,8 @@ def test_splits_that_a_run_needs(flags, splits):
      "(int(4 / 5 * 1.0) is 0); lower --train_batch_size or raise --num_train_epochs"),
     ({}, {"metric_for_best": "f1", "eval_every_steps": 1},
      "--metric_for_best=f1: must be one of accuracy, f1_macro, mcc, loss"),
+    ({}, {"metric_for_best": "", "eval_every_steps": 1},  # as of an unset variable
+     "--metric_for_best=: must be one of accuracy, f1_macro, mcc, loss"),
     ({}, {"labels": ("bug", "bug")}, "--labels: label names must differ; given more than once: "
                                      "'bug'"),
     ({}, {"do_train": False, "init_checkpoint": None},

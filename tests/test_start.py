@@ -7,11 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from finetune import model, outputs, start
+from finetune import model, outputs, preflight, start
 from finetune.bert_config import variable_shapes
 from finetune.checkpoints import checkpoint
 from finetune.config import RunConfig
 from finetune.errors import UserError
+from finetune.training.schedules import Plan
 
 LABELS = ["bug", "feature", "question"]
 HEAD = ["output_weights", "output_bias"]
@@ -257,6 +258,24 @@ def test_the_own_folder_comes_before_init_checkpoint(choose, own, given, tiny_co
     chosen = choose(init_checkpoint=given())
     assert (chosen.prefix, chosen.resumed, chosen.notices) == (prefix, True, [])
     assert set(chosen.names) == {*shapes, *model.slot_shapes(shapes), "global_step"}
+
+
+def test_a_checkpoint_without_a_step_in_its_name(choose, own, tmp_path):
+    """As TensorFlow's Saver writes one without global_step, and people rename them."""
+    prefix, folder = own(step=3)
+    for ending in (".index", ".data-00000-of-00001"):
+        shutil.copy(prefix + ending, tmp_path / f"out/model.ckpt{ending}")
+    (tmp_path / "out/checkpoint").write_text('model_checkpoint_path: "model.ckpt"\n')
+    made = choose()
+    assert (made.prefix, made.resumed) == (str(tmp_path / "out/model.ckpt"), True)
+    for steps, expected in ((3, False), (4, True)):
+        prepared = preflight.Prepared(RunConfig(), *[None] * 6, made, Plan(steps, 0), "", [])
+        assert prepared.makes_steps() is expected
+    folder.note_evaluation(3, "accuracy", 0.5)
+    damage_best = tmp_path / "out/model.ckpt-3.data-00000-of-00001"
+    damage_best.write_bytes(damage_best.read_bytes()[:100])
+    with pytest.raises(UserError, match="no whole checkpoint to make it again from"):
+        choose()  # whether model.ckpt is older nobody knows
 
 
 def test_overwriting_ignores_the_own_folder(choose, own, given):

@@ -40,6 +40,13 @@ def test_a_folder_that_is_gone(tmp_path):
     assert problem.startswith(f"--output_dir={tmp_path}/gone: the folder is gone (")
 
 
+def test_an_output_folder_in_a_file_system_that_nobody_knows():
+    error = op_error(tf.errors.UnimplementedError,
+                     "File system scheme 'foo' not implemented (file: 'foo://bar/x')")
+    [problem] = trouble.of(error, RunConfig(output_dir="foo://bar")).problems
+    assert problem.startswith("--output_dir=foo://bar: File system scheme 'foo' not implemented")
+
+
 @pytest.mark.parametrize("error", [
     op_error(tf.errors.InvalidArgumentError, "indices[0] = 9 is not in [0, 5)"),
     op_error(tf.errors.UnavailableError, "failed to connect; Connection refused"),

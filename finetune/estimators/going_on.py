@@ -26,7 +26,10 @@ def problems(config: RunConfig, examples: Mapping[str, Sequence[Any]], name: str
     if config.overwrite_output_dir or not checkpoint.candidates(folder):
         return []
     earlier = outputs.read_object(os.path.join(folder, outputs.RUN_CONFIG)) or {}
-    differ = [f"{key} was {earlier.get(key)}" for key, value in config.as_dict().items()
+    settings = config.as_dict()
+    if settings["do_lower_case"] is None:  # the hub module says, and that is compared
+        del settings["do_lower_case"]
+    differ = [f"{key} was {earlier.get(key)}" for key, value in settings.items()
               if earlier.get(key) != value and key not in ("output_dir", "show_stage_times")]
     for split, rows in examples.items():
         note = outputs.read_object(os.path.join(folder, f"{outputs.RECORDS[split]}.json")) or {}
@@ -47,9 +50,12 @@ def note_label_type(folder: str, label_type: str) -> None:
 
 
 def label_type(folder: str) -> str:
-    """Returns the type of the labels; "str" where nothing tells, as of the command's runs."""
-    runs = outputs.read_runs(folder)
-    return runs[-1].get(_LABEL_TYPE, "str") if runs else "str"
+    """Returns the type of the labels; "str" where nothing tells, as of the command's runs.
+
+    Of runs that the command made later in the same folder, whose labels are the same, none tells.
+    """
+    told = [run[_LABEL_TYPE] for run in outputs.read_runs(folder) if _LABEL_TYPE in run]
+    return told[-1] if told else "str"
 
 
 def scores(folder: str) -> dict[str, float]:

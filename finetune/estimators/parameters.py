@@ -47,6 +47,8 @@ _ELSEWHERE = {
              "docs/sweep.md",
     "ensemble": "it is for the command, and finetune.Predictor asks its folder (docs/folds.md)"}
 _OF_DEV = ("eval_every_steps", "early_stopping_patience", "baseline", "calibrate", "min_precision")
+_PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "bert_hub_module_handle",
+          "class_weights", "output_dir")  # where ~ is the home folder, as in `save` and `load`
 _FLAG = re.compile(rf"--(no)?(?=({'|'.join(FIELDS)})\b)")
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string",
           tuple: "a list of strings"}
@@ -101,6 +103,9 @@ def make_config(values: Mapping[str, Any], **decided: Any) -> RunConfig:
                         "that is for the command (docs/running.md)")
     if problems:
         raise UserError(problems)
+    for name in _PATHS:
+        if settings[name] is not None:
+            settings[name] = os.path.expanduser(settings[name])
     if settings["bert_hub_module_handle"] and values["do_lower_case"] == FIELDS[
             "do_lower_case"].default:
         settings["do_lower_case"] = None  # the module says

@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
-from finetune import Classifier, Predictor, Regressor
+from finetune import Classifier, Predictor, Regressor, outputs
 from finetune.errors import InputError
+from finetune.estimators import going_on, parameters
 from tests.conftest import ROOT
 from tests.estimators.conftest import SMALL, X, Y
 
@@ -116,6 +117,7 @@ def test_labels_keep_their_type_and_cross_validation_works(tiny, tmp_path):
     model = small(tiny).fit(X, numbers)
     assert model.classes_.tolist() == [-1, 2, 10] and model.predict(X[:2]).dtype.kind == "i"
     model.save(tmp_path / "kept")
+    outputs.append_run(str(tmp_path / "kept"), {"command": "--do_eval, say"})  # in this folder
     again = Classifier.load(tmp_path / "kept")
     assert again.classes_.tolist() == [-1, 2, 10] and again.train_batch_size == 5
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
@@ -168,6 +170,8 @@ def test_the_home_folder_is_known(fitted, tmp_path, monkeypatch):
     fitted.save("~/kept")
     assert os.path.exists(tmp_path / "kept" / "labels.txt")
     assert Classifier.load("~/kept").classes_.tolist() == fitted.classes_.tolist()
+    made = small("~/kept", output_dir="~/made").fit(X, Y)
+    assert made.predictor_.checkpoint.startswith(str(tmp_path / "made/model.ckpt-"))
 
 
 def test_a_temporary_folder_goes_with_the_model(tiny, capfd):
@@ -208,6 +212,10 @@ def test_a_folder_of_another_fit_is_refused(tiny, tmp_path):
         small(tiny, output_dir=folder).fit(X[::-1], Y[::-1])
     with pytest.raises(ValueError, match="learning_rate was 0.001"):
         small(tiny, output_dir=folder, learning_rate=0.1).fit(X, Y)
+    of_a_module = parameters.make_config({**small(tiny).get_params(deep=False),
+                                          "output_dir": str(folder)}, do_lower_case=None,
+                                         do_train=True, task_type="classification")
+    assert going_on.problems(of_a_module, {}, "") == []
     small(tiny, output_dir=folder, overwrite_output_dir=True).fit(X[:6], Y[:6])
     assert Classifier.load(folder).output_dir is None
 

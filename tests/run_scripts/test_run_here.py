@@ -63,8 +63,10 @@ def test_everything_wrong_is_told_together(machine: RunProject) -> None:
     assert done.returncode == 2
     assert "--gpus=0,7: there is no GPU 7; nvidia-smi lists 0, 1\n" in done.stderr
     assert "--use_tpu: " in done.stderr and "--distribution=mirrored: " in done.stderr
-    assert "--gpus: write it as --gpus=VALUE" in machine.run("run_gpu.sh", "--gpus", "1").stderr
-    assert machine.calls() == ["nvidia-smi"] * 2
+    for flag in ("--gpus", "--gpus="):  # --gpus=$GPUS, which nothing has set, is not all of them
+        done = machine.run("run_gpu.sh", flag, "1")
+        assert done.returncode == 2 and "--gpus: write it as --gpus=VALUE" in done.stderr
+    assert machine.calls() == ["nvidia-smi"] * 3
 
 
 def test_a_tensorflow_that_sees_no_gpu_does_not_go_on_on_the_cpu(machine: RunProject) -> None:

@@ -174,6 +174,10 @@ def test_everything_wrong_is_told_together(cluster: RunProject) -> None:
     for part in ("--max_restarts: write it as", "--port=x: a number", "--use_tpu: leave it out",
                  "bad:3: user@b is neither HOST nor HOST:PORT", "bad:4: c:port is neither"):
         assert f"error: {part}" in done.stderr
+    done = cluster.run("run_multi_worker.sh", "--hosts=", "--port=", TF_CONFIG="{}")
+    assert done.returncode == 2  # of variables that nothing has set; no worker alone
+    for flag in ("--hosts", "--port"):
+        assert f"error: {flag}: write it as {flag}=VALUE" in done.stderr
     done = cluster.run("run_multi_worker.sh", "--hosts=bad")
     assert "bad:2: a:12345 is there already" in done.stderr
     (cluster.here / "one").write_text("a")

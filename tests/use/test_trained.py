@@ -233,6 +233,13 @@ def test_casing_and_length_are_the_folder_s(tiny_cased, tmp_path):
         Predictor(made)
     np.testing.assert_array_equal(Predictor(made, max_seq_length=16).predict_proba("The App"),
                                   model.predict_proba("The App"))
+    words = (made / "vocab.txt").read_text()
+    (made / "vocab.txt").write_text(words.replace("[UNK]", "[unk]"))
+    (made / "SHA256SUMS").unlink(missing_ok=True)
+    with pytest.raises(UserError) as error:  # both, and without flags of the command
+        Predictor(made)
+    assert [one.partition(":")[0] for one in error.value.problems] == [
+        str(made / "run_config.json"), f"vocab_file={made / 'vocab.txt'}"]
 
 
 def altered(folder):
