@@ -251,8 +251,8 @@ def execute(where: Environment, path: str) -> Iterator[str]:
 def _log(lines: Iterable[str], prepared: Prepared) -> None:
     config, progress = prepared.config, None
     if prepared.plan and not config.use_tpu:  # there a line stands for many steps
-        newest = checkpoint.latest(config.output_dir)
-        done = int(newest.rpartition("-")[2]) if newest else 0
+        step = (checkpoint.latest(config.output_dir) or "").rpartition("-")[2]
+        done = int(step) if step.isdigit() else 0  # others name checkpoints without it
         progress = Progress("original: train", prepared.plan.steps, done + 1, log_every=20)
     for line in lines:
         text = _PREFIX.sub("", line)

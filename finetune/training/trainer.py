@@ -134,8 +134,8 @@ class Trainer:
                 raise UserError(
                     f"step {step}: the loss is {loss}, the gradients' norm {norm}; training has "
                     f"diverged, in the batch of the training rows {rows} (the first is 1). Last "
-                    f"checkpoint kept: {checkpoint.latest(self._config.output_dir)}. Try a "
-                    f"learning rate below --learning_rate={self._config.learning_rate}")
+                    f"checkpoint kept: {checkpoint.latest(self._config.output_dir) or 'none yet'}. "
+                    f"Try a learning rate below --learning_rate={self._config.learning_rate}")
             self._losses.append(loss)
         self._pending.clear()
 

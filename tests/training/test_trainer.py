@@ -288,7 +288,7 @@ def test_training_that_diverges_stops_and_writes_nothing(train, tmp_path):
         train(3, values={"output_bias": np.full(3, np.nan, "f")}, learning_rate=0.5)
     problem, = caught.value.problems
     assert problem.startswith("step 1: the loss is nan") and "--learning_rate=0.5" in problem
-    assert "Last checkpoint kept: None" in problem
+    assert "Last checkpoint kept: none yet. Try" in problem
     assert list((tmp_path / "out").iterdir()) == []
 
 
