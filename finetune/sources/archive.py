@@ -46,7 +46,7 @@ def unpack(path: str, folder: str, max_bytes: int) -> None:
                                 "were expected.")
             os.makedirs(folder, exist_ok=True)
             require_room(folder, total)
-            archive.extractall(folder)
+            archive.extractall(folder, [entry for entry in entries if not _is_top(entry.filename)])
     except _DAMAGED as error:
         with open(path, "rb") as file:
             begins = file.read(40)
@@ -61,12 +61,17 @@ def unpack(path: str, folder: str, max_bytes: int) -> None:
                         f"{str(error.filename)[-80:]!r}).") from error
 
 
+def _is_top(name: str) -> bool:
+    """Whether a name leads to the folder that is unpacked into, at which some Pythons stumble."""
+    return set(name.split("/")) <= {"", "."}
+
+
 def _check_entry(path: str, entry: zipfile.ZipInfo) -> None:
     name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
         raise WrongFile(f"{path}: the entry {name!r} leads out of the folder; nothing was "
                         "unpacked.")
-    if not name.endswith("/") and set(name.split("/")) <= {"", "."}:
+    if _is_top(name) and not name.endswith("/"):
         raise WrongFile(f"{path}: the entry {name!r} has a name that no file can have; nothing "
                         "was unpacked.")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
