@@ -184,9 +184,8 @@ class _Builder:
                                 "a regression has numbers for labels")
             self.no_numbers = []
         for line, label in self.no_numbers:
-            text = f"label {quoted(label)} is not a finite number"
-            if is_number(label.replace(",", ".")):
-                text += "; the decimal mark is a point"
+            text = f"label {quoted(label)} is not a finite number" + (
+                "; the decimal mark is a point" * is_number(label.replace(",", ".")))
             self.report.problem(line, text + self._hint_at_header(line == 1 and self.has_numbers))
         if self.short:
             lines = ", ".join(map(str, self.short[:MAX_SHOWN])) + (
@@ -207,8 +206,8 @@ class _Builder:
         # What stands in other lines too, or is a number, heads no column.
         header = list(lines) == [1] and not is_number(label)
         return (f"label {quoted(label)} is not one of {listed(self.labels)}{more}"
-                f"{suggestion(label, self.labels)}; the labels are set by --labels"
-                f"{self._hint_at_header(header)}")
+                f"{suggestion(label, self.labels)}; other labels are set by --labels"
+                f"{self._hint_at_scores(label)}{self._hint_at_header(header)}")
 
     def _text(self, cells: Any, columns: tuple[Column, ...], what: str,
               problems: list[str]) -> str:
@@ -275,6 +274,10 @@ class _Builder:
         elif hint:
             self.report.notice(hint)
 
+    def _hint_at_scores(self, label: str) -> str:
+        decimal = "." in "".join(self.labels) and all(map(is_number, (label, *self.labels)))
+        return "; scores, such as these numbers, are read with --task_type=regression" * decimal
+
     def _hint_at_header(self, is_header: bool) -> str:
         positional = isinstance(self.split.label, int)
         return "; if line 1 is a header, say --header=true" if is_header and positional else ""
@@ -289,9 +292,8 @@ def is_number(text: str | None) -> bool:
 
 
 def _called(split: Split) -> str:
-    column = split.label
-    if not isinstance(column, int):
-        return quoted(column)
+    if not isinstance(split.label, int):
+        return quoted(split.label)
     if split.label_name is not None:
         return f"column {quoted(split.label_name)}"
-    return f"column {column}" if column >= 0 else "the last column"
+    return f"column {split.label}" if split.label >= 0 else "the last column"

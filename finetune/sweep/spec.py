@@ -206,7 +206,8 @@ class _Reader:
 def _unknown(name: str, known: Any) -> str:
     near = difflib.get_close_matches(name, known, 3, 0.5)
     return f"did you mean {' or '.join(near)}?" if near else (
-        "see --help" if len(known) > len(KEYS) else f"known are {', '.join(known)}")
+        "see --help" if len(known) > len(KEYS) else f"known are {', '.join(known)}"
+        + "; a flag goes into grid or list" * (name in RunConfig.__dataclass_fields__))
 
 
 def _runs(base: RunConfig, combinations: list[dict[str, Any]], seeds: list[int],

@@ -79,7 +79,7 @@ def test_labels_can_be_replaced(write):
 def test_all_problems_of_a_file_come_at_once(write, problems):
     folder = write("train.tsv", b"0\ta\n2\tb\n\n1\n1\tcaf\xe9\n2\tc\n")
     assert problems(Toy().get_train_examples, folder) == [
-        'train.tsv:2: label "2" is not one of "0", "1" (2 such rows); the labels are set by '
+        'train.tsv:2: label "2" is not one of "0", "1" (2 such rows); other labels are set by '
         "--labels",
         "train.tsv:3: blank line; every line is one example",
         "train.tsv:4: the text is in column 1 (the first is 0), but the row has only 1 column; "
@@ -93,8 +93,8 @@ def test_all_problems_of_a_file_come_at_once(write, problems):
 def test_a_label_with_a_byte_order_mark_inside_can_be_seen(write, problems):
     folder = write("train.tsv", "0\ta\n\ufeff1\tb\n")
     assert problems(Toy().get_train_examples, folder) == [
-        'train.tsv:2: label "\\ufeff1" is not one of "0", "1", closest is "1"; the labels are set '
-        "by --labels"]
+        'train.tsv:2: label "\\ufeff1" is not one of "0", "1", closest is "1"; other labels are '
+        "set by --labels"]
 
 
 @pytest.mark.parametrize(("content", "told"), [

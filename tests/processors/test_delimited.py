@@ -187,7 +187,7 @@ def test_rows_longer_than_the_header(write, problems):
     folder = write("train.csv", "text,label\na,1\nb,0,,\nc, really,1\n")
     assert problems(Delimited(labels=("0", "1")).get_train_examples, folder) == [
         "train.csv:4: 3 columns, but the header has 2; is there a separator inside a text?",
-        'train.csv:4: label " really" is not one of "0", "1"; the labels are set by --labels']
+        'train.csv:4: label " really" is not one of "0", "1"; other labels are set by --labels']
 
 
 def test_columns_of_objects(write, problems):

@@ -38,9 +38,9 @@ def test_unknown_labels_are_told_once_with_their_number():
     rows = [["a", "bgu"], ["b", "2"], ["c", "bgu"], ["d", ""], ["e", "bug"]]
     _, problems, _ = made(rows, labels=("bug", "feature"))
     assert problems == [
-        'f:1: label "bgu" is not one of "bug", "feature" (2 such rows), closest is "bug"; the '
-        "labels are set by --labels",
-        'f:2: label "2" is not one of "bug", "feature"; the labels are set by --labels',
+        'f:1: label "bgu" is not one of "bug", "feature" (2 such rows), closest is "bug"; '
+        "other labels are set by --labels",
+        'f:2: label "2" is not one of "bug", "feature"; other labels are set by --labels',
         "f:4: the label in column 1 is empty"]
 
 
@@ -60,6 +60,14 @@ def test_what_recurs_or_is_a_number_is_not_taken_for_a_header(first, others, hin
     _, problems, _ = made([["a", first], *(["b", other] for other in others)],
                           labels=("bug", "feature"))
     assert problems[0].endswith("if line 1 is a header, say --header=true") is hint
+
+
+@pytest.mark.parametrize(("labels", "other", "hint"), [
+    (("2.1", "2.3", "3"), "1.9", True), (("1", "2", "3"), "4", False),
+    (("2.1", "bug"), "1.9", False), (("2.1", "2.3"), "bug", False)])
+def test_scores_among_labels_are_told_as_such(labels, other, hint):
+    _, problems, _ = made([["a", labels[0]], ["b", other]], labels=labels)
+    assert problems[0].endswith("are read with --task_type=regression") is hint
 
 
 def test_a_column_without_any_number_is_told_once():

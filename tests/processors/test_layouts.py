@@ -85,7 +85,7 @@ def test_a_few_bad_rows_are_told_row_by_row(write, problems):
 def test_other_labels_in_the_tasks_own_layout_are_told_as_labels(write, problems):
     text = content("rte").replace("not_entailment", "no").replace("entailment", "yes")
     found = problems(get("rte")().get_train_examples, write("train.tsv", text))
-    assert len(found) == 2 and all("the labels are set by --labels" in each for each in found)
+    assert len(found) == 2 and all("other labels are set by --labels" in each for each in found)
 
 
 def test_a_header_without_rows_belongs_to_nobody():

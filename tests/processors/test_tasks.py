@@ -45,9 +45,9 @@ def test_cola_layout_of_the_blog_post_with_three_labels_and_no_header_anywhere(w
 def test_cola_without_the_labels_says_which_flag_sets_them(write, problems):
     folder = write("train.tsv", "id\tlabel\ta\ttext\n0\t2\ta\thow to log in\n")
     assert problems(get("cola")().get_train_examples, folder) == [
-        'train.tsv:1: label "label" is not one of "0", "1"; the labels are set by --labels; if '
+        'train.tsv:1: label "label" is not one of "0", "1"; other labels are set by --labels; if '
         "line 1 is a header, say --header=true",
-        'train.tsv:2: label "2" is not one of "0", "1"; the labels are set by --labels']
+        'train.tsv:2: label "2" is not one of "0", "1"; other labels are set by --labels']
 
 
 def test_mrpc(write):
@@ -267,7 +267,7 @@ def test_a_test_file_of_qqp_is_never_shortened(write, problems):
 def test_a_wrong_label_of_qqp_is_refused_all_the_same(write, problems):
     folder = write("dev.tsv", QQP + "1\t1\t2\tWhy?\tHow?\tyes\n2\t3\n")
     assert problems(get("qqp")().get_dev_examples, folder) == [
-        'dev.tsv:2: label "yes" is not one of "0", "1"; the labels are set by --labels']
+        'dev.tsv:2: label "yes" is not one of "0", "1"; other labels are set by --labels']
 
 
 def test_other_tasks_refuse_short_rows(write, problems):

@@ -18,8 +18,8 @@ def test_labels_of_the_training_file_are_sorted_and_bind_dev(write, problems):
     task.get_train_examples(folder)
     assert task.get_labels() == ["bug", "feature", "question"]
     assert problems(task.get_dev_examples, folder) == [
-        'dev.csv:2: label "Bug" is not one of "bug", "feature", "question", closest is "bug"; the '
-        "labels are set by --labels"]
+        'dev.csv:2: label "Bug" is not one of "bug", "feature", "question", closest is "bug"; '
+        "other labels are set by --labels"]
     assert [each.label for each in task.get_test_examples(folder)] == ["bug", None]
 
 
@@ -39,7 +39,7 @@ def test_given_labels_keep_their_order_and_are_checked(write, problems):
     task = Delimited(labels=("z", "b"))
     assert task.get_labels() == ["z", "b"]
     assert problems(task.get_train_examples, folder) == [
-        'train.csv:3: label "d" is not one of "z", "b"; the labels are set by --labels']
+        'train.csv:3: label "d" is not one of "z", "b"; other labels are set by --labels']
 
 
 def test_without_a_training_file_labels_are_unknown(write):

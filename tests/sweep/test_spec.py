@@ -129,6 +129,7 @@ def test_all_else_is_as_on_the_command_line(read):
     ({"seeds": 2, "restarts": 2}, "seeds and restarts mean the same"),
     ({"seed": [1]}, "seed: did you mean seeds"),
     ({"grids": {}}, "grids: did you mean grid"), ({"zzz": 1}, "zzz: known are grid"),
+    ({"learning_rate": [1e-4]}, "keep; a flag goes into grid or list"),
     ({"seeds": 1, "keep": "none"}, "keep: 'none' is not one of best, all"),
     ({"seeds": 1, "choose_by": ["mcc"]}, "choose_by: ['mcc'] is no name of a metric"),
     ({"seeds": 5000}, "seeds: 5000: 1000 runs are the most"),
