@@ -15,7 +15,8 @@ from finetune import config_problems, log
 from finetune.errors import UserError
 from finetune.training import stopping
 
-AFTER_STOP = "the same command goes on, training from its last checkpoint"
+AFTER_STOP = ("the same command goes on, training from its last checkpoint (--overwrite_output_dir "
+              "would delete it), all else from the start")
 _LONGEST = 4000  # characters of a message; some name a value of the user's as it stands
 # What would break a line or command a terminal, as Python writes it: a message is one line.
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}

@@ -182,5 +182,6 @@ def notices(examples: Mapping[str, Sequence[Any]], labels: list[str]) -> list[st
     if kind is TaskKind.MULTILABEL and counts.total() == len(rows) and all(
             len(names_of(row.label, labels)) == 1 for row in rows):
         found.append("every training row has exactly one label: where a row cannot have several, "
-                     f"or none, train with --task_type={TaskKind.CLASSIFICATION.value}")
+                     f"or none, train with --task_type={TaskKind.CLASSIFICATION.value}; where a "
+                     "cell has several, --label_separator says what is between them")
     return found

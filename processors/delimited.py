@@ -102,6 +102,10 @@ class Delimited(DataProcessor):
     def get_dev_examples(self, data_dir: str | None = None) -> Sequence[InputExample]:
         """See base class; labels are checked if they are given or the training file was read."""
         examples, report = self._read("dev", data_dir)
+        if os.path.normpath(report.path) in map(os.path.normpath,
+                                                self._candidates("train", data_dir)):
+            report.warning("dev is the file of train; its scores do not tell how well the "
+                           "model does on rows that it has not seen")
         tell(self.notices, report)
         return examples
 

@@ -11,6 +11,7 @@ import types
 import pytest
 
 import run_classifier_custom as entry
+from finetune import command as commands
 from finetune import upstream
 from finetune.config import RunConfig
 from finetune.errors import UserError
@@ -335,7 +336,7 @@ def test_the_runner_gets_configuration_processor_and_command(main, runner, argum
     (UserError(["data: no such folder", "second"]), 2,
      "error: data: no such folder\nerror: second\n"),
     (KeyboardInterrupt(), 130,
-     "stopped by the user; the same command goes on, training from its last checkpoint\n")])
+     f"stopped by the user; {commands.AFTER_STOP}\n")])
 def test_exit_status_and_message_of_a_run_that_ends_early(main, runner, error, status, said):
     runner.fail = error
     assert main(*ENOUGH) == (status, said)

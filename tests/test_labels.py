@@ -138,5 +138,6 @@ def test_a_multi_label_task_whose_rows_have_one_label_each(given, told):
     rows, labels = [task(label=label) for label in given], Labels("ab", TaskKind.MULTILABEL)
     assert notices({"train": rows}, labels) == [
         "every training row has exactly one label: where a row cannot have several, or none, "
-        "train with --task_type=classification"] * told
+        "train with --task_type=classification; where a cell has several, --label_separator says "
+        "what is between them"] * told
     assert not any("exactly" in one for one in notices({"train": rows}, ["a", "b"]))

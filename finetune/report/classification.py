@@ -150,7 +150,7 @@ def likely_label_errors(facts: Facts) -> Section:
             for label, value in zip(facts.labels, found.thresholds, strict=True)])))
     return Section(
         "Likely label errors", f"{len(found.rows):,} of {len(facts.truth):,} dev rows may have a "
-        "wrong label: the model, which was not trained on them, gives another one more than it "
+        "wrong label: the model gives another one more than it "
         "gives that label's own rows on average. The columns p say how sure it is.",
         joined(parts))
 

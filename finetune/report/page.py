@@ -62,7 +62,8 @@ def page(facts: Facts, kind: TaskKind) -> str:
 
 def _lead(facts: Facts) -> Markup:
     said = [f"What a model learned, and where it errs: after {facts.step:,} steps it answered "
-            f"the {len(facts.truth):,} rows of dev, which it was not trained on."]
+            f"the {len(facts.truth):,} rows of dev. Whether one of them was trained on, --do_check "
+            "tells."]
     if facts.folder.member:
         said.append(facts.folder.member)
     return paragraph(" ".join(said))

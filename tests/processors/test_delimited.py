@@ -353,3 +353,14 @@ def test_what_is_no_file_is_told_before_its_extension(write, problems, file, sai
     folder = write("train", "text\tlabel\na\tb\n")
     found = problems(Delimited(train_file=file).get_train_examples, folder)
     assert found == [said]
+
+
+@pytest.mark.parametrize(("dev", "told"), [
+    ("train.csv", True), ("./train.csv", True), ("other.csv", False), (None, False)])
+def test_that_dev_is_the_file_of_train_is_told(write, dev, told):
+    for name in ("train.csv", "dev.csv", "other.csv"):
+        folder = write(name, "text,label\na,1\nb,0\n")
+    task = Delimited(dev_file=dev)
+    task.get_train_examples(folder)
+    task.get_dev_examples(folder)
+    assert any("dev is the file of train" in one for one in task.notices) is told
